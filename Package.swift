@@ -1,0 +1,120 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Rings, from the bottom up; imports point down only (Tests/ImportTests checks the table in docs/architecture.md):
+// C -> values -> core -> edges -> programs.
+
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "exeat",
+    products: [
+        .executable(name: "exeat", targets: ["exeat"]),
+        .executable(name: "simulator", targets: ["simulator"]),
+        .executable(name: "exeat-bench", targets: ["exeat-bench"]),
+        .executable(name: "exeat-fuzz", targets: ["exeat-fuzz"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // C
+        .systemLibrary(name: "CLDNS", pkgConfig: "ldns", providers: [.apt(["libldns-dev"])]),
+        .systemLibrary(
+            name: "CNetfilter",
+            pkgConfig: "libnetfilter_queue",
+            providers: [
+                .apt(["libnetfilter-queue-dev", "libmnl-dev", "libnftnl-dev", "libnetfilter-conntrack-dev"])
+            ]),
+        .target(name: "CLinux"),
+
+        // values
+        module("NetworkTypes"),
+        module("DomainNames"),
+        module("PacketHeaders", ["NetworkTypes"]),
+        module("PolicyModel", ["NetworkTypes", "DomainNames"]),
+
+        // core
+        module("PolicyEngine", ["NetworkTypes", "DomainNames", "PolicyModel"]),
+        module("Enforcement", ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine", "CLinux"]),
+        module("Telemetry", ["NetworkTypes", "DomainNames"]),
+
+        // edges
+        module("DNSMessages", ["NetworkTypes", "DomainNames", "CLDNS"]),
+        module("NetfilterQueue", ["NetworkTypes", "CNetfilter", "CLinux"]),
+        module("NetfilterTables", ["NetworkTypes", "CNetfilter", "CLinux"]),
+        module("Conntrack", ["NetworkTypes", "CNetfilter", "CLinux"]),
+        module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "Telemetry", "CLinux"]),
+        module(
+            "Datastores",
+            ["NetworkTypes", "PolicyModel", "CLinux", .product(name: "Yams", package: "Yams")]),
+
+        // programs
+        module(
+            "Daemon",
+            [
+                "NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine", "Enforcement", "Telemetry",
+                "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "DNSInterceptor", "Datastores", "CLinux",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ]),
+        module("DemoNetwork", ["NetworkTypes", "CLinux"]),
+        .executableTarget(
+            name: "exeat",
+            dependencies: [
+                "Daemon", "DemoNetwork",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        // testing
+        module("EnforcementTesting", ["NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "Enforcement"]),
+        .executableTarget(
+            name: "simulator",
+            dependencies: [
+                "EnforcementTesting", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "exeat-bench",
+            dependencies: [
+                "Daemon", "DemoNetwork", "EnforcementTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "bench/Sources",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "exeat-fuzz",
+            dependencies: ["DNSMessages", "PacketHeaders", "Datastores", "PolicyModel", "DomainNames"],
+            swiftSettings: strict),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        tests("ImportTests", []),
+        tests("NetworkTypesTests", ["NetworkTypes"]),
+        tests("DomainNamesTests", ["DomainNames", "CAllocationCounter"]),
+        tests("PacketHeadersTests", ["PacketHeaders", "CAllocationCounter"]),
+        tests("PolicyModelTests", ["PolicyModel", "Datastores"]),
+        tests("PolicyEngineTests", ["PolicyEngine", "Datastores"]),
+        tests("EnforcementTests", ["Enforcement", "EnforcementTesting", "Datastores", "CAllocationCounter"]),
+        tests("TelemetryTests", ["Telemetry"]),
+        tests("DNSMessagesTests", ["DNSMessages", "CAllocationCounter"]),
+        tests("DNSInterceptorTests", ["DNSInterceptor", "DNSMessages"]),
+        tests("NetfilterTests", ["NetfilterQueue", "NetfilterTables", "Conntrack", "DemoNetwork"]),
+        tests("DatastoresTests", ["Datastores"]),
+        tests("KernelTests", ["Daemon", "DemoNetwork"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

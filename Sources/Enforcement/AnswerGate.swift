@@ -1,0 +1,47 @@
+import DomainNames
+import NetworkTypes
+
+/// What stands between an answer and the client that asked: it decides who may ask and publishes what was learned.
+///
+/// One owner (the DNS worker) calls it. When `learn` returns `.release`, every verdict thread can already see the
+/// addresses of the answer (invariant 1, publish before release); on `.refuse` the worker sends an error, never the answer.
+public protocol AnswerGate: ~Copyable {
+    /// Who asks from this source address; nil if nobody may ask from there.
+    mutating func client(at source: IPAddress) -> DNSClient?
+
+    /// Called for every answer that carries addresses, fresh or cached, for each client anew, before it is sent.
+    /// `timeToLiveSeconds` is what is left of the smallest TTL over the chain and the address records.
+    mutating func learn(
+        _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
+    ) -> AnswerRelease
+}
+
+/// Who sent a query.
+public enum DNSClient: Hashable, Sendable, BitwiseCopyable {
+    /// An endpoint that policy knows; what it resolves opens for it alone.
+    case endpoint(EndpointID)
+    /// A source that may ask (the node itself, `dns.allowFrom`) and for which nothing is learned.
+    case unpoliced
+}
+
+/// What is to be done with an answer.
+public enum AnswerRelease: Hashable, Sendable, BitwiseCopyable {
+    /// Send it, with no TTL above this.
+    case release(timeToLiveCapSeconds: UInt32)
+    /// Do not send it.
+    case refuse(AnswerRefusal)
+}
+
+/// Why an answer was withheld.
+public enum AnswerRefusal: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+    /// More addresses than one name may hold for one client.
+    case addressesPerNameFull
+    /// More names than one client may hold.
+    case namesPerClientFull
+    /// The node's tables are full.
+    case bindingsFull
+    /// The answer points inside although it came from outside (rebinding guard).
+    case rebinding
+    /// The client is no longer an endpoint of this node.
+    case unknownClient
+}
