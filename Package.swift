@@ -55,9 +55,10 @@ let package = Package(
 
         // edges
         module("DNSMessages", ["NetworkTypes", "DomainNames", "CLDNS"]),
-        module("NetfilterQueue", ["NetworkTypes", "CNetfilter", "CLinux"]),
-        module("NetfilterTables", ["NetworkTypes", "CNetfilter", "CLinux"]),
-        module("Conntrack", ["NetworkTypes", "CNetfilter", "CLinux"]),
+        module("Netlink", ["CNetfilter", "CLinux"]),
+        module("NetfilterQueue", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
+        module("NetfilterTables", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
+        module("Conntrack", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "Telemetry", "CLinux"]),
         module(
             "Datastores",
@@ -100,6 +101,7 @@ let package = Package(
         .executableTarget(
             name: "exeat-fuzz",
             dependencies: ["DNSMessages", "PacketHeaders", "Datastores", "PolicyModel", "DomainNames"],
+            exclude: ["Corpus"],
             swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("ImportTests", []),
@@ -112,7 +114,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry"]),
         tests("DNSMessagesTests", ["DNSMessages", "CAllocationCounter"]),
         tests("DNSInterceptorTests", ["DNSInterceptor", "DNSMessages"]),
-        tests("NetfilterTests", ["NetfilterQueue", "NetfilterTables", "Conntrack", "DemoNetwork"]),
+        tests("NetfilterTests", ["NetworkTypes", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "CLinux", "CAllocationCounter"]),
         tests("DatastoresTests", ["Datastores"]),
         tests("KernelTests", ["Daemon", "DemoNetwork"]),
     ],

@@ -8,6 +8,8 @@
 #endif
 #include <netinet/in.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 /// One datagram of a batch: the layout of `struct mmsghdr`, which glibc shows only under _GNU_SOURCE.
@@ -24,5 +26,18 @@ int exeat_sendmmsg(int descriptor, struct exeat_mmsghdr *messages, unsigned int 
 int exeat_setns(int descriptor, int kind);
 /// CLONE_NEWNET, a macro cast that Swift cannot import.
 int exeat_clone_newnet(void);
+/// accept4(2): shown by glibc only under _GNU_SOURCE.
+int exeat_accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+/// Sends bytes and up to 16 descriptors over a Unix socket (sendmsg(2) with SCM_RIGHTS, whose macros Swift cannot import).
+/// Returns what sendmsg returned.
+long exeat_send_descriptors(int socket, const void *bytes, unsigned long count, const int *descriptors, int descriptor_count);
+/// Receives bytes and up to 16 descriptors, close-on-exec. Returns what recvmsg returned; *descriptor_count is in and out.
+long exeat_receive_descriptors(int socket, void *bytes, unsigned long count, int *descriptors, int *descriptor_count);
+/// The user of the process at the other end of a Unix socket (SO_PEERCRED, `struct ucred` needs _GNU_SOURCE); -1 on error.
+/// Group and process are stored through the pointers.
+int exeat_peer_credentials(int socket, int *group, int *process);
+/// fcntl(2) F_SETFL O_NONBLOCK on or off; variadic in C.
+int exeat_set_nonblocking(int descriptor, int on);
 
 #endif

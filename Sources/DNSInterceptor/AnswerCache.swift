@@ -1,0 +1,165 @@
+import DNSMessages
+import NetworkTypes
+
+/// Answers by question, bounded in bytes and in entries.
+///
+/// An open-addressing table over the question's hash finds a slot; nothing is allocated or moved by a hit. Eviction is S3-FIFO (Yang et al.,
+/// SOSP 2023): what is new waits in a small queue (a tenth of the bytes) and moves to the main queue only if it was asked for again meanwhile,
+/// so that a flood of names asked for once does not drive out what is in use. A name that comes back soon after its eviction goes to the main queue at once.
+///
+///     buckets: | hash, upper half | slot + 1 |   linear probing, deletion by shifting back
+struct AnswerCache {
+    private struct Slot {
+        var answer: Answer?
+        /// Hits since it was queued, at most 3.
+        var hits: UInt8 = 0
+        var isInMain = false
+    }
+
+    let bytesMax: Int
+    let entriesMax: Int
+    private(set) var bytes = 0
+    private(set) var count = 0
+    private(set) var evictions: UInt64 = 0
+
+    private var buckets: [UInt64]
+    private let bucketMask: Int
+    private var slots: [Slot] = []
+    private var free: [UInt32] = []
+    private var small: SlotQueue
+    private var main: SlotQueue
+    private var smallBytes = 0
+    /// Fingerprints of evicted questions, one place per hash.
+    private var ghosts: [UInt32]
+
+    /// Allocates the table for `entriesMax` answers; the answers' own bytes as they come.
+    init(bytesMax: Int, entriesMax: Int) {
+        self.bytesMax = max(0, bytesMax)
+        self.entriesMax = min(max(1, entriesMax), 1 << 24)
+        var size = 16
+        while size < 2 * self.entriesMax { size *= 2 }
+        buckets = Array(repeating: 0, count: size)
+        bucketMask = size - 1
+        ghosts = Array(repeating: 0, count: size / 2)
+        small = SlotQueue(capacity: self.entriesMax)
+        main = SlotQueue(capacity: self.entriesMax)
+    }
+
+    /// The answer to a question, unless it has expired. Counts as a hit. `hash` is `key.hashValue` as an unsigned number.
+    mutating func find(_ key: CacheKey, hash: UInt64, now: Instant) -> Answer? {
+        var place = home(hash)
+        let upper = hash >> 32
+        while buckets[place] != 0 {
+            if buckets[place] >> 32 == upper {
+                let slot = Int(buckets[place] & 0xffff_ffff) - 1
+                if let answer = slots[slot].answer, answer.key == key {
+                    guard !answer.isExpired(now: now) else { return nil }
+                    if slots[slot].hits < 3 { slots[slot].hits += 1 }
+                    return answer
+                }
+            }
+            place = (place + 1) & bucketMask
+        }
+        return nil
+    }
+
+    /// Keeps an answer in place of an older one to the same question. One larger than a quarter of the whole is not kept.
+    mutating func store(_ answer: Answer, now: Instant) {
+        let cost = answer.byteCost
+        guard answer.lifetimeSeconds > 0, cost <= bytesMax / 4 else { return }
+        if let place = place(of: answer) {
+            let slot = Int(buckets[place] & 0xffff_ffff) - 1
+            let difference = cost - (slots[slot].answer?.byteCost ?? 0)
+            bytes += difference
+            if !slots[slot].isInMain { smallBytes += difference }
+            slots[slot].answer = answer
+            while bytes > bytesMax, evict(now: now) {}
+            return
+        }
+        while bytes + cost > bytesMax || count >= entriesMax {
+            guard evict(now: now) else { return }
+        }
+        let ghost = Int(truncatingIfNeeded: answer.hash) & (ghosts.count - 1)
+        let isKnown = ghosts[ghost] == fingerprint(answer.hash)
+        if isKnown { ghosts[ghost] = 0 }
+        let slot: Int
+        if let reused = free.popLast() {
+            slot = Int(reused)
+            slots[slot] = Slot(answer: answer, isInMain: isKnown)
+        } else {
+            slot = slots.count
+            slots.append(Slot(answer: answer, isInMain: isKnown))
+        }
+        if isKnown { main.append(UInt32(slot)) } else { small.append(UInt32(slot)) }
+        if !isKnown { smallBytes += cost }
+        bytes += cost
+        count += 1
+        var place = home(answer.hash)
+        while buckets[place] != 0 { place = (place + 1) & bucketMask }
+        buckets[place] = (answer.hash >> 32) << 32 | UInt64(slot + 1)
+    }
+
+    /// Forgets everything.
+    mutating func removeAll() {
+        self = AnswerCache(bytesMax: bytesMax, entriesMax: entriesMax)
+    }
+
+    // MARK: eviction
+
+    /// Frees one answer; false if there is none.
+    private mutating func evict(now: Instant) -> Bool {
+        while true {
+            let fromSmall = !small.isEmpty && (main.isEmpty || smallBytes > bytesMax / 10 || small.count > max(1, entriesMax / 10))
+            guard let slot = fromSmall ? small.popFirst() : main.popFirst() else { return false }
+            let index = Int(slot)
+            guard let answer = slots[index].answer else { preconditionFailure("a queued slot of the cache is empty") }
+            let cost = answer.byteCost
+            if fromSmall { smallBytes -= cost }
+            if slots[index].hits > 0, !answer.isExpired(now: now) {
+                slots[index].hits = fromSmall ? 0 : slots[index].hits - 1
+                slots[index].isInMain = true
+                main.append(slot)
+                continue
+            }
+            if fromSmall { ghosts[Int(truncatingIfNeeded: answer.hash) & (ghosts.count - 1)] = fingerprint(answer.hash) }
+            if let place = place(of: answer) { clear(place) }
+            slots[index] = Slot()
+            free.append(slot)
+            bytes -= cost
+            count -= 1
+            evictions &+= 1
+            return true
+        }
+    }
+
+    // MARK: the table
+
+    private func home(_ hash: UInt64) -> Int { Int(hash >> 32) & bucketMask }
+
+    private func fingerprint(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) | 1 }
+
+    /// The bucket that holds the answer to the same question.
+    private func place(of answer: Answer) -> Int? {
+        var place = home(answer.hash)
+        while buckets[place] != 0 {
+            if buckets[place] >> 32 == answer.hash >> 32, slots[Int(buckets[place] & 0xffff_ffff) - 1].answer?.key == answer.key { return place }
+            place = (place + 1) & bucketMask
+        }
+        return nil
+    }
+
+    /// Empties a bucket and moves later ones of the run back, so that no search ends early.
+    private mutating func clear(_ start: Int) {
+        var hole = start
+        var place = (start + 1) & bucketMask
+        while buckets[place] != 0 {
+            let distance = (place - home(buckets[place])) & bucketMask
+            if distance >= (place - hole) & bucketMask {
+                buckets[hole] = buckets[place]
+                hole = place
+            }
+            place = (place + 1) & bucketMask
+        }
+        buckets[hole] = 0
+    }
+}

@@ -1,0 +1,97 @@
+import Glibc
+import NetworkTypes
+
+/// A client's TCP connection: what was read and not yet understood, what is answered and not yet sent (RFC 7766).
+///
+/// Owned by the worker; closes its descriptor when it goes.
+final class ClientConnection {
+    let descriptor: Int32
+    let slot: Int
+    /// Tells this connection from earlier ones in the same slot.
+    let generation: UInt32
+    let peer: IPAddress
+    /// Bytes read, from the start of a frame.
+    private(set) var input: [UInt8] = []
+    private var inputStart = 0
+    /// Bytes to be sent.
+    private var output: [UInt8] = []
+    private var outputStart = 0
+    /// Queries that wait for an upstream.
+    var waitingQueries = 0
+    /// The client will send no more.
+    var isReadClosed = false
+    /// Nothing more is read; closed once everything is sent.
+    var isEnding = false
+    var isMarked = false
+    /// What the poll is told now.
+    var reads = true
+    var writes = false
+
+    init(descriptor: Int32, slot: Int, generation: UInt32, peer: IPAddress) {
+        self.descriptor = descriptor
+        self.slot = slot
+        self.generation = generation
+        self.peer = peer
+    }
+
+    deinit { close(descriptor) }
+
+    var unsentBytes: Int { output.count - outputStart }
+
+    func receive(_ bytes: Span<UInt8>) {
+        if inputStart > 0 {
+            input.removeSubrange(..<inputStart)
+            inputStart = 0
+        }
+        for index in 0..<bytes.count { input.append(bytes[index]) }
+    }
+
+    /// The place of the next whole message in `input`, which it consumes; nil if none is whole yet.
+    func nextFrame(bytesMax: Int) throws(BadFrame) -> Range<Int>? {
+        guard input.count - inputStart >= 2 else { return nil }
+        let length = Int(input[inputStart]) << 8 | Int(input[inputStart + 1])
+        guard length >= 12, length <= bytesMax else { throw BadFrame() }
+        let start = inputStart + 2
+        guard input.count - start >= length else { return nil }
+        inputStart = start + length
+        return start..<(start + length)
+    }
+
+    /// Something whole, or something that is no frame at all, waits in `input`.
+    var hasFrame: Bool {
+        guard input.count - inputStart >= 2 else { return false }
+        let length = Int(input[inputStart]) << 8 | Int(input[inputStart + 1])
+        return length < 12 || input.count - inputStart - 2 >= length
+    }
+
+    /// Queues a message behind its length (RFC 1035 §4.2.2).
+    func enqueue(_ message: Span<UInt8>) {
+        output.append(UInt8(truncatingIfNeeded: message.count >> 8))
+        output.append(UInt8(truncatingIfNeeded: message.count))
+        output.reserveCapacity(output.count + message.count)
+        for index in 0..<message.count { output.append(message[index]) }
+    }
+
+    /// Sends what the kernel takes; false if the connection is broken.
+    func flush() -> Bool {
+        while outputStart < output.count {
+            let sent = unsafe output.withUnsafeBytes { bytes in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[outputStart...])
+                return unsafe send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
+            }
+            if sent > 0 {
+                outputStart += sent
+            } else if errno == EINTR {
+                continue
+            } else {
+                return errno == EAGAIN || errno == EWOULDBLOCK
+            }
+        }
+        output.removeAll(keepingCapacity: output.capacity <= 16_384)
+        outputStart = 0
+        return true
+    }
+
+    /// A length that no query has.
+    struct BadFrame: Error {}
+}

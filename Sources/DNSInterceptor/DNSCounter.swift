@@ -1,0 +1,77 @@
+/// What a DNS worker counts. Names and labels as they are exported.
+public enum DNSCounter: Int, CaseIterable, Sendable {
+    case queriesUDP, queriesTCP
+    case answersUDP, answersTCP
+    case answersTruncated
+    case cacheHits, cacheMisses, coalesced
+    /// Gauges, stored once per batch of changes.
+    case cacheBytes, cacheEntries, cacheEvictions
+    case refusedUnknownClient, refusedAny, refusedVersion
+    case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
+    case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer
+    case upstreamQueriesUDP, upstreamQueriesTCP
+    case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamMalformed, upstreamTruncated, upstreamWithoutEDNS
+    case upstreamServerFailures, upstreamRefusals, upstreamOtherErrors
+    case wrongIdentifier, wrongQuestion, wrongLetterCase, wrongForm
+    case upstreamDown
+    case tcpAccepted, tcpOpen, tcpRefusedTotal, tcpRefusedPerClient, tcpAcceptErrors, tcpIdleClosed, tcpSlowReaders, tcpBadFrames
+    case datagramsLostBeforeReceive, datagramsLostAtSend
+    case outstanding, waiting
+
+    /// Without the `exeat_dns_` prefix.
+    var sample: (name: String, labels: [(String, String)]) {
+        switch self {
+        case .queriesUDP: ("queries_total", [("transport", "udp")])
+        case .queriesTCP: ("queries_total", [("transport", "tcp")])
+        case .answersUDP: ("answers_total", [("transport", "udp")])
+        case .answersTCP: ("answers_total", [("transport", "tcp")])
+        case .answersTruncated: ("answers_truncated_total", [])
+        case .cacheHits: ("cache_lookups_total", [("result", "hit")])
+        case .cacheMisses: ("cache_lookups_total", [("result", "miss")])
+        case .coalesced: ("coalesced_total", [])
+        case .cacheBytes: ("cache_size_bytes", [])
+        case .cacheEntries: ("cache_entries", [])
+        case .cacheEvictions: ("cache_evictions_total", [])
+        case .refusedUnknownClient: ("refused_total", [("reason", "unknown_client")])
+        case .refusedAny: ("refused_total", [("reason", "any")])
+        case .refusedVersion: ("refused_total", [("reason", "edns_version")])
+        case .refusedRebinding: ("refused_total", [("reason", "rebinding")])
+        case .refusedAddressesPerName: ("refused_total", [("reason", "addresses_per_name_full")])
+        case .refusedNamesPerClient: ("refused_total", [("reason", "names_per_client_full")])
+        case .refusedBindings: ("refused_total", [("reason", "bindings_full")])
+        case .refusedEndpointGone: ("refused_total", [("reason", "endpoint_gone")])
+        case .failedOutstanding: ("failed_total", [("reason", "outstanding_full")])
+        case .failedWaiters: ("failed_total", [("reason", "waiters_full")])
+        case .failedUpstreams: ("failed_total", [("reason", "upstreams")])
+        case .failedMalformedAnswer: ("failed_total", [("reason", "malformed_answer")])
+        case .upstreamQueriesUDP: ("upstream_queries_total", [("transport", "udp")])
+        case .upstreamQueriesTCP: ("upstream_queries_total", [("transport", "tcp")])
+        case .upstreamTimeouts: ("upstream_failures_total", [("reason", "timeout")])
+        case .upstreamSocketErrors: ("upstream_failures_total", [("reason", "socket")])
+        case .upstreamTCPFailures: ("upstream_failures_total", [("reason", "tcp")])
+        case .upstreamMalformed: ("upstream_failures_total", [("reason", "malformed")])
+        case .upstreamServerFailures: ("upstream_failures_total", [("reason", "servfail")])
+        case .upstreamRefusals: ("upstream_failures_total", [("reason", "refused")])
+        case .upstreamOtherErrors: ("upstream_failures_total", [("reason", "other_rcode")])
+        case .upstreamTruncated: ("upstream_truncated_total", [])
+        case .upstreamWithoutEDNS: ("upstream_without_edns_total", [])
+        case .wrongIdentifier: ("wrong_replies_total", [("reason", "id")])
+        case .wrongQuestion: ("wrong_replies_total", [("reason", "question")])
+        case .wrongLetterCase: ("wrong_replies_total", [("reason", "letter_case")])
+        case .wrongForm: ("wrong_replies_total", [("reason", "form")])
+        case .upstreamDown: ("upstream_down_total", [])
+        case .tcpAccepted: ("tcp_connections_total", [])
+        case .tcpOpen: ("tcp_connections", [])
+        case .tcpRefusedTotal: ("tcp_closed_total", [("reason", "connections_max")])
+        case .tcpRefusedPerClient: ("tcp_closed_total", [("reason", "connections_per_client_max")])
+        case .tcpIdleClosed: ("tcp_closed_total", [("reason", "idle")])
+        case .tcpSlowReaders: ("tcp_closed_total", [("reason", "slow_reader")])
+        case .tcpBadFrames: ("tcp_closed_total", [("reason", "bad_frame")])
+        case .tcpAcceptErrors: ("tcp_accept_errors_total", [])
+        case .datagramsLostBeforeReceive: ("datagrams_lost_total", [("direction", "in")])
+        case .datagramsLostAtSend: ("datagrams_lost_total", [("direction", "out")])
+        case .outstanding: ("upstream_outstanding", [])
+        case .waiting: ("queries_waiting", [])
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Enforcement
+import NetworkTypes
+
+/// A resolver for one thread: it takes clients' queries, answers from its cache, asks upstreams, and lets no answer out before the gate has
+/// published what it teaches.
+///
+///     clients --UDP, TCP--> scan --> cache --hit--------------------------> gate.learn --> patch --> send
+///                                      |                                         ^
+///                                      miss --> coalesce --> upstreams --> parse-+--> cache
+///
+/// `run()` is its event loop (epoll). Only the gate's owner calls the gate; other threads reach it through the mailbox.
+/// Limits, and what happens when they are reached, are in ``DNSWorkerConfiguration``; everything is counted in ``DNSCounters``.
+public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
+    private var core: DNSWorkerCore
+    private let mailbox: DNSMailbox<Gate>
+    public var gate: Gate
+
+    /// Takes over listening sockets, which are bound and non-blocking (``DNSSockets``), and closes them when it goes. Whoever
+    /// keeps them over a crash holds duplicates.
+    /// - Throws: also if `upstreamMark` is set and may not be. The sockets are then still the caller's.
+    public init(
+        configuration: DNSWorkerConfiguration, datagramSockets: [Int32], streamSockets: [Int32], gate: consuming Gate,
+        counters: DNSCounters, mailbox: DNSMailbox<Gate>
+    ) throws(DNSSocketError) {
+        core = try DNSWorkerCore(
+            configuration: configuration, datagramSockets: datagramSockets, streamSockets: streamSockets, counters: counters,
+            mailbox: mailbox.descriptor)
+        self.mailbox = mailbox
+        self.gate = gate
+    }
+
+    /// Works until the mailbox is told to stop. Queries that then wait for upstreams go unanswered; their clients ask again.
+    public mutating func run() {
+        var nextTick = core.now
+        while true {
+            if core.now >= nextTick {
+                gate.tick(now: core.now)
+                core.tick()
+                nextTick = core.now.advanced(bySeconds: 1)
+            }
+            let rang = core.turn(until: nextTick, gate: &gate)
+            guard rang else { continue }
+            for work in mailbox.take() { work(&gate) }
+            if mailbox.mustStop { break }
+        }
+        for work in mailbox.take() { work(&gate) }
+        core.updateGauges()
+    }
+
+    /// Ends the worker, closes its sockets and gives the gate back.
+    public consuming func finish() -> Gate { gate }
+}

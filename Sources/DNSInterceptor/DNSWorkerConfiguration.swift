@@ -1,0 +1,50 @@
+/// Limits and times of one DNS worker. The defaults are those of the shipped configuration.
+public struct DNSWorkerConfiguration: Sendable {
+    /// Tried in this order; those that failed lately come last.
+    public var upstreams: [UpstreamAddress]
+    /// `SO_MARK` of the worker's own upstream sockets, so that the table knows them; nil sets none.
+    public var upstreamMark: UInt32?
+    /// Questions go upstream in random letter case, which the reply must repeat (0x20).
+    public var randomizesCase = true
+    /// How long the first try, the second and so on wait for a reply; as many entries as tries.
+    public var tryTimeoutsMilliseconds: [Int] = [800, 1_200, 1_500, 1_500]
+    /// After this the client gets an answer, come what may.
+    public var totalTimeoutMilliseconds = 5_000
+    /// Failures in a row after which an upstream is passed over for a while.
+    public var failuresUntilDown = 3
+    /// How long at first, doubled with each further failure up to the second figure.
+    public var downMilliseconds = 1_000
+    public var downMillisecondsMax = 5_000
+    /// Replies that are not the one asked for, after which the query is repeated over TCP.
+    public var wrongRepliesMax = 8
+    /// Queries in flight towards upstreams; more are answered SERVFAIL.
+    public var outstandingMax = 4_096
+    /// Clients' queries that wait for upstream answers, in all and from one address.
+    public var waitersMax = 16_384
+    public var waitersPerClientMax = 2_048
+
+    public var cacheBytesMax = 32 << 20
+    public var cacheEntriesMax = 65_536
+    public var positiveSecondsMax: UInt32 = 86_400
+    public var negativeSecondsMax: UInt32 = 900
+    /// How long a failure is answered from the cache (RFC 2308 §7.1, RFC 9520): 0 to 5 s.
+    public var failureSeconds: UInt32 = 1
+
+    /// The largest UDP answer, and what is advertised to upstreams (DNS flag day 2020).
+    public var datagramBytesMax = 1_232
+
+    public var tcpIdleMilliseconds = 10_000
+    public var tcpConnectionsMax = 256
+    public var tcpConnectionsPerClientMax = 32
+    /// Unanswered queries of one connection; beyond it the worker stops reading from it.
+    public var tcpPipelineMax = 64
+    /// Unsent answer bytes of one connection: beyond a quarter the worker stops reading from it, beyond this it hangs up.
+    public var tcpUnsentBytesMax = 512 << 10
+
+    public init(upstreams: [UpstreamAddress]) { self.upstreams = upstreams }
+}
+
+extension DNSWorkerConfiguration {
+    /// `failureSeconds` within what RFC 9520 §3.2 allows at the least and we want at the most.
+    var failureLifetimeSeconds: UInt32 { min(failureSeconds, 5) }
+}

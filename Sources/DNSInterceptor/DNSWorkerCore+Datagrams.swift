@@ -1,0 +1,44 @@
+import Enforcement
+import Glibc
+import NetworkTypes
+
+/// The UDP front end: whole batches in, whole batches out.
+extension DNSWorkerCore {
+    /// Up to four batches at a time, so that upstreams and connections get their turn in a flood.
+    mutating func receiveDatagrams<G: AnswerGate & ~Copyable>(listener: Int, gate: inout G) {
+        for _ in 0..<4 {
+            let count = received.receive(from: listeners[listener].descriptor)
+            for index in 0..<max(0, count) {
+                guard !received.isCutShort(index) else {
+                    counters.add(.queriesUDP)
+                    counters.addMalformedQuery(.oversizedMessage)
+                    continue
+                }
+                let path = received.returnPath(index)
+                // Port 0 cannot be answered.
+                guard let source = path.peer.address, path.peer.port != 0 else { continue }
+                counters.add(.queriesUDP)
+                let payload = unsafe received.payload(index)
+                handle(unsafe payload.span, from: source, .datagram(listener: listener, path), gate: &gate)
+            }
+            flushDatagrams()
+            if count < received.capacity { return }
+        }
+    }
+
+    /// Sends what was written, and closes the books on the misses among it.
+    mutating func flushDatagrams() {
+        if unsentCount > 0 {
+            let lost = unsent.send(unsentCount, to: listeners[unsentListener].descriptor)
+            if lost > 0 { counters.add(.datagramsLostAtSend, UInt64(lost)) }
+            unsentCount = 0
+        }
+        guard !unsentMisses.isEmpty else { return }
+        let sentAt = Self.clock()
+        for miss in unsentMisses {
+            counters.addMiss(nanoseconds: sentAt.nanoseconds(since: miss.arrivedAt))
+            counters.addRelease(nanoseconds: sentAt.nanoseconds(since: miss.readAt))
+        }
+        unsentMisses.removeAll(keepingCapacity: true)
+    }
+}

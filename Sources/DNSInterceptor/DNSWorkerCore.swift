@@ -1,0 +1,212 @@
+import CLinux
+import DNSMessages
+import Enforcement
+import Glibc
+import NetworkTypes
+
+/// All state of a DNS worker but its gate, so that none of it depends on the gate's type.
+///
+/// One thread owns it. A turn is: wait, handle what is ready, expire what is late, send what was written. The parts:
+/// `+Queries` (a client's query to its answer), `+Datagrams`, `+Connections` (the two front ends), `+Forwarding` (upstreams).
+@safe
+struct DNSWorkerCore: ~Copyable {
+    let configuration: DNSWorkerConfiguration
+    let counters: DNSCounters
+    let poll: EventPoll
+    var listeners: [Listener]
+    /// The time of this turn, read after the wait and after each upstream reply.
+    var now: Instant
+
+    // Datagrams.
+    var received: DatagramBatch
+    var unsent: DatagramBatch
+    var unsentCount = 0
+    var unsentListener = 0
+
+    // Answers and questions in flight.
+    var cache: AnswerCache
+    var health: [UpstreamHealth]
+    var transactions: [Transaction?]
+    var freeTransactions: [Int]
+    var inFlight: [CacheKey: Int] = [:]
+    var attemptDeadlines: DeadlineHeap
+    var waitingCount = 0
+    var waitingBySource: [IPAddress: Int] = [:]
+    var generation: UInt32 = 0
+    var random = SystemRandomNumberGenerator()
+    /// Sockets of finished attempts: closed at the end of the turn, as that is not urgent.
+    var finishedDescriptors: [Int32] = []
+    /// Misses answered but not yet sent: when the query came, when the upstream's reply was read.
+    var unsentMisses: [(arrivedAt: Instant, readAt: Instant)] = []
+
+    // TCP clients.
+    var connections: [ClientConnection?]
+    var freeConnections: [Int]
+    var idleDeadlines: DeadlineHeap
+    /// Slots of connections that have something to do at the end of the turn.
+    var markedConnections: [Int] = []
+
+    /// One upstream message, with the length in front over TCP.
+    let upstreamBuffer: UnsafeMutableBufferPointer<UInt8>
+    /// One reply to a TCP client.
+    let replyBuffer: UnsafeMutableBufferPointer<UInt8>
+
+    struct Listener {
+        let descriptor: Int32
+        let isTCP: Bool
+        /// Drops that the socket had counted when last asked.
+        var drops: UInt32 = 0
+        /// After an accept error it is not polled until then.
+        var pausedUntil: Instant?
+    }
+
+    enum TokenKind: UInt64 {
+        case mailbox, listener, connection, transaction
+    }
+
+    init(
+        configuration: DNSWorkerConfiguration, datagramSockets: [Int32], streamSockets: [Int32], counters: DNSCounters, mailbox: Int32
+    ) throws(DNSSocketError) {
+        try Self.check(mark: configuration.upstreamMark)
+        let poll = try EventPoll()
+        for (index, descriptor) in (datagramSockets + streamSockets).enumerated() {
+            try poll.add(descriptor, token: Self.token(.listener, slot: index, generation: 0))
+        }
+        try poll.add(mailbox, token: Self.token(.mailbox, slot: 0, generation: 0))
+        self.poll = poll
+        self.configuration = configuration
+        self.counters = counters
+        listeners = datagramSockets.map { Listener(descriptor: $0, isTCP: false, drops: DNSSockets.drops(of: $0)) }
+        listeners += streamSockets.map { Listener(descriptor: $0, isTCP: true) }
+        now = Self.clock()
+        received = DatagramBatch(capacity: 64, payloadBytes: 2_048)
+        unsent = DatagramBatch(capacity: 64, payloadBytes: max(DNSReply.udpPayloadSizeDefault, configuration.datagramBytesMax))
+        cache = AnswerCache(bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax)
+        health = configuration.upstreams.map { _ in UpstreamHealth() }
+        let outstandingMax = min(max(1, configuration.outstandingMax), 65_536)
+        transactions = Array(repeating: nil, count: outstandingMax)
+        freeTransactions = Array((0..<outstandingMax).reversed())
+        attemptDeadlines = DeadlineHeap(slots: outstandingMax)
+        let connectionsMax = min(max(0, configuration.tcpConnectionsMax), 65_536)
+        connections = Array(repeating: nil, count: connectionsMax)
+        freeConnections = Array((0..<connectionsMax).reversed())
+        idleDeadlines = DeadlineHeap(slots: connectionsMax)
+        unsafe upstreamBuffer = .allocate(capacity: 65_537)
+        unsafe upstreamBuffer.initialize(repeating: 0)
+        unsafe replyBuffer = .allocate(capacity: 65_535)
+        unsafe replyBuffer.initialize(repeating: 0)
+        unsentMisses.reserveCapacity(64)
+    }
+
+    deinit {
+        for listener in listeners { close(listener.descriptor) }
+        for descriptor in finishedDescriptors { close(descriptor) }
+        unsafe upstreamBuffer.deallocate()
+        unsafe replyBuffer.deallocate()
+    }
+
+    // MARK: the turn
+
+    /// Waits until something is ready, a deadline is due or `until` has come, and handles it. True if the mailbox rang.
+    mutating func turn<G: AnswerGate & ~Copyable>(until: Instant, gate: inout G) -> Bool {
+        let count = poll.wait(milliseconds: waitMilliseconds(until: until))
+        now = Self.clock()
+        var rang = false
+        for index in 0..<count {
+            let event = poll[index]
+            let slot = Int(event.token & 0xff_ffff)
+            let generation = UInt32(truncatingIfNeeded: event.token >> 24)
+            switch TokenKind(rawValue: event.token >> 56) {
+            case .mailbox:
+                rang = true
+            case .listener where listeners[slot].isTCP:
+                acceptConnections(listener: slot)
+            case .listener:
+                flushDatagrams()
+                receiveDatagrams(listener: slot, gate: &gate)
+            case .connection:
+                connectionIsReady(slot, generation, event)
+            case .transaction:
+                transactionIsReady(slot, generation, event, gate: &gate)
+            case nil:
+                preconditionFailure("an event of unknown kind")
+            }
+        }
+        expire(gate: &gate)
+        flushDatagrams()
+        serviceConnections(gate: &gate)
+        flushDatagrams()
+        for descriptor in finishedDescriptors { close(descriptor) }
+        finishedDescriptors.removeAll(keepingCapacity: true)
+        return rang
+    }
+
+    /// Once a second: what is cheaper to ask than to follow.
+    mutating func tick() {
+        for index in listeners.indices where !listeners[index].isTCP {
+            let drops = DNSSockets.drops(of: listeners[index].descriptor)
+            counters.add(.datagramsLostBeforeReceive, UInt64(drops &- listeners[index].drops))
+            listeners[index].drops = drops
+        }
+        updateGauges()
+    }
+
+    func updateGauges() {
+        counters.set(.cacheBytes, cache.bytes)
+        counters.set(.cacheEntries, cache.count)
+        counters.set(.cacheEvictions, Int(truncatingIfNeeded: cache.evictions))
+        counters.set(.waiting, waitingCount)
+        counters.set(.outstanding, transactions.count - freeTransactions.count)
+        counters.set(.tcpOpen, connections.count - freeConnections.count)
+    }
+
+    private mutating func expire<G: AnswerGate & ~Copyable>(gate: inout G) {
+        while let slot = attemptDeadlines.popExpired(now: now) { attemptTimedOut(slot, gate: &gate) }
+        while let slot = idleDeadlines.popExpired(now: now) { connectionIsIdle(slot) }
+        for index in listeners.indices {
+            guard let until = listeners[index].pausedUntil, until <= now else { continue }
+            listeners[index].pausedUntil = nil
+            do throws(DNSSocketError) {
+                try poll.add(listeners[index].descriptor, token: Self.token(.listener, slot: index, generation: 0))
+            } catch {
+                pause(listener: index)
+            }
+        }
+    }
+
+    private func waitMilliseconds(until: Instant) -> Int32 {
+        var next = until
+        if let deadline = attemptDeadlines.earliest { next = min(next, deadline) }
+        if let deadline = idleDeadlines.earliest { next = min(next, deadline) }
+        for listener in listeners {
+            if let deadline = listener.pausedUntil { next = min(next, deadline) }
+        }
+        return Int32(clamping: (next.nanoseconds(since: Self.clock()) + 999_999) / 1_000_000)
+    }
+
+    // MARK: small things
+
+    static func token(_ kind: TokenKind, slot: Int, generation: UInt32) -> UInt64 {
+        kind.rawValue << 56 | UInt64(generation) << 24 | UInt64(slot)
+    }
+
+    mutating func nextGeneration() -> UInt32 {
+        generation &+= 1
+        return generation
+    }
+
+    static func clock() -> Instant {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_BOOTTIME, &time)
+        return Instant(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    }
+
+    /// Fails at the start rather than at each query if the mark may not be set.
+    private static func check(mark: UInt32?) throws(DNSSocketError) {
+        guard let mark else { return }
+        let descriptor = DNSSockets.newSocket(.v4, SOCK_DGRAM)
+        guard descriptor >= 0 else { throw DNSSocketError(.socket, code: errno) }
+        defer { close(descriptor) }
+        try DNSSockets.set(descriptor, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark))
+    }
+}

@@ -1,0 +1,12 @@
+import DNSMessages
+import Enforcement
+import NetworkTypes
+
+/// A client's query that waits for an upstream's answer.
+struct WaitingQuery: BitwiseCopyable {
+    let query: DNSQuery
+    let client: DNSClient
+    let source: IPAddress
+    let origin: QueryOrigin
+    let arrivedAt: Instant
+}

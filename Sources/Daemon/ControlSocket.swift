@@ -1,0 +1,80 @@
+import CLinux
+import Glibc
+import Logging
+import Synchronization
+
+/// The socket by which the command line asks the daemon. One request is a line of words; the answer is lines, the last one
+/// `ok` or `error: ...`, then the connection ends. Only root and the group of the socket file get an answer.
+final class ControlSocket: Sendable {
+    /// Answers one request line by line; throws what went wrong.
+    typealias Handler = @Sendable (_ words: [String], _ write: (String) -> Bool) throws -> Void
+
+    private static let clientsMax = 16
+
+    private let listener: Int32
+    private let path: String
+    private let handler: Handler
+    private let logger: Logger
+    private let clients = Atomic<Int>(0)
+
+    static func path(runtimeDirectory: String) -> String { "\(runtimeDirectory)/control.sock" }
+
+    init(runtimeDirectory: String, logger: Logger, handler: @escaping Handler) throws {
+        path = Self.path(runtimeDirectory: runtimeDirectory)
+        listener = try UnixSocket.listen(path, kind: Int32(SOCK_STREAM.rawValue))
+        self.handler = handler
+        self.logger = logger
+    }
+
+    func start() {
+        DaemonThread.start("exeat-control") { [self] in
+            while true {
+                let client = unsafe exeat_accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                if client < 0 {
+                    if errno == EBADF || errno == EINVAL { return }
+                    usleep(10_000)
+                    continue
+                }
+                guard clients.load(ordering: .relaxed) < Self.clientsMax, isAllowed(client) else {
+                    close(client)
+                    continue
+                }
+                clients.add(1, ordering: .relaxed)
+                DaemonThread.start("exeat-client") { [self] in
+                    serve(client)
+                    close(client)
+                    clients.subtract(1, ordering: .relaxed)
+                }
+            }
+        }
+    }
+
+    func stop() {
+        unlink(path)
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+    }
+
+    private func isAllowed(_ client: Int32) -> Bool {
+        var group: Int32 = 0
+        var process: Int32 = 0
+        let user = unsafe exeat_peer_credentials(client, &group, &process)
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return user == 0 }
+        return user == 0 || gid_t(bitPattern: group) == status.st_gid && status.st_gid != 0
+    }
+
+    private func serve(_ client: Int32) {
+        var timeout = timeval(tv_sec: 5, tv_usec: 0)
+        unsafe setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        unsafe setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        guard let request = LineIO.readLine(client, bytesMax: 4_096) else { return }
+        let words = request.split(separator: " ").map(String.init)
+        do {
+            try handler(words) { LineIO.write(client, $0 + "\n") }
+            _ = LineIO.write(client, "ok\n")
+        } catch {
+            _ = LineIO.write(client, "error: \(error)\n")
+        }
+    }
+}

@@ -1,0 +1,205 @@
+import Datastores
+import DomainNames
+import Enforcement
+import NetworkTypes
+import PolicyModel
+
+extension ExeatConfiguration {
+    /// Reads a configuration file. Any error in it throws all of them; paths in it are relative to its folder.
+    public static func read(file: String) throws(ConfigurationFailure) -> ExeatConfiguration {
+        var problems = DiagnosticList()
+        let text: String
+        do throws(DaemonError) {
+            text = try TextFile.read(file)
+        } catch {
+            problems.error(at: nil, field: file, error.description, hint: "give another file with --config")
+            throw ConfigurationFailure(diagnostics: problems.diagnostics)
+        }
+        let nodes: [ConfigurationNode]
+        do {
+            nodes = try ConfigurationDocument.nodes(yaml: text, file: file)
+        } catch {
+            problems.append(error)
+            throw ConfigurationFailure(diagnostics: problems.diagnostics)
+        }
+        var configuration = ExeatConfiguration()
+        if nodes.count > 1 {
+            problems.error(at: nodes[1].location, field: "", "one document is expected", hint: "policies go into files of their own")
+        }
+        if let node = nodes.first, node.kind != .null {
+            configuration.read(ConfigurationField(node, path: ""), &problems)
+        }
+        guard problems.errorCount == 0 else { throw ConfigurationFailure(diagnostics: problems.diagnostics) }
+        let folder = file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        func absolute(_ path: String) -> String { path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)" }
+        configuration.policies = absolute(configuration.policies)
+        configuration.flowLog.path = configuration.flowLog.path.map(absolute)
+        return configuration
+    }
+
+    private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        let fields = MappingReader.Fields([
+            "mode", "denyAction", "startFailure", "unselectedEndpoints", "policies", "runtimeDirectory", "workloadInterfaces", "podCIDRs",
+            "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
+        ])
+        guard let reader = MappingReader(field, fields: fields, &problems) else { return }
+        if let value = reader["mode"]?.choice(VerdictEngine.Mode.self, &problems) { mode = value }
+        if let value = reader["denyAction"]?.choice(VerdictEngine.DenyAction.self, &problems) { denyAction = value }
+        if let value = reader["startFailure"]?.choice(StartFailure.self, &problems) { startFailure = value }
+        if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
+        if let value = reader["policies"]?.string(&problems) { policies = value }
+        if let value = reader["runtimeDirectory"]?.string(&problems) { runtimeDirectory = value }
+        if let values = reader["workloadInterfaces"]?.elements(&problems) {
+            workloadInterfaces = values.compactMap { Self.interfacePattern($0, &problems) }
+        }
+        if let values = reader["podCIDRs"]?.elements(&problems) { podPrefixes = values.compactMap { Self.prefix($0, &problems) } }
+        if let value = reader["endpointsMax"]?.integer(in: 1...65_536, &problems) { endpointsMax = value }
+        if let value = reader["dns"] { readDNS(value, &problems) }
+        if let value = reader["bindings"] { readBindings(value, &problems) }
+        if let value = reader["queues"] { readQueues(value, &problems) }
+        if let value = reader["markMask"]?.integer(in: 7...0xffff_ffff, &problems) {
+            if UInt32(value).nonzeroBitCount < 3 {
+                reader["markMask"]?.error("has \(UInt32(value).nonzeroBitCount) bits set", hint: "at least 3 are needed", into: &problems)
+            }
+            markMask = UInt32(value)
+        }
+        if let value = reader["metrics"] { metrics = Self.listener(value, &problems) ?? metrics }
+        if let value = reader["health"] { health = Self.listener(value, &problems) ?? health }
+        if let value = reader["flowLog"] { readFlowLog(value, &problems) }
+        if workloadInterfaces.isEmpty {
+            problems.error(
+                at: field.location, field: "workloadInterfaces", "is required",
+                hint: "name the interfaces of workloads, such as [\"cali*\"]")
+        }
+    }
+
+    private enum Unselected: String, CaseIterable {
+        case allow
+        case deny
+    }
+
+    private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        let fields = MappingReader.Fields([
+            "listen", "port", "upstreams", "allowFrom", "intercept", "cacheBytesMax", "rebindingGuard",
+        ])
+        guard let reader = MappingReader(field, fields: fields, &problems) else { return }
+        if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
+        if let value = reader["port"]?.integer(in: 1...65_535, &problems) { dns.port = UInt16(value) }
+        if let values = reader["upstreams"]?.elements(&problems) {
+            dns.upstreams = values.compactMap { value in
+                Self.addressAndPort(value, defaultPort: 53, &problems).map { Upstream(address: $0.address, port: $0.port) }
+            }
+        }
+        if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
+        if let value = reader["intercept"]?.boolean(&problems) { dns.intercepts = value }
+        if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
+        if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
+        if !dns.listen.isEmpty, dns.upstreams.isEmpty {
+            problems.error(at: field.location, field: "dns.upstreams", "is required", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]")
+        }
+    }
+
+    private mutating func readRebinding(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["enabled", "exemptZones", "permit"]), &problems) else { return }
+        if let value = reader["enabled"]?.boolean(&problems) { dns.rebinding.isEnabled = value }
+        if let values = reader["exemptZones"]?.elements(&problems) {
+            dns.rebinding.exemptZones = values.compactMap { value in
+                guard let text = value.string(&problems) else { return nil }
+                do throws(DomainNameError) {
+                    return try DomainName(parsing: text)
+                } catch {
+                    value.error("\(error)", into: &problems)
+                    return nil
+                }
+            }
+        }
+        if let values = reader["permit"]?.elements(&problems) {
+            dns.rebinding.permitted = values.compactMap { Self.prefix($0, &problems) }
+        }
+    }
+
+    private mutating func readBindings(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        let fields = MappingReader.Fields([
+            "floorSeconds", "ceilingSeconds", "graceSeconds", "addressesPerName", "namesPerClient", "bindingsPerClient", "bindings",
+        ])
+        guard let reader = MappingReader(field, fields: fields, &problems) else { return }
+        if let value = reader["floorSeconds"]?.integer(in: 0...86_400, &problems) { bindings.floorSeconds = UInt32(value) }
+        if let value = reader["ceilingSeconds"]?.integer(in: 1...604_800, &problems) { bindings.ceilingSeconds = UInt32(value) }
+        if let value = reader["graceSeconds"]?.integer(in: 0...3_600, &problems) { bindings.graceSeconds = UInt32(value) }
+        if let value = reader["addressesPerName"]?.integer(in: 1...65_536, &problems) { bindings.addressesPerName = value }
+        if let value = reader["namesPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.namesPerClient = value }
+        if let value = reader["bindingsPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.bindingsPerClient = value }
+        if let value = reader["bindings"]?.integer(in: 1_024...1_048_576, &problems) { bindings.bindings = value }
+        if bindings.floorSeconds > bindings.ceilingSeconds {
+            problems.error(at: field.location, field: "bindings.floorSeconds", "is above ceilingSeconds")
+        }
+    }
+
+    private mutating func readQueues(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["first", "count", "lengthMax"]), &problems) else { return }
+        if let value = reader["first"]?.integer(in: 0...65_000, &problems) { queues.first = UInt16(value) }
+        if let value = reader["count"]?.integer(in: 1...64, &problems) { queues.count = value }
+        if let value = reader["lengthMax"]?.integer(in: 64...1_048_576, &problems) { queues.lengthMax = UInt32(value) }
+    }
+
+    private mutating func readFlowLog(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["path", "bytesMax"]), &problems) else { return }
+        if let value = reader["path"]?.string(&problems) { flowLog.path = value }
+        if let value = reader["bytesMax"]?.integer(in: 4_096...(1 << 40), &problems) { flowLog.bytesMax = value }
+    }
+
+    // MARK: Values
+
+    private static func interfacePattern(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> String? {
+        guard let text = field.string(&problems) else { return nil }
+        let stem = text.hasSuffix("*") ? text.dropLast() : text[...]
+        guard (1...15).contains(stem.utf8.count), !stem.contains("*"), !stem.contains("/"), !stem.contains(" ") else {
+            field.error("\"\(text)\" is no interface name", hint: "a name, or the beginning of names followed by *", into: &problems)
+            return nil
+        }
+        return text
+    }
+
+    private static func address(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> IPAddress? {
+        guard let text = field.string(&problems) else { return nil }
+        guard let address = IPAddress(parsing: text) else {
+            field.error("\"\(text)\" is no IP address", into: &problems)
+            return nil
+        }
+        return address
+    }
+
+    private static func prefix(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> IPPrefix? {
+        guard let text = field.string(&problems) else { return nil }
+        guard let prefix = IPPrefix(parsing: text) else {
+            field.error("\"\(text)\" is no address prefix", hint: "such as 192.0.2.0/24 or 2001:db8::/32", into: &problems)
+            return nil
+        }
+        return prefix
+    }
+
+    /// `address`, `address:port` or `[v6 address]:port`.
+    private static func addressAndPort(
+        _ field: ConfigurationField, defaultPort: UInt16, _ problems: inout DiagnosticList
+    ) -> (address: IPAddress, port: UInt16)? {
+        guard let text = field.string(&problems) else { return nil }
+        guard let result = HostAndPort.address(text, defaultPort: defaultPort) else {
+            field.error(
+                "\"\(text)\" is no address with a port", hint: "such as 192.0.2.53, 192.0.2.53:53 or [2001:db8::53]:53", into: &problems)
+            return nil
+        }
+        return result
+    }
+
+    private static func listener(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> Listener? {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["listen"]), &problems),
+            let value = reader.required("listen", &problems), let text = value.string(&problems)
+        else { return nil }
+        let full = text.hasPrefix(":") ? "0.0.0.0" + text : text
+        guard let result = HostAndPort.address(full, defaultPort: nil) else {
+            value.error("\"\(text)\" is no address with a port", hint: "such as :9253 or 127.0.0.1:9253", into: &problems)
+            return nil
+        }
+        return Listener(address: result.address, port: result.port)
+    }
+}

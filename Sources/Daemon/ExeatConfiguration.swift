@@ -1,0 +1,72 @@
+import DomainNames
+import Enforcement
+import NetworkTypes
+
+/// What `exeat.yaml` says. Every field has a default; docs/configuration.md and config/exeat.yaml list them.
+public struct ExeatConfiguration: Sendable {
+    public enum StartFailure: String, Sendable, CaseIterable {
+        /// Workload interfaces reach nothing until a good start.
+        case closed
+        /// The node is left as it was.
+        case open
+    }
+
+    public struct Upstream: Sendable, Hashable {
+        public var address: IPAddress
+        public var port: UInt16
+    }
+
+    public struct Listener: Sendable, Hashable {
+        public var address: IPAddress
+        public var port: UInt16
+        public init(address: IPAddress, port: UInt16) {
+            self.address = address
+            self.port = port
+        }
+    }
+
+    public struct DNS: Sendable {
+        public var listen: [IPAddress] = []
+        public var port: UInt16 = 53
+        public var upstreams: [Upstream] = []
+        /// Sources beside the endpoints and the node itself that may ask.
+        public var allowFrom: [IPPrefix] = []
+        /// Whether port 53 of policed endpoints is brought here whatever server they ask.
+        public var intercepts = true
+        public var cacheBytesMax = 32 << 20
+        public var rebinding = RebindingGuard()
+    }
+
+    public struct Queues: Sendable {
+        public var first: UInt16 = 100
+        public var count = 1
+        /// Packets that may wait in one queue.
+        public var lengthMax: UInt32 = 8_192
+    }
+
+    public struct FlowLog: Sendable {
+        /// nil: no log.
+        public var path: String?
+        /// The file is renamed to `<path>.1` beyond this and begun anew.
+        public var bytesMax = 64 << 20
+    }
+
+    public var mode = VerdictEngine.Mode.enforce
+    public var denyAction = VerdictEngine.DenyAction.reject
+    public var startFailure = StartFailure.closed
+    public var unselectedAllowed = true
+    public var policies = "policies"
+    public var runtimeDirectory = "/run/exeat"
+    public var workloadInterfaces: [String] = []
+    public var podPrefixes: [IPPrefix] = []
+    public var endpointsMax = 4_096
+    public var dns = DNS()
+    public var bindings = BindingLimits()
+    public var queues = Queues()
+    public var markMask: UInt32 = 0x1f7f
+    public var metrics = Listener(address: IPAddress(v4: 0), port: 9_253)
+    public var health: Listener? = Listener(address: IPAddress(v4: 0), port: 8_080)
+    public var flowLog = FlowLog()
+
+    public init() {}
+}

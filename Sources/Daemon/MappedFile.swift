@@ -1,0 +1,30 @@
+import Enforcement
+import Glibc
+
+/// Maps files that outlive the process.
+enum MappedFile {
+    /// Opens or makes `path` (mode 0600), gives it at least `byteCount` bytes and maps it shared. Pages that nobody touched
+    /// take no memory. A file that is there with another size is kept and resized; what it holds is for the reader to check.
+    static func map(_ path: String, byteCount: Int) throws(DaemonError) -> SharedMemory {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
+        defer { close(descriptor) }
+        guard ftruncate(descriptor, byteCount) == 0 else { throw DaemonError("cannot size \(path) to \(byteCount) bytes", code: errno) }
+        guard let base = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), unsafe base != MAP_FAILED else {
+            throw DaemonError("cannot map \(path)", code: errno)
+        }
+        let address = Int(bitPattern: base)
+        // Sound: the mapping is released once, by the last owner of the memory.
+        return unsafe SharedMemory(base: base, byteCount: byteCount) {
+            _ = unsafe munmap(UnsafeMutableRawPointer(bitPattern: address), byteCount)
+        }
+    }
+
+    /// A number that differs from boot to boot (the boot's random id, folded).
+    static func bootMark() -> UInt64 {
+        let text = (try? TextFile.read("/proc/sys/kernel/random/boot_id")) ?? ""
+        var value: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in text.utf8 { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        return value
+    }
+}

@@ -1,0 +1,214 @@
+import Glibc
+
+/// What the thread of a `FolderWatch` runs: inotify events in, calls out. Closes its descriptors when it goes.
+///
+/// After every burst of events the watches are renewed from a fresh walk and only then the change is reported: what
+/// happened in a new folder before it was watched is seen by the reader, what happens later by the watch.
+final class FolderWatchLoop {
+    /// Which names in a watched folder matter.
+    private enum Interest {
+        /// All but hidden ones; `..data` and its kind are not hidden in this sense.
+        case all
+        /// A folder above: the next component of the path.
+        case names(Set<String>)
+    }
+
+    private let paths: [String]
+    private let inotify: Int32
+    private let stop: Int32
+    private let onChange: @Sendable () -> Void
+    private var interests: [Int32: Interest] = [:]
+    /// Some watch could not be added: changes are then reported on suspicion, every `blindMilliseconds`.
+    private var isBlind = false
+    private var buffer = [UInt8](repeating: 0, count: 65_536)
+
+    static let quietMilliseconds: UInt64 = 100
+    static let delayMillisecondsMax: UInt64 = 1_000
+    static let blindMilliseconds: UInt64 = 10_000
+
+    init(paths: [String], inotify: Int32, stop: Int32, onChange: @escaping @Sendable () -> Void) {
+        self.paths = paths
+        self.inotify = inotify
+        self.stop = stop
+        self.onChange = onChange
+    }
+
+    deinit {
+        close(inotify)
+        close(stop)
+    }
+
+    static let threadName = "exeat-watch"
+
+    func run() {
+        nameThread()
+        var firstEvent: UInt64?
+        var lastEvent: UInt64 = 0
+        var lastReport = Self.now()
+        while true {
+            var deadline: UInt64?
+            if let firstEvent {
+                deadline = min(lastEvent + Self.quietMilliseconds, firstEvent + Self.delayMillisecondsMax)
+            } else if isBlind {
+                deadline = lastReport + Self.blindMilliseconds
+            }
+            switch wait(until: deadline) {
+            case .stopped: return
+            case .timedOut:
+                firstEvent = nil
+                lastReport = Self.now()
+                renewWatches()
+                onChange()
+            case .readable:
+                if readEvents() {
+                    lastEvent = Self.now()
+                    firstEvent = firstEvent ?? lastEvent
+                }
+            }
+        }
+    }
+
+    /// For top(1) and the like; see proc(5), `/proc/thread-self/comm`.
+    private func nameThread() {
+        let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        let name = Array(Self.threadName.utf8)
+        _ = unsafe write(descriptor, name, name.count)
+        close(descriptor)
+    }
+
+    // Waiting
+
+    private enum Wake { case stopped, timedOut, readable }
+
+    private func wait(until deadline: UInt64?) -> Wake {
+        while true {
+            var descriptors = [pollfd(fd: stop, events: Int16(POLLIN), revents: 0), pollfd(fd: inotify, events: Int16(POLLIN), revents: 0)]
+            var timeout: Int32 = -1
+            if let deadline {
+                let now = Self.now()
+                timeout = deadline > now ? Int32(clamping: deadline - now) : 0
+            }
+            let count = unsafe poll(&descriptors, 2, timeout)
+            if count < 0, errno == EINTR { continue }
+            // The other end of the pair was closed: POLLHUP.
+            if descriptors[0].revents != 0 || count < 0 { return .stopped }
+            if count == 0 { return .timedOut }
+            // Events that go on without a pause must not put the report off for ever.
+            if let deadline, Self.now() >= deadline { return .timedOut }
+            return .readable
+        }
+    }
+
+    private static func now() -> UInt64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+
+    // Events
+
+    /// Empties the queue. True if one of the events matters.
+    private func readEvents() -> Bool {
+        var matters = false
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(inotify, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return matters }
+            if examineEvents(byteCount: count) { matters = true }
+        }
+    }
+
+    /// inotify(7), `struct inotify_event`, in host order, names padded with zeros:
+    ///
+    ///     0        4        8        12       16
+    ///     | wd     | mask   | cookie | len    | name[len] ...
+    private func examineEvents(byteCount: Int) -> Bool {
+        var matters = false
+        var offset = 0
+        while offset + 16 <= byteCount {
+            let (watch, mask, nameCount) = unsafe buffer.withUnsafeBytes { bytes in
+                unsafe (
+                    bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self),
+                    bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self),
+                    Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+                )
+            }
+            let nameStart = offset + 16
+            offset = nameStart + nameCount
+            guard offset <= byteCount else { break }
+            let name = String(decoding: buffer[nameStart..<offset].prefix { $0 != 0 }, as: UTF8.self)
+            if self.matters(watch: watch, mask: mask, name: name) { matters = true }
+        }
+        return matters
+    }
+
+    private func matters(watch: Int32, mask: UInt32, name: String) -> Bool {
+        if mask & UInt32(IN_Q_OVERFLOW) != 0 { return true }
+        // A watch that is gone was told apart before, by DELETE_SELF, or was removed by us.
+        if mask & UInt32(IN_IGNORED) != 0 { return false }
+        guard let interest = interests[watch] else { return false }
+        if name.isEmpty { return true }
+        return switch interest {
+        case .all: !name.hasPrefix(".") || name.hasPrefix("..")
+        case .names(let names): names.contains(name)
+        }
+    }
+
+    // Watches
+
+    private static let mask: UInt32 = [
+        IN_CLOSE_WRITE, IN_CREATE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF,
+    ].reduce(0) { $0 | UInt32($1) }
+
+    /// Walks the paths and makes the watches fit what is there.
+    func renewWatches() {
+        var renewed: [Int32: Interest] = [:]
+        isBlind = false
+        for path in paths {
+            for (folder, name) in Self.ancestors(of: path) { add(folder, .names([name]), to: &renewed) }
+        }
+        // A folder is watched before it is listed again for what was made in it meanwhile.
+        var known: Set<String> = []
+        while true {
+            var tree = PolicyFolderTree()
+            for path in paths { tree.add(path) }
+            let found = tree.folders + tree.links
+            let fresh = found.filter { known.insert($0).inserted }
+            if fresh.isEmpty { break }
+            for path in fresh { add(path, .all, to: &renewed) }
+        }
+        for watch in interests.keys where renewed[watch] == nil { inotify_rm_watch(inotify, watch) }
+        interests = renewed
+    }
+
+    private func add(_ path: String, _ interest: Interest, to renewed: inout [Int32: Interest]) {
+        let watch = unsafe inotify_add_watch(inotify, path, Self.mask)
+        guard watch >= 0 else {
+            // What is not there is noticed by the folder above it.
+            if errno != ENOENT, errno != ENOTDIR { isBlind = true }
+            return
+        }
+        switch (renewed[watch], interest) {
+        case (.names(let old)?, .names(let new)): renewed[watch] = .names(old.union(new))
+        case (.all?, .names): break
+        case (nil, _), (_, .all): renewed[watch] = interest
+        }
+    }
+
+    /// The folders above `path` as far as they exist, each with the name in it that leads on.
+    private static func ancestors(of path: String) -> [(folder: String, name: String)] {
+        var folder = "/"
+        if !path.hasPrefix("/") {
+            guard let current = unsafe getcwd(nil, 0) else { return [] }
+            folder = unsafe String(cString: current)
+            unsafe free(current)
+        }
+        var result: [(folder: String, name: String)] = []
+        for component in path.split(separator: "/") where component != "." {
+            result.append((folder, String(component)))
+            folder = folder == "/" ? "/\(component)" : "\(folder)/\(component)"
+        }
+        return result
+    }
+}

@@ -1,0 +1,63 @@
+import DomainNames
+import NetworkTypes
+import PolicyEngine
+
+/// The gate of the node: clients by their addresses, bindings in the NameTable.
+public struct DNSGate: AnswerGate, ~Copyable {
+    public private(set) var names: NameTable
+    private var policy: CompiledPolicy
+    private let rebinding: RebindingGuard
+    /// Sources beside the endpoints that may ask; nothing is learned for them.
+    private let allowedSources: [IPPrefix]
+    public private(set) var refusals = [UInt64](repeating: 0, count: AnswerRefusal.allCases.count)
+
+    public init(names: consuming NameTable, policy: CompiledPolicy, rebinding: RebindingGuard, allowedSources: [IPPrefix]) {
+        self.names = names
+        self.policy = policy
+        self.rebinding = rebinding
+        self.allowedSources = allowedSources
+    }
+
+    public mutating func client(at source: IPAddress) -> DNSClient? {
+        let source = source.mappedV4 ?? source
+        if let position = policy.endpointIndex(of: source) { return .endpoint(policy.endpoints[position].id) }
+        return allowedSources.contains { $0.contains(source) } ? .unpoliced : nil
+    }
+
+    public mutating func learn(
+        _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
+    ) -> AnswerRelease {
+        let cap = names.limits.ceilingSeconds
+        guard case .endpoint(let endpoint) = client else { return .release(timeToLiveCapSeconds: cap) }
+        if rebinding.refuses(name, addresses) { return refuse(.rebinding) }
+        switch names.learn(name, addresses, timeToLiveSeconds: timeToLiveSeconds, client: endpoint, now: now) {
+        case .success: return .release(timeToLiveCapSeconds: cap)
+        case .failure(.addressesPerName): return refuse(.addressesPerNameFull)
+        case .failure(.namesPerClient): return refuse(.namesPerClientFull)
+        case .failure(.bindings), .failure(.bindingsPerClient): return refuse(.bindingsFull)
+        case .failure(.unknownClient): return refuse(.unknownClient)
+        }
+    }
+
+    private mutating func refuse(_ reason: AnswerRefusal) -> AnswerRelease {
+        refusals[Int(reason.rawValue)] += 1
+        return .refuse(reason)
+    }
+
+    /// Once a second: a sixteenth of the bindings, at least 4,096, is looked at for expiry.
+    public mutating func tick(now: Instant) {
+        names.sweep(max(4_096, names.bindingCount / 16), now: now)
+    }
+
+    /// Takes over a new policy; see `NameTable.adopt` for the order of steps.
+    public mutating func adopt(_ newPolicy: CompiledPolicy) {
+        policy = newPolicy
+        names.adopt(newPolicy)
+    }
+
+    public mutating func settle() { names.settle() }
+
+    public mutating func releaseDraining(unless isInUse: (EndpointID, IPAddress) -> Bool) {
+        names.releaseDraining(unless: isInUse)
+    }
+}

@@ -1,0 +1,112 @@
+import NetworkTypes
+
+/// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
+///
+///     header (4096 bytes): magic, layout version, capacity
+///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][0 2][fingerprint 8][identity ...]
+///
+/// Owned by the control plane. A generation changes exactly when the fingerprint of the endpoint's effective policy
+/// changes; generation 0 is never given out.
+public struct EndpointRegistry: ~Copyable {
+    private static let magic: UInt64 = 0x4578_6561_7445_6e64  // "ExeatEnd"
+    private static let layoutVersion: UInt32 = 1
+    private static let headerBytes = 4096
+    private static let slotBytes = 1024
+    /// Kubernetes: namespace 63, name 253, UID 36, and two slashes.
+    public static let identityBytesMax = slotBytes - 16
+
+    private let memory: SharedMemory
+    private let capacity: Int
+    /// Generations run from 1 to this (the bits in the ct mark, less the reserved codes).
+    private let generationMax: UInt16
+    private var numbers: [String: EndpointID] = [:]
+    private var nextSlot = 0
+
+    public static func byteCount(capacity: Int) -> Int { headerBytes + capacity * slotBytes }
+
+    public init(_ memory: SharedMemory, capacity: Int, generationMax: UInt16) {
+        precondition(memory.byteCount >= Self.byteCount(capacity: capacity), "memory too small for the capacity")
+        precondition(generationMax >= 2, "at least two generations")
+        self.memory = memory
+        self.capacity = capacity
+        self.generationMax = generationMax
+        let base = unsafe memory.base
+        let isKept = unsafe base.load(as: UInt64.self) == Self.magic
+            && base.load(fromByteOffset: 8, as: UInt32.self) == Self.layoutVersion
+            && base.load(fromByteOffset: 16, as: UInt64.self) == UInt64(capacity)
+        if isKept {
+            for slot in 0..<capacity {
+                guard let identity = identity(inSlot: slot) else { continue }
+                numbers[identity] = EndpointID(rawValue: UInt32(slot))
+            }
+        } else {
+            for slot in 0..<capacity where unsafe at(slot).load(as: UInt8.self) != 0 {
+                unsafe at(slot).storeBytes(of: 0, as: UInt8.self)
+            }
+            unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
+            unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
+            unsafe base.storeBytes(of: Self.magic, as: UInt64.self)
+        }
+    }
+
+    /// The number of an endpoint, the same as before if it was known; nil if the registry is full or the identity too long.
+    public mutating func register(_ identity: String) -> EndpointID? {
+        if let known = numbers[identity] { return known }
+        let bytes = Array(identity.utf8)
+        guard bytes.count <= Self.identityBytesMax else { return nil }
+        for step in 0..<capacity {
+            let slot = (nextSlot + step) % capacity
+            let place = unsafe at(slot)
+            guard unsafe place.load(as: UInt8.self) == 0 else { continue }
+            unsafe place.storeBytes(of: 0, toByteOffset: 2, as: UInt16.self)
+            unsafe place.storeBytes(of: UInt16(bytes.count), toByteOffset: 4, as: UInt16.self)
+            unsafe place.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+            for (index, byte) in bytes.enumerated() { unsafe place.storeBytes(of: byte, toByteOffset: 16 + index, as: UInt8.self) }
+            unsafe place.storeBytes(of: 1, as: UInt8.self)
+            let number = EndpointID(rawValue: UInt32(slot))
+            numbers[identity] = number
+            // Round robin: a number rests as long as possible before it means another endpoint.
+            nextSlot = (slot + 1) % capacity
+            return number
+        }
+        return nil
+    }
+
+    /// Forgets every endpoint but these.
+    public mutating func retain(_ identities: Set<String>) {
+        for (identity, number) in numbers where !identities.contains(identity) {
+            unsafe at(Int(number.rawValue)).storeBytes(of: 0, as: UInt8.self)
+            numbers[identity] = nil
+        }
+    }
+
+    /// The generation for this fingerprint: the one in use if the policy is the same, else the next that `isBorne` denies
+    /// (no conntrack entry of the endpoint's addresses may still carry it after a wrap).
+    public mutating func generation(of id: EndpointID, fingerprint: UInt64, isBorne: (UInt16) -> Bool) -> UInt16 {
+        let place = unsafe at(Int(id.rawValue))
+        let current = unsafe place.load(fromByteOffset: 2, as: UInt16.self)
+        if current != 0, current <= generationMax, unsafe place.load(fromByteOffset: 8, as: UInt64.self) == fingerprint { return current }
+        var next = current
+        for _ in 0..<generationMax {
+            next = next >= generationMax ? 1 : next + 1
+            if next != current, !isBorne(next) { break }
+        }
+        unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)
+        unsafe place.storeBytes(of: fingerprint, toByteOffset: 8, as: UInt64.self)
+        return next
+    }
+
+    public func isRegistered(_ identity: String) -> Bool { numbers[identity] != nil }
+
+    private func identity(inSlot slot: Int) -> String? {
+        let place = unsafe at(slot)
+        guard unsafe place.load(as: UInt8.self) == 1 else { return nil }
+        let length = Int(unsafe place.load(fromByteOffset: 4, as: UInt16.self))
+        guard length <= Self.identityBytesMax else { return nil }
+        return String(decoding: (0..<length).map { unsafe place.load(fromByteOffset: 16 + $0, as: UInt8.self) }, as: UTF8.self)
+    }
+
+    private func at(_ slot: Int) -> UnsafeMutableRawPointer {
+        unsafe memory.base + (Self.headerBytes + slot * Self.slotBytes)
+    }
+}

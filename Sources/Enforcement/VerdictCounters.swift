@@ -1,0 +1,27 @@
+import PacketHeaders
+import PolicyEngine
+import Synchronization
+
+/// Counts of one verdict thread; written by it, read by the metrics page.
+public final class VerdictCounters: Sendable {
+    private let storage: CounterArray
+    private let seenPolicy = Atomic<UInt32>(0)
+
+    public init() {
+        storage = CounterArray(count: VerdictReason.allCases.count + 256)
+    }
+
+    func noteBatch(policyVersion: UInt32) { seenPolicy.store(policyVersion, ordering: .releasing) }
+
+    func note(_ reason: VerdictReason, isAllowed: Bool, detail: UInt8) {
+        storage.increment(Int(reason.rawValue))
+        if reason == .malformedPacket { storage.increment(VerdictReason.allCases.count + Int(detail)) }
+    }
+
+    public func count(of reason: VerdictReason) -> UInt64 { storage[Int(reason.rawValue)] }
+
+    public func count(of error: PacketError) -> UInt64 { storage[VerdictReason.allCases.count + Int(error.rawValue)] }
+
+    /// The policy version that the thread used in its last batch.
+    public var policyVersion: UInt32 { seenPolicy.load(ordering: .acquiring) }
+}

@@ -1,0 +1,132 @@
+import NetworkTypes
+import PacketHeaders
+import PolicyEngine
+import Synchronization
+
+/// Decides queued packets. One for each verdict thread; nothing in it is shared but the published policy, the AddressTable
+/// and the ring of facts.
+///
+/// Per packet: no allocation, no lock, no clock. Per batch: one acquiring load, one clock read by the caller.
+public struct VerdictEngine: ~Copyable {
+    public enum Mode: String, Sendable, CaseIterable {
+        /// What policy denies is refused.
+        case enforce
+        /// Nothing is refused; everything is recorded as it would have been decided.
+        case audit
+    }
+
+    /// How a refusal is sent.
+    public enum DenyAction: String, Sendable, CaseIterable {
+        /// TCP reset, or ICMP "administratively prohibited".
+        case reject
+        case drop
+    }
+
+    /// What the kernel knows of the queued packet's flow.
+    public struct FlowState: Sendable, BitwiseCopyable {
+        /// The packet runs against the original direction: source and destination are to be swapped.
+        public let isReply: Bool
+        /// The flow bears the mark of an earlier admission and is to be decided again.
+        public let wasAdmitted: Bool
+
+        public init(isReply: Bool, wasAdmitted: Bool) {
+            self.isReply = isReply
+            self.wasAdmitted = wasAdmitted
+        }
+    }
+
+    /// What is to be done with the packet.
+    public enum Verdict: Sendable, Hashable, BitwiseCopyable {
+        /// Accept, and stamp the flow with this generation.
+        case allow(generation: UInt16)
+        case reject
+        case drop
+    }
+
+    private var policy: Published<CompiledPolicy>.Reader
+    private let table: AddressTable
+    private let facts: Ring<FlowRecord>
+    private let counters: VerdictCounters
+    private let mode: Mode
+    private let denyAction: DenyAction
+    private var now = Instant(nanoseconds: 0)
+
+    public init(
+        policy: Published<CompiledPolicy>, table: AddressTable, facts: Ring<FlowRecord>, counters: VerdictCounters, mode: Mode,
+        denyAction: DenyAction
+    ) {
+        self.policy = Published<CompiledPolicy>.Reader(policy)
+        self.table = table
+        self.facts = facts
+        self.counters = counters
+        self.mode = mode
+        self.denyAction = denyAction
+    }
+
+    /// Once before the packets of a batch.
+    public mutating func beginBatch(now: Instant) {
+        policy.refresh()
+        self.now = now
+        counters.noteBatch(policyVersion: policy.value.version)
+    }
+
+    /// Decides one packet that begins with its IP header.
+    public mutating func decide(_ packet: Span<UInt8>, _ state: FlowState) -> Verdict {
+        let headers: PacketHeaders
+        do throws(PacketError) {
+            headers = try PacketHeaders(parsing: packet)
+        } catch {
+            return refuse(flow: FlowRecord.filler.flow, endpoint: nil, .malformedPacket, detail: error.rawValue, state: state)
+        }
+        let flow = state.isReply
+            ? FlowTuple(
+                source: headers.destination, destination: headers.source, transport: headers.transport, sourcePort: headers.destinationPort,
+                destinationPort: headers.sourcePort)
+            : FlowTuple(
+                source: headers.source, destination: headers.destination, transport: headers.transport, sourcePort: headers.sourcePort,
+                destinationPort: headers.destinationPort)
+        guard let position = policy.value.endpointIndex(of: flow.source) else {
+            return refuse(flow: flow, endpoint: nil, .unknownEndpoint, detail: 0, state: state)
+        }
+        let id = policy.value.programs[position].id
+        let generation = policy.value.programs[position].generation
+        let bindings = AddressBindings(table: table, now: now, liveness: state.wasAdmitted ? .liveOrDraining : .live)
+        let decision = policy.value.evaluate(endpoint: position, flow, bindings: bindings)
+        let nameRecord = Int32(truncatingIfNeeded: table.record(id, flow.destination, decision.selector) ?? -1)
+        guard decision.isAllowed else {
+            return refuse(
+                flow: flow, endpoint: id, decision.reason, detail: 0, state: state, rule: decision.rule, nameRecord: nameRecord,
+                generation: generation)
+        }
+        if decision.selector != anyNameSelector { table.noteAdmission(id, flow.destination, now: now) }
+        record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state)
+        return .allow(generation: generation)
+    }
+
+    private mutating func refuse(
+        flow: FlowTuple, endpoint: EndpointID?, _ reason: VerdictReason, detail: UInt8, state: FlowState,
+        rule: UInt32 = PolicyDecision.noRule, nameRecord: Int32 = -1, generation: UInt16 = 0
+    ) -> Verdict {
+        switch mode {
+        case .audit:
+            record(flow, endpoint, .auditDeny, reason, rule, nameRecord, detail, state)
+            return .allow(generation: generation)
+        case .enforce:
+            // What could not be parsed cannot be answered.
+            let rejects = denyAction == .reject && reason != .malformedPacket
+            record(flow, endpoint, rejects ? .reject : .drop, reason, rule, nameRecord, detail, state)
+            return rejects ? .reject : .drop
+        }
+    }
+
+    private mutating func record(
+        _ flow: FlowTuple, _ endpoint: EndpointID?, _ verdict: FlowRecord.Verdict, _ reason: VerdictReason, _ rule: UInt32,
+        _ nameRecord: Int32, _ detail: UInt8, _ state: FlowState
+    ) {
+        counters.note(reason, isAllowed: verdict == .allow, detail: detail)
+        facts.append(
+            FlowRecord(
+                time: now, flow: flow, endpoint: endpoint, verdict: verdict, reason: reason, rule: rule,
+                policyVersion: policy.value.version, nameRecord: nameRecord, detail: detail, isRedecision: state.wasAdmitted))
+    }
+}

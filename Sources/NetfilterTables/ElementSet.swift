@@ -1,0 +1,51 @@
+import NetworkTypes
+
+/// A set of the table. Types and lengths are those of the nft program, which needs them to print the elements.
+struct ElementSet: Sendable, Hashable {
+    let name: String
+    /// The nft program's type numbers, 6 bits each, first key highest (nftables `include/datatype.h`).
+    let keyType: UInt32
+    /// In bytes.
+    let keyLength: UInt32
+    let isConcatenation: Bool
+
+    private static let typeIPv4: UInt32 = 7
+    private static let typeIPv6: UInt32 = 8
+    private static let typeMark: UInt32 = 19
+    private static let typeInterfaceName: UInt32 = 41
+
+    static func known(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "known4" : "known6", keyType: typeInterfaceName << 6 | addressType(family),
+            keyLength: 16 + addressLength(family), isConcatenation: true)
+    }
+
+    static func policed(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "policed4" : "policed6", keyType: addressType(family), keyLength: addressLength(family),
+            isConcatenation: false)
+    }
+
+    static func current(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "current4" : "current6", keyType: addressType(family) << 6 | typeMark,
+            keyLength: addressLength(family) + 4, isConcatenation: true)
+    }
+
+    static let all: [ElementSet] = [.known(.v4), .known(.v6), .policed(.v4), .policed(.v6), .current(.v4), .current(.v6)]
+
+    private static func addressType(_ family: IPFamily) -> UInt32 { family == .v4 ? typeIPv4 : typeIPv6 }
+    private static func addressLength(_ family: IPFamily) -> UInt32 { family == .v4 ? 4 : 16 }
+
+    // Keys of elements.
+
+    static func key(_ endpoint: KnownEndpoint) -> [UInt8] {
+        var name = Array(endpoint.interface.utf8.prefix(15))
+        name += Array(repeating: 0, count: 16 - name.count)
+        return name + endpoint.address.networkBytes
+    }
+
+    static func key(_ address: IPAddress) -> [UInt8] { address.networkBytes }
+
+    static func key(_ address: IPAddress, mark: UInt32) -> [UInt8] { address.networkBytes + Expression.native(mark) }
+}

@@ -1,0 +1,111 @@
+import CNetfilter
+
+/// One instruction of an nftables rule: the part of the kernel's vocabulary that our rules use (linux/netfilter/nf_tables.h).
+///
+/// Registers are numbered as in the kernel: 1...4 hold 16 bytes each; 8...23 name the same bytes in pieces of 4, so 9 lies 4 bytes
+/// behind the start of 1. A lookup of several keys reads them side by side.
+enum Expression: Sendable, Hashable {
+    case loadMeta(UInt32, into: UInt32)
+    case setMetaMark(from: UInt32)
+    case loadConntrack(UInt32, direction: UInt8?, into: UInt32)
+    case setConntrackMark(from: UInt32)
+    case loadPayload(base: UInt32, offset: UInt32, count: UInt32, into: UInt32)
+    /// register = (register & mask) ^ xor
+    case bitwise(register: UInt32, mask: [UInt8], xor: [UInt8])
+    case compare(UInt32, register: UInt32, [UInt8])
+    case lookup(set: String, register: UInt32, isInverted: Bool)
+    case immediate(register: UInt32, [UInt8])
+    case verdict(Verdict)
+    case counter(TableCounter)
+    case reject(type: UInt32, code: UInt8)
+    case destinationNAT(family: UInt32, addressRegister: UInt32, portRegister: UInt32)
+    case queue(first: UInt16, total: UInt16, isBypassed: Bool)
+    case target(name: String, revision: UInt32, info: [UInt8])
+
+    enum Verdict: Sendable, Hashable {
+        case accept, drop, `return`
+        case jump(String)
+        case goto(String)
+    }
+}
+
+// The words of our rules. Bytes of marks and states are in host byte order, those of packets in network byte order.
+extension Expression {
+    static let isIPv4: [Expression] = family(2)
+    static let isIPv6: [Expression] = family(10)
+
+    private static func family(_ number: UInt8) -> [Expression] {
+        [.loadMeta(NFT_META_NFPROTO.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, [number])]
+    }
+
+    static func isProtocol(_ number: UInt8) -> [Expression] {
+        [.loadMeta(NFT_META_L4PROTO.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, [number])]
+    }
+
+    static func isNotProtocol(_ number: UInt8) -> [Expression] {
+        [.loadMeta(NFT_META_L4PROTO.rawValue, into: 1), .compare(NFT_CMP_NEQ.rawValue, register: 1, [number])]
+    }
+
+    /// A name, or a prefix and `*`: without the final zero the comparison ends there.
+    static func isInputInterface(_ pattern: String) -> [Expression] {
+        var bytes = Array(pattern.utf8)
+        if bytes.last == UInt8(ascii: "*") {
+            bytes.removeLast()
+        } else {
+            bytes += Array(repeating: 0, count: max(0, 16 - bytes.count))
+        }
+        return [.loadMeta(NFT_META_IIFNAME.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, bytes)]
+    }
+
+    static func payload(_ base: nft_payload_bases, _ offset: UInt32, equals bytes: [UInt8]) -> [Expression] {
+        [
+            .loadPayload(base: base.rawValue, offset: offset, count: UInt32(bytes.count), into: 1),
+            .compare(NFT_CMP_EQ.rawValue, register: 1, bytes),
+        ]
+    }
+
+    /// Loads a number in host byte order, masks it and compares.
+    static func masked(_ load: Expression, _ mask: UInt32, _ comparison: nft_cmp_ops, _ value: UInt32) -> [Expression] {
+        [load, .bitwise(register: 1, mask: native(mask), xor: native(0)), .compare(comparison.rawValue, register: 1, native(value))]
+    }
+
+    static func packetMark(_ mask: UInt32, _ comparison: nft_cmp_ops, _ value: UInt32) -> [Expression] {
+        masked(.loadMeta(NFT_META_MARK.rawValue, into: 1), mask, comparison, value)
+    }
+
+    static func flowMark(_ mask: UInt32, _ comparison: nft_cmp_ops, _ value: UInt32) -> [Expression] {
+        masked(.loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: 1), mask, comparison, value)
+    }
+
+    /// `meta mark set meta mark & ~clear | set`.
+    static func setPacketMark(clear: UInt32, set: UInt32) -> [Expression] {
+        [
+            .loadMeta(NFT_META_MARK.rawValue, into: 1), .bitwise(register: 1, mask: native(~clear), xor: native(set)),
+            .setMetaMark(from: 1),
+        ]
+    }
+
+    /// `ct mark set ct mark & ~clear | set`.
+    static func setFlowMark(clear: UInt32, set: UInt32) -> [Expression] {
+        [
+            .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: 1), .bitwise(register: 1, mask: native(~clear), xor: native(set)),
+            .setConntrackMark(from: 1),
+        ]
+    }
+
+    /// Any of these bits of `ct state` (`NF_CT_STATE_BIT`).
+    static func state(_ bits: UInt32) -> [Expression] {
+        masked(.loadConntrack(NFT_CT_STATE.rawValue, direction: nil, into: 1), bits, NFT_CMP_NEQ, 0)
+    }
+
+    static func direction(_ direction: UInt8) -> [Expression] {
+        [.loadConntrack(NFT_CT_DIRECTION.rawValue, direction: nil, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, [direction])]
+    }
+
+    static func native(_ value: UInt32) -> [UInt8] {
+        let value = value.littleEndian
+        return (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
+    }
+
+    static func big(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(truncatingIfNeeded: value)] }
+}

@@ -1,0 +1,71 @@
+/// Which bits of the packet mark and of the conntrack mark are ours, and what a number in them means.
+///
+/// A number ("code") is deposited into the bits of `mask`, lowest bit first, wherever they lie; all other bits are foreign and kept.
+///
+/// | code | in the packet mark | in ct mark |
+/// | --- | --- | --- |
+/// | 0 | a new flow, packet from its originator; or nothing | not decided yet |
+/// | 1...generationMax | verdict: allowed under this generation | allowed under this generation |
+/// | `newReply` | question: a flow never decided, packet from its responder | - |
+/// | `redecideReply` | question: decided under another generation, packet from the responder | - |
+/// | `redecideOriginal` | question: decided under another generation, packet from the originator | - |
+/// | `reject` | verdict: refuse and say so | - |
+public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
+    public let mask: UInt32
+
+    /// Nil for fewer than 3 bits, which leave 3 generations.
+    public init?(mask: UInt32) {
+        guard mask.nonzeroBitCount >= 3 else { return nil }
+        self.mask = mask
+    }
+
+    private init(knownGood mask: UInt32) { self.mask = mask }
+
+    /// 12 bits, free of kube-proxy (0xc000), the portmap plugin (0x2000), the AWS CNI (0x80) and Calico (0xffff0000).
+    public static let standard = MarkLayout(knownGood: 0x0000_1f7f)
+
+    /// The largest code that fits.
+    @inlinable
+    public var codeMax: UInt32 { .max >> UInt32(32 - mask.nonzeroBitCount) }
+
+    @inlinable public var reject: UInt32 { codeMax }
+    @inlinable public var redecideOriginal: UInt32 { codeMax - 1 }
+    @inlinable public var redecideReply: UInt32 { codeMax - 2 }
+    @inlinable public var newReply: UInt32 { codeMax - 3 }
+    /// Generations are 1...generationMax.
+    @inlinable public var generationMax: UInt32 { codeMax - 4 }
+
+    /// The mark bits of a code; bits of the code that do not fit are dropped.
+    @inlinable
+    public func deposit(_ code: UInt32) -> UInt32 {
+        var rest = mask
+        var code = code
+        var mark: UInt32 = 0
+        while rest != 0 {
+            let bit = rest & (0 &- rest)
+            if code & 1 != 0 { mark |= bit }
+            code >>= 1
+            rest &= rest - 1
+        }
+        return mark
+    }
+
+    /// The code in our bits of a mark.
+    @inlinable
+    public func extract(_ mark: UInt32) -> UInt32 {
+        var rest = mask
+        var code: UInt32 = 0
+        var position: UInt32 = 0
+        while rest != 0 {
+            let bit = rest & (0 &- rest)
+            if mark & bit != 0 { code |= 1 << position }
+            position += 1
+            rest &= rest - 1
+        }
+        return code
+    }
+
+    /// The mark with our bits replaced by the code: what a verdict carries (`NFQA_MARK` replaces the whole mark).
+    @inlinable
+    public func replacing(in mark: UInt32, with code: UInt32) -> UInt32 { mark & ~mask | deposit(code) }
+}

@@ -1,0 +1,20 @@
+import NetworkTypes
+
+/// A change of the table's sets. Each says what shall be, so repeating one does nothing.
+public enum TableChange: Sendable, Hashable {
+    case addKnown(KnownEndpoint)
+    case removeKnown(KnownEndpoint)
+    case addPoliced(IPAddress)
+    case removePoliced(IPAddress)
+    /// Replaces the generation of the address: every flow of it comes back to the queue once.
+    case setCurrent(IPAddress, generation: UInt32)
+    case removeCurrent(IPAddress)
+
+    /// The address of the endpoint that is changed.
+    public var address: IPAddress {
+        switch self {
+        case .addKnown(let endpoint), .removeKnown(let endpoint): endpoint.address
+        case .addPoliced(let address), .removePoliced(let address), .setCurrent(let address, _), .removeCurrent(let address): address
+        }
+    }
+}

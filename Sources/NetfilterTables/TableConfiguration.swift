@@ -1,0 +1,40 @@
+import NetworkTypes
+
+/// What the table `inet exeat` is made from, besides the contents of its sets.
+public struct TableConfiguration: Sendable, Hashable {
+    /// Interfaces behind which workloads live: names, or a prefix and `*` ("cali*", "veth0"). At most 15 bytes each.
+    public var workloadInterfaces: [String]
+    /// Prefixes that live only behind this node's workload interfaces: arriving anywhere else they are spoofed. Never a whole cluster's.
+    public var podPrefixes: [IPPrefix]
+    /// The queue numbers over which flows are spread; both directions of a flow go to the same one.
+    public var queues: ClosedRange<UInt16>
+    public var mark: MarkLayout
+    public var mode: EnforcementMode
+    /// Local addresses of the DNS interceptor; intercepted queries go to the first of their family.
+    public var dnsListen: [IPAddress]
+    public var dnsPort: UInt16
+    /// Whether queries of policed endpoints to any server are brought to `dnsListen` (DNAT).
+    public var interceptDNS: Bool
+    public var queueBackend: QueueBackend
+    public var ownership: TableOwnership
+    /// The table's name: "exeat", another only in tests and probes.
+    public var tableName: String
+
+    public init(
+        workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
+        mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
+        queueBackend: QueueBackend, ownership: TableOwnership, tableName: String = "exeat"
+    ) {
+        self.workloadInterfaces = workloadInterfaces
+        self.podPrefixes = podPrefixes
+        self.queues = queues
+        self.mark = mark
+        self.mode = mode
+        self.dnsListen = dnsListen
+        self.dnsPort = dnsPort
+        self.interceptDNS = interceptDNS
+        self.queueBackend = queueBackend
+        self.ownership = ownership
+        self.tableName = tableName
+    }
+}

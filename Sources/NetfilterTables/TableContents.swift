@@ -1,0 +1,18 @@
+import NetworkTypes
+
+/// What the table's sets hold.
+public struct TableContents: Sendable, Hashable {
+    /// Sources that may come from workload interfaces (sets `known4`, `known6`).
+    public var known: Set<KnownEndpoint>
+    /// Addresses of endpoints that some policy selects (`policed4`, `policed6`).
+    public var policed: Set<IPAddress>
+    /// The generation of each policed address, 1...`MarkLayout.generationMax` (`current4`, `current6`). An address without one has
+    /// every packet queued.
+    public var current: [IPAddress: UInt32]
+
+    public init(known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:]) {
+        self.known = known
+        self.policed = policed
+        self.current = current
+    }
+}

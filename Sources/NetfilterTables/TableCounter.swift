@@ -1,0 +1,15 @@
+/// The table's named counters: one per reason for which a rule drops or rejects.
+public enum TableCounter: String, Sendable, CaseIterable {
+    /// From a workload interface with a source that no known endpoint has there.
+    case unknownEndpoint = "unknown_endpoint"
+    /// A workload's address from an interface where no workload is.
+    case spoofedSource = "spoofed_source"
+    /// `ct state invalid` from or to a policed address.
+    case invalidState = "ct_invalid"
+    /// A TCP packet without SYN that would open an entry towards a policed address.
+    case midstreamIngress = "midstream_ingress"
+    /// An ICMP error about a flow that is not allowed now.
+    case relatedDenied = "related_denied"
+    /// Refused by a verdict.
+    case rejected = "rejected"
+}

@@ -1,0 +1,17 @@
+/// Labels that Calico gives to endpoints and network sets by itself.
+public enum ReservedLabel {
+    public static let namespace = "projectcalico.org/namespace"
+    public static let orchestrator = "projectcalico.org/orchestrator"
+    public static let serviceAccount = "projectcalico.org/serviceaccount"
+    /// Before the name of a label that is inherited from the namespace.
+    public static let namespacePrefix = "pcns."
+
+    /// What everything in a namespace inherits from it. Labels that a cluster gives to its namespaces are not known yet.
+    static func inherited(fromNamespace name: String) -> [String: String] {
+        [
+            namespace: name,
+            namespacePrefix + "projectcalico.org/name": name,
+            namespacePrefix + "kubernetes.io/metadata.name": name,
+        ]
+    }
+}

@@ -1,0 +1,52 @@
+import NetworkTypes
+
+/// One line of the flow log: what was decided about one flow, and why.
+public struct FlowLogLine: Sendable {
+    /// RFC 3339, UTC.
+    public var time = ""
+    public var endpoint = ""
+    public var namespace = ""
+    public var labels: [String: String] = [:]
+    public var source = ""
+    public var sourcePort: UInt16 = 0
+    public var destination = ""
+    public var destinationPort: UInt16 = 0
+    public var transport = ""
+    /// The name under which the destination was resolved, if it had a part in the decision.
+    public var names: [String] = []
+    /// allow, reject, drop or audit_deny.
+    public var verdict = ""
+    public var reason = ""
+    /// Why a packet could not be parsed.
+    public var detail: String?
+    public var tier: String?
+    public var policy: String?
+    /// `egress[N]`, or nil for a tier's default.
+    public var rule: String?
+    /// The flow had been admitted before a policy change.
+    public var isRedecision = false
+
+    public init() {}
+
+    public var json: String {
+        var line = JSONLine()
+        line.add("time", time)
+        line.add("endpoint", endpoint)
+        line.add("namespace", namespace)
+        line.add("labels", labels)
+        line.add("source", source)
+        line.add("source_port", sourcePort)
+        line.add("destination", destination)
+        line.add("destination_port", destinationPort)
+        line.add("protocol", transport)
+        line.add("names", names)
+        line.add("verdict", verdict)
+        line.add("reason", reason)
+        if let detail { line.add("detail", detail) }
+        if let tier { line.add("tier", tier) }
+        if let policy { line.add("policy", policy) }
+        if let rule { line.add("rule", rule) }
+        if isRedecision { line.add("redecision", true) }
+        return line.finished
+    }
+}

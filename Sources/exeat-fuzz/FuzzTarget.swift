@@ -1,0 +1,53 @@
+/// A parser under test, with a property that must hold for every input.
+enum FuzzTarget: String, CaseIterable {
+    case dnsScan = "dns-scan"
+    case dnsParse = "dns-parse"
+    case packetHeaders = "packet-headers"
+    case yaml
+
+    /// What one input led to: inputs with an outcome that is new or rare are mutated further.
+    struct Outcome: Hashable {
+        let kind: Int
+    }
+
+    /// The property does not hold.
+    struct Violation: Error {
+        let reason: String
+    }
+
+    /// Where the corpus of this target is, below the corpus folder.
+    var folder: String {
+        switch self {
+        case .dnsScan, .dnsParse: "dns"
+        case .packetHeaders: "packets"
+        case .yaml: "yaml"
+        }
+    }
+
+    /// No input may be longer, in bytes.
+    var sizeMax: Int {
+        switch self {
+        case .dnsScan, .dnsParse: 65_535
+        case .packetHeaders: 512
+        case .yaml: 8_192
+        }
+    }
+
+    /// No input may cost more CPU time, in milliseconds. Generous: what must hold exactly is for the unit tests.
+    var timeMaxMilliseconds: Int {
+        switch self {
+        case .dnsScan, .packetHeaders: 10
+        case .dnsParse: 50
+        case .yaml: 1_000
+        }
+    }
+
+    func exercise(_ input: [UInt8]) throws(Violation) -> Outcome {
+        switch self {
+        case .dnsScan: try MessageProperties.scanQuery(input)
+        case .dnsParse: try MessageProperties.parseResponse(input)
+        case .packetHeaders: try PacketProperties.parse(input)
+        case .yaml: try ConfigurationProperties.decode(input)
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import DNSInterceptor
+import Foundation
+import Glibc
+import NetworkTypes
+import Synchronization
+
+/// An upstream server on loopback, UDP and TCP on one port, that behaves as badly as a test wants.
+final class FakeUpstream: Sendable {
+    struct Request {
+        let bytes: [UInt8]
+        let isTCP: Bool
+        let sourcePort: UInt16
+        /// Requests before this one.
+        let number: Int
+
+        var name: String { TestMessage.questionText(bytes).lowercased() }
+    }
+
+    enum Action {
+        case reply([UInt8])
+        case replyLater([UInt8], milliseconds: Int)
+        /// From another port than was asked.
+        case replyFromElsewhere([UInt8])
+        /// Ends the TCP connection.
+        case hangUp
+    }
+
+    let port: UInt16
+    private let requestLog = Mutex<[Request]>([])
+    private let isStopped = Atomic<Bool>(false)
+    private let hasEnded = DispatchSemaphore(value: 0)
+
+    var requests: [Request] { requestLog.withLock { $0 } }
+    var address: UpstreamAddress { UpstreamAddress(IPAddress(v4: 0x7f00_0001), port: port) }
+
+    init(_ handler: @escaping @Sendable (Request) -> [Action]) throws {
+        let loopback = IPAddress(v4: 0x7f00_0001)
+        let datagrams = try DNSSockets.bindUDP(loopback, port: 0)
+        port = try DNSSockets.port(of: datagrams)
+        let streams = try DNSSockets.bindTCP(loopback, port: port)
+        Thread.detachNewThread { [self] in serve(datagrams, streams, handler) }
+    }
+
+    /// A server that answers every A query with one address.
+    static func plain(_ last: UInt8 = 1, ttl: UInt32 = 300) throws -> FakeUpstream {
+        try FakeUpstream { [.reply(TestMessage.reply(to: $0.bytes, [.a(last, ttl: ttl)]))] }
+    }
+
+    func stop() {
+        isStopped.store(true, ordering: .sequentiallyConsistent)
+        hasEnded.wait()
+    }
+
+    private func serve(_ datagrams: Int32, _ streams: Int32, _ handler: @Sendable (Request) -> [Action]) {
+        var connections: [(descriptor: Int32, input: [UInt8])] = []
+        var later: [(due: Date, send: () -> Void)] = []
+        let elsewhere = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        while !isStopped.load(ordering: .sequentiallyConsistent) {
+            for item in later where item.due <= Date() { item.send() }
+            later.removeAll { $0.due <= Date() }
+            var waits = ([datagrams, streams] + connections.map(\.descriptor)).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            _ = unsafe poll(&waits, nfds_t(waits.count), 2)
+            while let (bytes, source) = receive(datagrams) {
+                let request = note(bytes, isTCP: false, source.port)
+                for action in handler(request) {
+                    switch action {
+                    case .reply(let reply): Self.send(reply, from: datagrams, to: source)
+                    case .replyLater(let reply, let milliseconds):
+                        later.append((Date() + Double(milliseconds) / 1_000, { Self.send(reply, from: datagrams, to: source) }))
+                    case .replyFromElsewhere(let reply): Self.send(reply, from: elsewhere, to: source)
+                    case .hangUp: break
+                    }
+                }
+            }
+            let accepted = unsafe accept(streams, nil, nil)
+            if accepted >= 0 { connections.append((accepted, [])) }
+            var ended: [Int32] = []
+            for index in connections.indices {
+                let descriptor = connections[index].descriptor
+                var buffer = [UInt8](repeating: 0, count: 4_096)
+                let count = unsafe recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+                if count == 0 { ended.append(descriptor) }
+                if count > 0 { connections[index].input += buffer[..<count] }
+                while connections[index].input.count >= 2 {
+                    let length = Int(connections[index].input[0]) << 8 | Int(connections[index].input[1])
+                    guard connections[index].input.count >= 2 + length else { break }
+                    let request = note(Array(connections[index].input[2..<(2 + length)]), isTCP: true, 0)
+                    connections[index].input.removeFirst(2 + length)
+                    for action in handler(request) {
+                        switch action {
+                        case .reply(let reply), .replyLater(let reply, _), .replyFromElsewhere(let reply):
+                            let frame = TestMessage.big16(UInt16(reply.count)) + reply
+                            _ = unsafe Glibc.send(descriptor, frame, frame.count, Int32(MSG_NOSIGNAL))
+                        case .hangUp: ended.append(descriptor)
+                        }
+                    }
+                }
+            }
+            for descriptor in ended {
+                close(descriptor)
+                connections.removeAll { $0.descriptor == descriptor }
+            }
+        }
+        for descriptor in [datagrams, streams, elsewhere] + connections.map(\.descriptor) { close(descriptor) }
+        hasEnded.signal()
+    }
+
+    private func note(_ bytes: [UInt8], isTCP: Bool, _ port: UInt16) -> Request {
+        requestLog.withLock {
+            let request = Request(bytes: bytes, isTCP: isTCP, sourcePort: port, number: $0.count)
+            $0.append(request)
+            return request
+        }
+    }
+
+    private struct Source {
+        var name: sockaddr_in
+        var port: UInt16 { UInt16(bigEndian: name.sin_port) }
+    }
+
+    private func receive(_ descriptor: Int32) -> ([UInt8], Source)? {
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        var name = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let count = unsafe withUnsafeMutablePointer(to: &name) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe recvfrom(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT), $0, &length)
+            }
+        }
+        return count >= 0 ? (Array(buffer[..<count]), Source(name: name)) : nil
+    }
+
+    private static func send(_ bytes: [UInt8], from descriptor: Int32, to source: Source) {
+        var name = source.name
+        _ = unsafe withUnsafeMutablePointer(to: &name) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe sendto(descriptor, bytes, bytes.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+}

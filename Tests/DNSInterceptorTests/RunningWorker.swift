@@ -1,0 +1,68 @@
+import DNSInterceptor
+import Foundation
+import NetworkTypes
+
+/// A worker on a thread of its own, listening on loopback (UDP and TCP, IPv4; UDP, IPv6).
+final class RunningWorker: Sendable {
+    let port: UInt16
+    let portV6: UInt16
+    let log = TestGate.Log()
+    let counters = DNSCounters()
+    let mailbox: DNSMailbox<TestGate>
+    private let hasEnded = DispatchSemaphore(value: 0)
+
+    init(
+        upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001), _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
+    ) throws {
+        var configuration = DNSWorkerConfiguration(upstreams: upstreams.map(\.address))
+        configuration.tryTimeoutsMilliseconds = [200, 200, 200, 200]
+        configuration.totalTimeoutMilliseconds = 1_000
+        change(&configuration)
+        let datagrams = try DNSSockets.bindUDP(listen, port: 0)
+        port = try DNSSockets.port(of: datagrams)
+        let streams = try DNSSockets.bindTCP(listen, port: port)
+        let datagramsV6 = try DNSSockets.bindUDP(listen == IPAddress(v4: 0) ? IPAddress(v6Upper: 0, lower: 0) : IPAddress(v6Upper: 0, lower: 1), port: 0)
+        portV6 = try DNSSockets.port(of: datagramsV6)
+        mailbox = try DNSMailbox<TestGate>()
+        let final = configuration
+        Thread.detachNewThread { [self] in
+            do {
+                var worker = try DNSWorker(
+                    configuration: final, datagramSockets: [datagrams, datagramsV6], streamSockets: [streams], gate: TestGate(log: log),
+                    counters: counters, mailbox: mailbox)
+                worker.run()
+                _ = worker.finish()
+            } catch {
+                fatalError("the worker does not start: \(error)")
+            }
+            hasEnded.signal()
+        }
+    }
+
+    func stop() {
+        mailbox.stop()
+        hasEnded.wait()
+    }
+
+    func client(from source: String = "127.0.0.1") throws -> TestSocket {
+        try required(TestSocket.connect(to: source.contains(":") ? portV6 : port, from: source))
+    }
+
+    func streamClient(from source: String = "127.0.0.1", receiveBuffer: Int32? = nil) throws -> TestSocket {
+        try required(TestSocket.connect(to: port, isTCP: true, from: source, receiveBuffer: receiveBuffer))
+    }
+
+    private func required(_ socket: TestSocket?) throws -> TestSocket {
+        guard let socket else { throw POSIXError(.ECONNREFUSED) }
+        return socket
+    }
+}
+
+/// Waits up to two seconds for something that another thread brings about.
+func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<400 {
+        if condition() { return true }
+        usleep(5_000)
+    }
+    return condition()
+}

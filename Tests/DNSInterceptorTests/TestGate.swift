@@ -1,0 +1,57 @@
+import DNSInterceptor
+import DomainNames
+import Enforcement
+import NetworkTypes
+import Synchronization
+
+/// A gate that knows clients by loopback address, notes what it is taught and answers as it is told:
+/// 127.0.0.1 and ::1 are endpoints, 127.0.0.2 may ask but is not policed, all others are unknown.
+struct TestGate: TickingGate {
+    struct Lesson: Hashable {
+        let name: DomainName
+        let addresses: [IPAddress]
+        let ttl: UInt32
+        let client: DNSClient
+    }
+
+    /// What the test and the worker's thread share.
+    final class Log: Sendable {
+        private let state = Mutex<(lessons: [Lesson], release: AnswerRelease, ticks: Int)>(([], .release(timeToLiveCapSeconds: 86_400), 0))
+
+        var lessons: [Lesson] { state.withLock { $0.lessons } }
+        var ticks: Int { state.withLock { $0.ticks } }
+        var release: AnswerRelease {
+            get { state.withLock { $0.release } }
+            set { state.withLock { $0.release = newValue } }
+        }
+
+        func note(_ lesson: Lesson) -> AnswerRelease {
+            state.withLock {
+                $0.lessons.append(lesson)
+                return $0.release
+            }
+        }
+
+        func tick() { state.withLock { $0.ticks += 1 } }
+    }
+
+    let log: Log
+    static let endpoint = DNSClient.endpoint(EndpointID(rawValue: 1))
+    private let policed = [IPAddress(parsing: "127.0.0.1"), IPAddress(parsing: "::1")]
+    private let unpoliced = IPAddress(parsing: "127.0.0.2")
+
+    init(log: Log) { self.log = log }
+
+    mutating func client(at source: IPAddress) -> DNSClient? {
+        if policed.contains(source) { return Self.endpoint }
+        return source == unpoliced ? .unpoliced : nil
+    }
+
+    mutating func learn(
+        _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
+    ) -> AnswerRelease {
+        log.note(Lesson(name: name, addresses: addresses, ttl: timeToLiveSeconds, client: client))
+    }
+
+    mutating func tick(now: Instant) { log.tick() }
+}
