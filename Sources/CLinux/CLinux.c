@@ -95,3 +95,7 @@ int exeat_set_nonblocking(int descriptor, int on) {
     if (flags < 0) return -1;
     return fcntl(descriptor, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
+
+int exeat_unshare(int flags) {
+    return unshare(flags);
+}

@@ -142,7 +142,8 @@ struct AnswerCache {
     private func place(of answer: Answer) -> Int? {
         var place = home(answer.hash)
         while buckets[place] != 0 {
-            if buckets[place] >> 32 == answer.hash >> 32, slots[Int(buckets[place] & 0xffff_ffff) - 1].answer?.key == answer.key { return place }
+            let slot = Int(buckets[place] & 0xffff_ffff) - 1
+            if buckets[place] >> 32 == answer.hash >> 32, slots[slot].answer?.key == answer.key { return place }
             place = (place + 1) & bucketMask
         }
         return nil

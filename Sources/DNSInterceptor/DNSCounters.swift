@@ -8,8 +8,8 @@ import Synchronization
 public final class DNSCounters: Sendable {
     /// Upper bounds of the histogram buckets, in microseconds; one more bucket takes the rest.
     public static let bucketBoundsMicroseconds: [UInt64] = [
-        5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000,
-        2_000_000, 5_000_000,
+        5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000,
+        1_000_000, 2_000_000, 5_000_000,
     ]
 
     private let plain = InlineArray<80, Atomic<UInt64>> { _ in Atomic(0) }

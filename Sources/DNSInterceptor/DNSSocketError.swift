@@ -4,7 +4,9 @@ import Glibc
 public struct DNSSocketError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The system call, as in its manual page.
     public enum Call: String, Sendable {
-        case socket, bind, listen, setsockopt, getsockname, epoll_create1, epoll_ctl, eventfd
+        case socket, bind, listen, setsockopt, getsockname, eventfd
+        case epollCreate = "epoll_create1"
+        case epollControl = "epoll_ctl"
     }
 
     public let call: Call

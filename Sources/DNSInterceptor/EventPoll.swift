@@ -19,7 +19,7 @@ struct EventPoll: ~Copyable {
 
     init() throws(DNSSocketError) {
         descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard descriptor >= 0 else { throw DNSSocketError(.epoll_create1, code: errno) }
+        guard descriptor >= 0 else { throw DNSSocketError(.epollCreate, code: errno) }
         unsafe events = .allocate(capacity: Self.capacity)
         unsafe events.initialize(repeating: epoll_event(), count: Self.capacity)
     }
@@ -38,14 +38,14 @@ struct EventPoll: ~Copyable {
     }
 
     func remove(_ target: Int32) {
-        _ = unsafe epoll_ctl(descriptor, EPOLL_CTL_DEL, target, nil)
+        _ = epoll_ctl(descriptor, EPOLL_CTL_DEL, target, nil)
     }
 
     private func control(_ operation: Int32, _ target: Int32, _ token: UInt64, _ reads: Bool, _ writes: Bool) throws(DNSSocketError) {
         var event = unsafe epoll_event()
         unsafe event.events = (reads ? EPOLLIN.rawValue : 0) | (writes ? EPOLLOUT.rawValue : 0)
         unsafe event.data.u64 = token
-        guard unsafe epoll_ctl(descriptor, operation, target, &event) == 0 else { throw DNSSocketError(.epoll_ctl, code: errno) }
+        guard unsafe epoll_ctl(descriptor, operation, target, &event) == 0 else { throw DNSSocketError(.epollControl, code: errno) }
     }
 
     /// Waits up to `milliseconds`; the number of events that ``subscript(_:)`` then has. An interrupted wait gives 0.

@@ -46,7 +46,8 @@ public struct DNSQuery: Sendable, BitwiseCopyable {
     /// Where the question ends in any message about it: header, name, QTYPE, QCLASS.
     public var questionEnd: Int { MessageScanner.headerLength + name.count + 4 }
 
-    /// What a reply by UDP may have in bytes: 512 without EDNS (RFC 1035 §4.2.1), else what the client takes, but never above `configuredMax`.
+    /// What a reply by UDP may have in bytes: 512 without EDNS (RFC 1035 §4.2.1), else what the client takes, but never
+    /// above `configuredMax`.
     public func udpReplySizeMax(configuredMax: Int = DNSReply.udpPayloadSizeDefault) -> Int {
         guard let edns else { return 512 }
         return min(max(512, Int(edns.udpPayloadSize)), max(512, configuredMax))

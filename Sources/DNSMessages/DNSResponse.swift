@@ -21,13 +21,15 @@ public struct DNSResponse: Sendable {
     public let qtype: RecordType
     /// Links of the CNAME chain, 0...16.
     public let chainLength: Int
-    /// Addresses at the end of the chain, in the message's order: A for a question of type A, AAAA for AAAA, hints for HTTPS and SVCB, all for ANY.
+    /// Addresses at the end of the chain, in the message's order: A for a question of type A, AAAA for AAAA, hints for HTTPS
+    /// and SVCB, all for ANY.
     public let addresses: [IPAddress]
     /// The smallest TTL in seconds over the answer section: chain, addresses, signatures. Nil if it is empty.
     public let minimumTTL: UInt32?
     /// NXDOMAIN, or no record of the type asked for.
     public let isNegative: Bool
-    /// For NXDOMAIN and NODATA, how long that holds: the lesser of the SOA record's TTL and its MINIMUM (RFC 2308 §5). Nil without a fitting SOA record.
+    /// For NXDOMAIN and NODATA, how long that holds: the lesser of the SOA record's TTL and its MINIMUM (RFC 2308 §5). Nil
+    /// without a fitting SOA record.
     public let negativeTTL: UInt32?
     /// Where the TTL fields of answer and authority section are, ascending.
     public let ttlOffsets: [UInt16]
@@ -65,8 +67,8 @@ public struct DNSResponse: Sendable {
         optOffset = scanned.scanner.optOffset
     }
 
-    /// How long this may be stored in seconds; nil if not at all: truncated, an error other than NXDOMAIN, or negative without an SOA record.
-    /// A chain that ends in nothing holds no longer than its shortest link.
+    /// How long this may be stored in seconds; nil if not at all: truncated, an error other than NXDOMAIN, or negative without
+    /// an SOA record. A chain that ends in nothing holds no longer than its shortest link.
     public var cacheTTL: UInt32? {
         guard !isTruncated, rcode == .noError || rcode == .nameError else { return nil }
         guard isNegative else { return minimumTTL }

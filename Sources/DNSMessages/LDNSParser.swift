@@ -31,17 +31,19 @@ enum LDNSParser {
             unsafe ldns_pkt_id(packet) == message.read16(at: 0),
             let records = unsafe ldns_pkt_answer(packet), unsafe ldns_rr_list_rr_count(records) == scanned.answers.count
         else { throw .parserDisagreement }
-        var matched = 0
+        var found: [IPAddress] = []
+        found.reserveCapacity(scanned.findings.addresses.count)
         for index in 0..<scanned.answers.count {
             guard let record = unsafe ldns_rr_list_rr(records, index) else { throw .parserDisagreement }
-            try unsafe compare(record, with: scanned.answers[index], scanned, &matched)
+            try unsafe compare(record, with: scanned.answers[index], scanned, &found)
         }
-        guard matched == scanned.findings.addresses.count else { throw .parserDisagreement }
+        guard found.count == scanned.findings.addresses.count else { throw .parserDisagreement }
     }
 
     /// [ldns_wire2rr](https://www.nlnetlabs.nl/documentation/ldns/wire2host_8h.html)
     private static func checkRecords(_ message: Span<UInt8>, _ scanned: ScannedResponse) throws(MessageFault) {
-        var matched = 0
+        var found: [IPAddress] = []
+        found.reserveCapacity(scanned.findings.addresses.count)
         for answer in scanned.answers where answer.type.isAddress || answer.type.isServiceBinding {
             var record: UnsafeMutablePointer<ldns_rr>?
             var position = Int(answer.owner)
@@ -51,29 +53,28 @@ enum LDNSParser {
             defer { unsafe ldns_rr_free(record) }
             guard status == LDNS_STATUS_OK, let record = unsafe record else { throw .parserRefusal }
             guard position == answer.end else { throw .parserDisagreement }
-            try unsafe compare(record, with: answer, scanned, &matched)
+            try unsafe compare(record, with: answer, scanned, &found)
         }
-        guard matched == scanned.findings.addresses.count else { throw .parserDisagreement }
+        guard found.count == scanned.findings.addresses.count else { throw .parserDisagreement }
     }
 
-    /// Compares one record; `matched` counts the addresses that were compared so far, in the message's order.
+    /// Compares one record; `found` holds the addresses that libldns has read so far, in the message's order.
     private static func compare(
-        _ record: UnsafeMutablePointer<ldns_rr>, with answer: ScannedRecord, _ scanned: ScannedResponse, _ matched: inout Int
+        _ record: UnsafeMutablePointer<ldns_rr>, with answer: ScannedRecord, _ scanned: ScannedResponse, _ found: inout [IPAddress]
     ) throws(MessageFault) {
-        guard unsafe UInt16(truncatingIfNeeded: ldns_rr_get_type(record).rawValue) == answer.type.rawValue else { throw .parserDisagreement }
-        let found = unsafe addresses(of: record, type: answer.type)
-        guard !found.isEmpty else { return }
-        let expected = scanned.findings.addresses
-        guard matched + found.count <= expected.count else { throw .parserDisagreement }
-        for address in found {
-            guard address == expected[matched] else { throw .parserDisagreement }
-            matched += 1
+        guard unsafe UInt16(truncatingIfNeeded: ldns_rr_get_type(record).rawValue) == answer.type.rawValue else {
+            throw .parserDisagreement
         }
+        let before = found.count
+        unsafe appendAddresses(of: record, type: answer.type, to: &found)
+        guard found.count > before else { return }
+        let expected = scanned.findings.addresses
+        guard found.count <= expected.count else { throw .parserDisagreement }
+        for index in before..<found.count where found[index] != expected[index] { throw .parserDisagreement }
         guard unsafe isOwner(of: record, scanned.chain.end) else { throw .parserDisagreement }
     }
 
-    private static func addresses(of record: UnsafeMutablePointer<ldns_rr>, type: RecordType) -> [IPAddress] {
-        var found: [IPAddress] = []
+    private static func appendAddresses(of record: UnsafeMutablePointer<ldns_rr>, type: RecordType, to found: inout [IPAddress]) {
         if type.isAddress {
             unsafe withData(of: ldns_rr_rdf(record, 0)) { data in
                 if let address = IPAddress(networkBytes: data) { found.append(address) }
@@ -81,12 +82,11 @@ enum LDNSParser {
         } else if type.isServiceBinding {
             var isServiceMode = false
             unsafe withData(of: ldns_rr_rdf(record, 0)) { isServiceMode = $0.count == 2 && $0.read16(at: 0) != 0 }
-            guard isServiceMode else { return [] }
+            guard isServiceMode else { return }
             unsafe withData(of: ldns_rr_rdf(record, 2)) {
                 ServiceParameters.appendHints($0, from: 0, to: $0.count, to: &found)
             }
         }
-        return found
     }
 
     private static func isOwner(of record: UnsafeMutablePointer<ldns_rr>, _ name: WireName) -> Bool {

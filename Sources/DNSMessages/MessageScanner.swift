@@ -4,7 +4,8 @@
 /// (the chain from the question) is `AliasChain`'s. The message is passed to each call, so that the scanner
 /// itself holds nothing but a few integers: no allocation, bounded work.
 ///
-/// Not checked: the Z bit and the flags that have no meaning in a query; which bytes a backward pointer hits, as long as they read as a name.
+/// Not checked: the Z bit and the flags that have no meaning in a query; which bytes a backward pointer hits, as long as they
+/// read as a name.
 struct MessageScanner: BitwiseCopyable {
     /// A header is 12 bytes; the first name of a message begins right after it.
     static let headerLength = 12

@@ -21,7 +21,8 @@ extension MutableSpan<UInt8> {
 }
 
 extension UInt8 {
-    /// ASCII lower case (RFC 4343). Length bytes of labels are at most 63 and so never letters: whole wire names may be folded byte by byte.
+    /// ASCII lower case (RFC 4343). Length bytes of labels are at most 63 and so never letters: whole wire names may be folded
+    /// byte by byte.
     var lowercasedASCII: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
 
     /// Whether this is an ASCII letter.

@@ -1,12 +1,14 @@
 /// The query that a forwarder sends in a client's stead, and how its reply is recognised.
 public enum UpstreamQuery {
-    /// Writes the query: random id, the letters of the name in random case ("0x20"), RD, AD, CD and DO as the client's, an OPT record of our own.
+    /// Writes the query: random id, the letters of the name in random case ("0x20"), RD, AD, CD and DO as the client's, an OPT
+    /// record of our own.
     ///
     /// - Parameters:
     ///   - caseBits: 256 random bits; bit n says whether byte n of the name, if it is a letter, is a capital.
     ///   - hasEDNS: false only for a server that has shown that it does not know EDNS.
     ///   - udpPayloadSize: what is announced, in bytes.
-    /// - Returns: the length in bytes, at most 282; nil if `buffer` is too small. The question is the bytes from 12 up to `DNSQuery.questionEnd`.
+    /// - Returns: the length in bytes, at most 282; nil if `buffer` is too small. The question is the bytes from 12 up
+    ///   to `DNSQuery.questionEnd`.
     public static func write(
         for query: DNSQuery, id: UInt16, caseBits: SIMD4<UInt64>, hasEDNS: Bool = true,
         udpPayloadSize: Int = DNSReply.udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>

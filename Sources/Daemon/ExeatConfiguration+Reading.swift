@@ -15,13 +15,7 @@ extension ExeatConfiguration {
             problems.error(at: nil, field: file, error.description, hint: "give another file with --config")
             throw ConfigurationFailure(diagnostics: problems.diagnostics)
         }
-        let nodes: [ConfigurationNode]
-        do {
-            nodes = try ConfigurationDocument.nodes(yaml: text, file: file)
-        } catch {
-            problems.append(error)
-            throw ConfigurationFailure(diagnostics: problems.diagnostics)
-        }
+        let nodes = ConfigurationDocument.nodes(yaml: text, file: file, &problems)
         var configuration = ExeatConfiguration()
         if nodes.count > 1 {
             problems.error(at: nodes[1].location, field: "", "one document is expected", hint: "policies go into files of their own")

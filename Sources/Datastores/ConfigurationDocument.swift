@@ -30,7 +30,9 @@ public enum ConfigurationDocument {
             return []
         }
         var documents: [ConfigurationNode] = []
-        var composer = YAMLComposer(bytes: bytes, file: file)
+        // libyaml passes over a byte order mark only if it may guess the encoding.
+        let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+        var composer = YAMLComposer(bytes: bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes, file: file)
         do throws(YAMLFault) {
             while let document = try composer.nextDocument() { documents.append(document) }
         } catch {

@@ -92,8 +92,16 @@ struct YAMLEventReader: ~Copyable {
                 let start = unsafe parser.pointee.context_mark
                 message += ", \(text) that begins at line \(start.line + 1)"
             }
-            return YAMLFault(line: Int(mark.line) + 1, column: Int(mark.column) + 1, message: message)
+            return YAMLFault(
+                line: Int(mark.line) + 1, column: Int(mark.column) + 1, message: message, hint: Self.hint(for: message))
         }
+    }
+
+    /// For the two mistakes that libyaml's own words do not explain.
+    private static func hint(for message: String) -> String? {
+        if message.contains("scanning an alias") { return "a pattern that begins with * must be quoted" }
+        if message.contains("cannot start any token") { return "indent by spaces, not tabs; quote a text that begins with %, @ or `" }
+        return nil
     }
 
     private func place(ofByte offset: Int) -> (line: Int, column: Int) {

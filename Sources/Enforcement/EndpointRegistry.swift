@@ -3,7 +3,7 @@ import NetworkTypes
 /// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
 ///
 ///     header (4096 bytes): magic, layout version, capacity
-///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][0 2][fingerprint 8][identity ...]
+///     slot (1024 bytes):   [in use 1][wrapped 1][generation 2][identity length 2][0 2][fingerprint 8][identity ...]
 ///
 /// Owned by the control plane. A generation changes exactly when the fingerprint of the endpoint's effective policy
 /// changes; generation 0 is never given out.
@@ -58,6 +58,7 @@ public struct EndpointRegistry: ~Copyable {
             let slot = (nextSlot + step) % capacity
             let place = unsafe at(slot)
             guard unsafe place.load(as: UInt8.self) == 0 else { continue }
+            unsafe place.storeBytes(of: 0, toByteOffset: 1, as: UInt8.self)
             unsafe place.storeBytes(of: 0, toByteOffset: 2, as: UInt16.self)
             unsafe place.storeBytes(of: UInt16(bytes.count), toByteOffset: 4, as: UInt16.self)
             unsafe place.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
@@ -80,16 +81,25 @@ public struct EndpointRegistry: ~Copyable {
         }
     }
 
-    /// The generation for this fingerprint: the one in use if the policy is the same, else the next that `isBorne` denies
-    /// (no conntrack entry of the endpoint's addresses may still carry it after a wrap).
+    /// The generation for this fingerprint: the one in use if the policy is the same, else the next. For a slot that is new or
+    /// has wrapped, a value that `isBorne` affirms is passed over: some conntrack entry of the endpoint's addresses still
+    /// carries it. (Should all be borne, the next one is taken: its flows are then decided by it without a new look.)
     public mutating func generation(of id: EndpointID, fingerprint: UInt64, isBorne: (UInt16) -> Bool) -> UInt16 {
         let place = unsafe at(Int(id.rawValue))
         let current = unsafe place.load(fromByteOffset: 2, as: UInt16.self)
         if current != 0, current <= generationMax, unsafe place.load(fromByteOffset: 8, as: UInt64.self) == fingerprint { return current }
+        let hasWrapped = unsafe place.load(fromByteOffset: 1, as: UInt8.self) != 0
+        var mustAsk = current == 0 || hasWrapped
         var next = current
         for _ in 0..<generationMax {
-            next = next >= generationMax ? 1 : next + 1
-            if next != current, !isBorne(next) { break }
+            if next >= generationMax {
+                next = 1
+                mustAsk = true
+                unsafe place.storeBytes(of: 1, toByteOffset: 1, as: UInt8.self)
+            } else {
+                next += 1
+            }
+            if next != current, !(mustAsk && isBorne(next)) { break }
         }
         unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)
         unsafe place.storeBytes(of: fingerprint, toByteOffset: 8, as: UInt64.self)

@@ -16,20 +16,16 @@ public struct TableSocket: ~Copyable {
     var mirror = TableContents()
 
     /// Opens a socket in the network namespace of the calling thread.
-    public init() throws(TableError) {
-        do {
-            socket = try NetlinkSocket()
-            try socket.setBuffers(receive: 4 << 20, send: Self.sendBuffer)
-        } catch {
-            throw .refused(error)
-        }
-    }
+    public init() throws(TableError) { socket = try Self.open(nil) }
 
     /// Takes over a descriptor that somebody kept open. Its port id, and so the ownership of the table, stays. `install` must follow.
-    public init(adopting descriptor: Int32) throws(TableError) {
+    public init(adopting descriptor: Int32) throws(TableError) { socket = try Self.open(descriptor) }
+
+    private static func open(_ descriptor: Int32?) throws(TableError) -> NetlinkSocket {
         do {
-            socket = try NetlinkSocket(adopting: descriptor)
-            try socket.setBuffers(receive: 4 << 20, send: Self.sendBuffer)
+            let socket = if let descriptor { try NetlinkSocket(adopting: descriptor) } else { try NetlinkSocket() }
+            try socket.setBuffers(receive: 4 << 20, send: sendBuffer)
+            return socket
         } catch {
             throw .refused(error)
         }

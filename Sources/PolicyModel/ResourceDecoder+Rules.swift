@@ -153,7 +153,8 @@ extension ResourceDecoder {
         let ends = text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
         let isNumeric = ends.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
         guard isNumeric, ends.count <= 2 else {
-            if isQuoted || PlainScalarType(of: text) == .text, ResourceNameRule.isLabel(text.lowercased()) {
+            let hasLetter = text.utf8.contains { !(48...57).contains($0) && $0 != UInt8(ascii: "-") }
+            if isQuoted || PlainScalarType(of: text) == .text, hasLetter, ResourceNameRule.isLabel(text.lowercased()) {
                 field.error("named ports are not supported yet", hint: "write the number", into: &problems)
             } else {
                 field.error("\"\(text)\" is no port", hint: "write 443 or \"8000:9000\"", into: &problems)
@@ -181,7 +182,7 @@ extension ResourceDecoder {
             if let given = rule.protocol {
                 field.error("the protocol \(given) has no ports", hint: "TCP, UDP and SCTP have", into: &problems)
             } else {
-                field.error("ports need a protocol", hint: "add \"protocol: TCP\" (or UDP, SCTP) to the rule", into: &problems)
+                field.error("ports need a protocol", hint: "add \"protocol: TCP\", UDP or SCTP to the rule", into: &problems)
             }
         }
     }

@@ -10,7 +10,8 @@ enum ResourceNameRule {
 
     /// Lower-case DNS labels with dots between, 1...253 characters.
     static func isSubdomain(_ text: String) -> Bool {
-        (1...253).contains(text.utf8.count) && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isLabel(String($0)) }
+        (1...253).contains(text.utf8.count)
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isLabel(String($0)) }
     }
 
     /// A key of a label or annotation: `name` or `prefix/name`, the prefix a DNS subdomain, the name 1...63 characters.

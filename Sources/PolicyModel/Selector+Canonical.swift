@@ -3,9 +3,12 @@ extension Selector: CustomStringConvertible {
     /// one), sets sorted by bytes without duplicates, `&&` and `||` always in parentheses, double negation removed.
     public var description: String { root.text }
 
-    /// The same selector with `prefix` before every label name, and with `all()` and `global()` as given: how a selector
-    /// over namespaces becomes one over the labels that endpoints take from their namespace (`pcns.`).
-    func prefixingLabels(_ prefix: String, all: Expression = .all, global: Expression = .global) -> Selector {
+    /// The same selector with `prefix` before every label name.
+    public func prefixingLabels(_ prefix: String) -> Selector { prefixingLabels(prefix, all: .all, global: .global) }
+
+    /// With `all()` and `global()` as given too: how a selector over namespaces becomes one over the labels that endpoints
+    /// take from their namespace (`pcns.`).
+    func prefixingLabels(_ prefix: String, all: Expression, global: Expression) -> Selector {
         Selector(root: root.prefixingLabels(prefix, all: all, global: global))
     }
 

@@ -140,7 +140,9 @@ struct SelectorParser {
     }
 
     private mutating func takeLabel() throws(SelectorError) -> String? {
-        let name = bytes[offset...].prefix { isWordByte($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "-") }
+        let name = bytes[offset...].prefix { byte in
+            isWordByte(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "-")
+        }
         guard !name.isEmpty else { return nil }
         guard name.count <= Self.labelLengthMax else {
             throw SelectorError(offset: offset, reason: "the label name is longer than \(Self.labelLengthMax) characters")

@@ -16,7 +16,8 @@ struct FuzzRun {
         let folder = "\(options.corpus)/\(target.folder)"
         let seeds = Corpus.load(folder)
         guard !seeds.isEmpty else {
-            CrashReport.printToStandardError("\(target.rawValue): no corpus in \(folder); run from the repository or name one with --corpus")
+            CrashReport.printToStandardError(
+                "\(target.rawValue): no corpus in \(folder); run from the repository or name one with --corpus")
             return false
         }
         var mutator = Mutator(seed: options.seed)

@@ -16,7 +16,9 @@ struct Mutator {
     mutating func below(_ bound: Int) -> Int { bound < 1 ? 0 : Int(truncatingIfNeeded: next() % UInt64(bound)) }
 
     /// Bytes that parsers take for something: ends, pointers, lengths, separators.
-    private static let telling: [UInt8] = [0, 1, 4, 12, 16, 20, 41, 63, 64, 0x45, 0x60, 0x7f, 0x80, 0xc0, 0xff, 0x0a, 0x20, 0x2d, 0x3a, 0x22, 0x7b, 0x2a]
+    private static let telling: [UInt8] = [
+        0, 1, 4, 12, 16, 20, 41, 63, 64, 0x45, 0x60, 0x7f, 0x80, 0xc0, 0xff, 0x0a, 0x20, 0x2d, 0x3a, 0x22, 0x7b, 0x2a,
+    ]
 
     /// One to six changes of `input`, some with parts of `other`.
     mutating func mutate(_ input: [UInt8], with other: [UInt8], sizeMax: Int) -> [UInt8] {

@@ -38,7 +38,8 @@ final class FakeUpstream: Sendable {
         let datagrams = try DNSSockets.bindUDP(loopback, port: 0)
         port = try DNSSockets.port(of: datagrams)
         let streams = try DNSSockets.bindTCP(loopback, port: port)
-        Thread.detachNewThread { [self] in serve(datagrams, streams, handler) }
+        let elsewhere = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        Thread.detachNewThread { [self] in serve(datagrams, streams, elsewhere, handler) }
     }
 
     /// A server that answers every A query with one address.
@@ -51,10 +52,9 @@ final class FakeUpstream: Sendable {
         hasEnded.wait()
     }
 
-    private func serve(_ datagrams: Int32, _ streams: Int32, _ handler: @Sendable (Request) -> [Action]) {
+    private func serve(_ datagrams: Int32, _ streams: Int32, _ elsewhere: Int32, _ handler: @Sendable (Request) -> [Action]) {
         var connections: [(descriptor: Int32, input: [UInt8])] = []
         var later: [(due: Date, send: () -> Void)] = []
-        let elsewhere = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         while !isStopped.load(ordering: .sequentiallyConsistent) {
             for item in later where item.due <= Date() { item.send() }
             later.removeAll { $0.due <= Date() }
@@ -72,7 +72,7 @@ final class FakeUpstream: Sendable {
                     }
                 }
             }
-            let accepted = unsafe accept(streams, nil, nil)
+            let accepted = accept(streams, nil, nil)
             if accepted >= 0 { connections.append((accepted, [])) }
             var ended: [Int32] = []
             for index in connections.indices {

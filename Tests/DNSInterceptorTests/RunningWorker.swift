@@ -12,7 +12,8 @@ final class RunningWorker: Sendable {
     private let hasEnded = DispatchSemaphore(value: 0)
 
     init(
-        upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001), _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
+        upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001),
+        _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = DNSWorkerConfiguration(upstreams: upstreams.map(\.address))
         configuration.tryTimeoutsMilliseconds = [200, 200, 200, 200]
@@ -21,7 +22,8 @@ final class RunningWorker: Sendable {
         let datagrams = try DNSSockets.bindUDP(listen, port: 0)
         port = try DNSSockets.port(of: datagrams)
         let streams = try DNSSockets.bindTCP(listen, port: port)
-        let datagramsV6 = try DNSSockets.bindUDP(listen == IPAddress(v4: 0) ? IPAddress(v6Upper: 0, lower: 0) : IPAddress(v6Upper: 0, lower: 1), port: 0)
+        let listenV6 = IPAddress(v6Upper: 0, lower: listen == IPAddress(v4: 0) ? 0 : 1)
+        let datagramsV6 = try DNSSockets.bindUDP(listenV6, port: 0)
         portV6 = try DNSSockets.port(of: datagramsV6)
         mailbox = try DNSMailbox<TestGate>()
         let final = configuration

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 
 /// A blocking loopback socket of a test; closes itself.
@@ -10,12 +9,15 @@ final class TestSocket: Sendable {
     deinit { close(descriptor) }
 
     /// A connected UDP or TCP socket that leaves from `source`.
-    static func connect(to port: UInt16, isTCP: Bool = false, from source: String = "127.0.0.1", receiveBuffer: Int32? = nil) -> TestSocket? {
+    static func connect(
+        to port: UInt16, isTCP: Bool = false, from source: String = "127.0.0.1", to server: String? = nil, receiveBuffer: Int32? = nil
+    ) -> TestSocket? {
         let isV6 = source.contains(":")
         let made = TestSocket(adopting: socket(isV6 ? AF_INET6 : AF_INET, Int32(isTCP ? SOCK_STREAM.rawValue : SOCK_DGRAM.rawValue), 0))
         made.limitWait(milliseconds: 3_000)
         if var receiveBuffer { _ = unsafe setsockopt(made.descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }
-        guard bindOrConnect(made.descriptor, source, 0, bind), bindOrConnect(made.descriptor, isV6 ? "::1" : "127.0.0.1", port, Glibc.connect)
+        guard unsafe bindOrConnect(made.descriptor, source, 0, bind),
+            unsafe bindOrConnect(made.descriptor, server ?? (isV6 ? "::1" : "127.0.0.1"), port, Glibc.connect)
         else { return nil }
         return made
     }

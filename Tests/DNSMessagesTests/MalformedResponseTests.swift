@@ -7,7 +7,9 @@ import Testing
         let title: String
         let fault: MessageFault
         let bytes: [UInt8]
-        init(_ title: String, _ fault: MessageFault, _ message: MessageBuilder) { (self.title, self.fault, bytes) = (title, fault, message.bytes) }
+        init(_ title: String, _ fault: MessageFault, _ message: MessageBuilder) {
+            (self.title, self.fault, bytes) = (title, fault, message.bytes)
+        }
         var testDescription: String { title }
     }
 
@@ -16,11 +18,15 @@ import Testing
     static let tsig: [UInt8] = MessageBuilder.wire("hmac-md5") + Array(repeating: 0, count: 16)
 
     static let rows: [Row] = [
-        Row("an A record of 20 bytes that hides a whole record", .addressLength, MessageBuilder.response().adding(1, [192, 0, 2, 1] + fakeRecord).a()),
+        Row(
+            "an A record of 20 bytes that hides a whole record", .addressLength,
+            MessageBuilder.response().adding(1, [192, 0, 2, 1] + fakeRecord).a()),
         Row("an A record without data", .addressLength, MessageBuilder.response().adding(1, [])),
         Row("an AAAA record of 4 bytes", .addressLength, MessageBuilder.response(type: 28).adding(28, [192, 0, 2, 1])),
         Row("a question that points at itself", .pointerNotBackward, MessageBuilder(flags: 0x8180, name: [0xc0, 12], type: 1)),
-        Row("two TSIG records", .transactionSignature, good.adding(.additional, [0], 250, class: 255, []).adding(.additional, [0], 250, class: 255, [])),
+        Row(
+            "two TSIG records", .transactionSignature,
+            good.adding(.additional, [0], 250, class: 255, []).adding(.additional, [0], 250, class: 255, [])),
         Row("TSIG in additional", .transactionSignature, good.adding(.additional, [0], 250, class: 255, tsig).opt()),
         Row("SIG(0)", .transactionSignature, good.adding(.additional, [0], 24, Array(repeating: 0, count: 40))),
         Row("a trailing byte", .trailingBytes, good.appending([0])),
@@ -28,7 +34,9 @@ import Testing
         Row("a pointer at its own record", .pointerNotBackward, MessageBuilder.response().a(MessageBuilder.pointer(33))),
         Row("QDCOUNT 0", .questionCount, good.setting16(4) { _ in 0 }),
         Row("QDCOUNT 2", .questionCount, good.setting16(4) { _ in 2 }),
-        Row("a question of class CH", .questionClass, MessageBuilder(flags: 0x8180, name: MessageBuilder.wire("version.bind"), type: 16, class: 3)),
+        Row(
+            "a question of class CH", .questionClass,
+            MessageBuilder(flags: 0x8180, name: MessageBuilder.wire("version.bind"), type: 16, class: 3)),
         Row("a record of class CH", .recordClass, MessageBuilder.response().adding(1, class: 3, [192, 0, 2, 1])),
 
         Row("a query", .notAResponse, MessageBuilder.query()),
@@ -36,31 +44,53 @@ import Testing
         Row("too many records", .tooManyRecords, MessageBuilder.response().counting(.answer, 5_000)),
         Row("fewer records than counted", .missingRecords, good.counting(.answer, 1)),
         Row("fewer authority records than counted", .missingRecords, good.counting(.authority, 1)),
-        Row("a record cut in its fixed part", .truncatedRecord, MessageBuilder.response().appending([0xc0, 12, 0, 1, 0]).counting(.answer, 1)),
+        Row(
+            "a record cut in its fixed part", .truncatedRecord,
+            MessageBuilder.response().appending([0xc0, 12, 0, 1, 0]).counting(.answer, 1)),
         Row("RDLENGTH beyond the end", .recordDataOverrun, MessageBuilder.response().adding(1, [192, 0, 2, 1], length: 5)),
         Row("a pointer into the header", .pointerIntoHeader, MessageBuilder.response().a(MessageBuilder.pointer(4))),
         Row("label type 01", .labelType, MessageBuilder.response().a([0x41, 0x61, 0])),
         Row("label type 10", .labelType, MessageBuilder.response().a([0x81, 0x61, 0])),
         Row("a name of 256 bytes", .nameTooLong, MessageBuilder.response().a(longName(256))),
-        Row("a pointer that makes 256 bytes", .nameTooLong, MessageBuilder.response().a(longName(240).dropLast() + MessageBuilder.pointer(12))),
+        Row(
+            "a pointer that makes 256 bytes", .nameTooLong,
+            MessageBuilder.response().a(longName(240).dropLast() + MessageBuilder.pointer(12))),
         Row("a name that runs out of the message", .truncatedName, MessageBuilder.response().appending([3, 0x61]).counting(.answer, 1)),
         Row("a pointer to labels that run into the name itself", .pointerNotBackward, overlap()),
         Row("65 pointers", .pointerLimit, pointers(65)),
-        Row("a compressed RRSIG signer", .compressionNotAllowed, MessageBuilder.response().adding(46, Array(repeating: 1, count: 18) + [0xc0, 12, 1])),
+        Row(
+            "a compressed RRSIG signer", .compressionNotAllowed,
+            MessageBuilder.response().adding(46, Array(repeating: 1, count: 18) + [0xc0, 12, 1])),
         Row("a compressed HTTPS target", .compressionNotAllowed, MessageBuilder.response(type: 65).adding(65, [0, 1, 0xc0, 12])),
-        Row("a CNAME with bytes after the name", .recordDataLength, MessageBuilder.response().adding(5, MessageBuilder.wire("a.example") + [0])),
-        Row("a CNAME whose name runs beyond RDLENGTH", .truncatedName, MessageBuilder.response().adding(5, MessageBuilder.wire("a.example"), length: 9)),
+        Row(
+            "a CNAME with bytes after the name", .recordDataLength,
+            MessageBuilder.response().adding(5, MessageBuilder.wire("a.example") + [0])),
+        Row(
+            "a CNAME whose name runs beyond RDLENGTH", .truncatedName,
+            MessageBuilder.response().adding(5, MessageBuilder.wire("a.example"), length: 9)),
         Row("a CNAME without data", .recordDataLength, MessageBuilder.response().adding(5, [])),
-        Row("an SOA record with four numbers", .recordDataLength, MessageBuilder.response().adding(.authority, 6, [0, 0] + Array(repeating: 0, count: 16))),
+        Row(
+            "an SOA record with four numbers", .recordDataLength,
+            MessageBuilder.response().adding(.authority, 6, [0, 0] + Array(repeating: 0, count: 16))),
         Row("an MX record without a name", .recordDataLength, MessageBuilder.response().adding(15, [0, 1])),
         Row("an SRV record that is short", .recordDataLength, MessageBuilder.response().adding(33, [0, 1, 0, 1, 0, 1])),
         Row("a TXT string beyond RDLENGTH", .recordDataLength, MessageBuilder.response().adding(16, [5, 0x61])),
-        Row("an RRSIG record without signature", .recordDataLength, MessageBuilder.response().adding(46, Array(repeating: 1, count: 18) + [0])),
+        Row(
+            "an RRSIG record without signature", .recordDataLength,
+            MessageBuilder.response().adding(46, Array(repeating: 1, count: 18) + [0])),
         Row("an NSEC record with an empty window", .recordDataLength, MessageBuilder.response().adding(.authority, 47, [0, 0, 0])),
-        Row("HTTPS keys out of order", .serviceParameters, MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 3, 0, 2, 1, 187, 0, 1, 0, 2, 1, 0x61])),
-        Row("an HTTPS key twice", .serviceParameters, MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 3, 0, 2, 1, 187, 0, 3, 0, 2, 1, 187])),
-        Row("an HTTPS hint of 5 bytes", .serviceParameters, MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 4, 0, 5, 192, 0, 2, 1, 1])),
-        Row("an HTTPS parameter beyond RDLENGTH", .serviceParameters, MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 4, 0, 8, 192, 0, 2, 1])),
+        Row(
+            "HTTPS keys out of order", .serviceParameters,
+            MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 3, 0, 2, 1, 187, 0, 1, 0, 2, 1, 0x61])),
+        Row(
+            "an HTTPS key twice", .serviceParameters,
+            MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 3, 0, 2, 1, 187, 0, 3, 0, 2, 1, 187])),
+        Row(
+            "an HTTPS hint of 5 bytes", .serviceParameters,
+            MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 4, 0, 5, 192, 0, 2, 1, 1])),
+        Row(
+            "an HTTPS parameter beyond RDLENGTH", .serviceParameters,
+            MessageBuilder.response(type: 65).adding(65, [0, 1, 0, 0, 4, 0, 8, 192, 0, 2, 1])),
         Row("a record of type ANY", .recordMetaType, MessageBuilder.response().adding(255, [])),
         Row("a record of type 0", .recordMetaType, MessageBuilder.response().adding(0, [])),
         Row("OPT in the answer", .optSection, MessageBuilder.response().adding(.answer, [0], 41, class: 1_232, [])),
@@ -69,17 +99,24 @@ import Testing
         Row("an option beyond the OPT record", .optOptions, good.opt(options: [0, 10, 0, 9, 1])),
         Row("half an option", .optOptions, good.opt(options: [0, 10, 0])),
 
-        Row("two CNAME records for one owner", .multipleCNAME, MessageBuilder.response().cname("www.example.org", "a.example.net").cname("WWW.example.org", "b.example.net")),
+        Row(
+            "two CNAME records for one owner", .multipleCNAME,
+            MessageBuilder.response().cname("www.example.org", "a.example.net").cname("WWW.example.org", "b.example.net")),
         Row("an address beside a CNAME", .cnameAndOtherData, MessageBuilder.response().cname("www.example.org", "a.example.net").a()),
         Row("TXT beside a CNAME", .cnameAndOtherData, MessageBuilder.response().cname("www.example.org", "a.example.net").adding(16, [0])),
         Row("a CNAME that points at itself", .cnameLoop, MessageBuilder.response().cname("www.example.org", "WWW.example.org")),
-        Row("a loop of three", .cnameLoop, MessageBuilder.response().cname("www.example.org", "a.test").cname("a.test", "b.test").cname("b.test", "a.test".uppercased()).setting16(6) { $0 }),
+        Row(
+            "a loop of three", .cnameLoop,
+            MessageBuilder.response().cname("www.example.org", "a.test").cname("a.test", "b.test").cname("b.test", "a.test".uppercased())
+                .setting16(6) { $0 }),
         Row("a chain of 17", .chainTooLong, GoodMessage.chain(17)),
         Row("a CNAME that its DNAME does not yield", .dnameMismatch, GoodMessage.dname(target: "www.example.com")),
         Row("a CNAME off the chain", .offChainAlias, good.cname("other.example.org", "www.example.org")),
         Row("a DNAME off the chain", .offChainAlias, good.adding("example.com", 39, MessageBuilder.wire("example.net"))),
         Row("an address of another name", .offChainAddress, good.a(MessageBuilder.wire("victim.example.org"), 66)),
-        Row("an address of the question beside a chain's end", .offChainAddress, MessageBuilder.response().cname("www.example.org", "a.test").a(MessageBuilder.wire("b.test"))),
+        Row(
+            "an address of the question beside a chain's end", .offChainAddress,
+            MessageBuilder.response().cname("www.example.org", "a.test").a(MessageBuilder.wire("b.test"))),
         Row("an AAAA record for a question of type A", .offChainAddress, good.adding(28, Array(repeating: 0, count: 16))),
         Row("an A record for a question of type TXT", .offChainAddress, MessageBuilder.response(type: 16).a()),
         Row("hints for a question of type A", .offChainAddress, good.adding(65, MessageBuilder.httpsData)),
@@ -112,7 +149,7 @@ import Testing
     @Test(arguments: rows)
     func `a malformed answer is refused with its own reason, in well under a millisecond`(_ row: Row) {
         #expect(responseFault(row.bytes) == row.fault)
-        #expect(shortestTime { _ = responseFault(row.bytes) } < .milliseconds(1))
+        #expect(!isOptimized || shortestTime { _ = responseFault(row.bytes) } < .milliseconds(1))
     }
 
     @Test func `64 pointers and a name of 255 bytes are the last that pass`() {
@@ -133,14 +170,16 @@ import Testing
         for length in (whole.count - 4)..<whole.count { #expect(responseFault(Array(whole[..<length])) == .truncatedQuestion) }
     }
 
-    @Test func `64 KB of long pointer chains cost less than a millisecond`() {
+    @Test(.enabled(if: isOptimized))
+    func `64 KB of long pointer chains cost less than a millisecond`() {
         // Owners alternate between the ends of two different chains of 64 pointers, so that no shortcut helps.
         let start = MessageBuilder.response().bytes.count + 12
         let data = (0..<63).flatMap { MessageBuilder.pointer($0 == 0 ? 12 : start + 2 * ($0 - 1)) }
         var message = MessageBuilder.response().adding(10, data)
         var count = 0
         while message.bytes.count < 65_500, count < 4_000 {
-            message = message.appending(MessageBuilder.pointer(start + 2 * (61 + count % 2)) + [0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1])
+            message = message.appending(
+                MessageBuilder.pointer(start + 2 * (61 + count % 2)) + [0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1])
             count += 1
         }
         let bytes = message.counting(.answer, count).bytes
@@ -151,7 +190,8 @@ import Testing
         #expect(time < .milliseconds(1))
     }
 
-    @Test func `TXT of 60 KB is walked by the scanner alone, quickly`() {
+    @Test(.enabled(if: isOptimized))
+    func `TXT of 60 KB is walked by the scanner alone, quickly`() {
         let data = Array(repeating: UInt8(0), count: 60_000)
         let bytes = MessageBuilder.response(type: 16).adding(16, data).bytes
         #expect(responseFault(bytes) == nil)

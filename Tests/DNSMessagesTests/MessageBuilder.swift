@@ -1,6 +1,10 @@
 /// Builds DNS messages for tests, good ones and others: nothing is checked, nothing is compressed unless asked for.
 struct MessageBuilder {
-    enum Section: Int { case answer = 6, authority = 8, additional = 10 }
+    enum Section: Int {
+        case answer = 6
+        case authority = 8
+        case additional = 10
+    }
 
     private(set) var bytes: [UInt8]
 

@@ -48,7 +48,8 @@ struct SeededGenerator: RandomNumberGenerator {
             if !response.addresses.isEmpty { withAddresses += 1 }
             _ = queryFault(bytes)
         }
-        print("seed \(seed): \(rounds) mutations, \(passed) passed, \(withAddresses) with addresses;",
+        print(
+            "seed \(seed): \(rounds) mutations, \(passed) passed, \(withAddresses) with addresses;",
             "refusals \(counts[.parserRefusal] ?? 0), disagreements \(counts[.parserDisagreement] ?? 0)")
         #expect(passed > 1_000)
         #expect(counts[.parserDisagreement] == nil)

@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct QueryTests {
     @Test func `a query gives what it asks`() throws {
-        let query = try DNSQuery(scanning: MessageBuilder.query("wWw.Example.org", type: 28, flags: 0x0130).opt(size: 4_096, ttl: 0x8000).bytes.span)
+        let query = try DNSQuery(
+            scanning: MessageBuilder.query("wWw.Example.org", type: 28, flags: 0x0130).opt(size: 4_096, ttl: 0x8000).bytes.span)
         #expect(query.id == 0x1234)
         #expect(query.isRecursionDesired && query.isAuthenticDataRequested && query.isCheckingDisabled && query.isDNSSECOK)
         #expect(query.name.bytes == MessageBuilder.wire("wWw.Example.org"))

@@ -31,14 +31,18 @@ import Testing
 
     @Test func `4,096 address records over TCP pass`() throws {
         var message = MessageBuilder.response("a.example")
-        let whole = (0..<4_090).reduce(into: message) { $0 = $0.appending([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 198, 51, UInt8($1 >> 8), UInt8($1 & 255)]) }
+        let whole = (0..<4_090).reduce(into: message) {
+            $0 = $0.appending([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 198, 51, UInt8($1 >> 8), UInt8($1 & 255)])
+        }
         message = whole.counting(.answer, 4_090)
         #expect(message.bytes.count < 65_536)
         let response = try DNSResponse(parsing: message.bytes.span)
         #expect(response.addresses.count == 4_090)
         // A root question leaves room for more.
         var root = MessageBuilder(flags: 0x8180, name: [0], type: 1)
-        for index in 0..<4_096 { root = root.appending([0, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 198, 51, UInt8(index >> 8), UInt8(index & 255)]) }
+        for index in 0..<4_096 {
+            root = root.appending([0, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 198, 51, UInt8(index >> 8), UInt8(index & 255)])
+        }
         #expect(try parse(root.counting(.answer, 4_096).bytes).addresses.count == 4_096)
     }
 

@@ -14,7 +14,9 @@ import Testing
         let lower = MessageBuilder.wire("www.example.org")
         let expected = MessageBuilder(id: 0xbeef, flags: 0x0130, name: lower, type: 28)
         let cookie: [UInt8] = [0, 10, 0, 2, 1, 2]
-        #expect(try Self.sent(for: .query("WWW.Example.org", type: 28, flags: 0x0130).opt(ttl: 0x8000, options: cookie)) == expected.opt(ttl: 0x8000).bytes)
+        #expect(
+            try Self.sent(for: .query("WWW.Example.org", type: 28, flags: 0x0130).opt(ttl: 0x8000, options: cookie))
+                == expected.opt(ttl: 0x8000).bytes)
         #expect(try Self.sent(for: .query("WWW.Example.org", type: 28, flags: 0x0130)) == expected.opt().bytes)
         #expect(try Self.sent(for: .query("WWW.Example.org", type: 28, flags: 0x0130), hasEDNS: false) == expected.bytes)
     }

@@ -40,4 +40,7 @@ int exeat_peer_credentials(int socket, int *group, int *process);
 /// fcntl(2) F_SETFL O_NONBLOCK on or off; variadic in C.
 int exeat_set_nonblocking(int descriptor, int on);
 
+/// unshare(2): shown by glibc only under _GNU_SOURCE.
+int exeat_unshare(int flags);
+
 #endif

@@ -1,0 +1,100 @@
+/// All patterns of a node's policy, frozen for lookups: name in, numbers of the lists that name it out.
+///
+///     root -> org -> example -> www          (exact: numbers at the node)
+///                       |
+///                       * -> numbers of *.example.org
+///                       |
+///                       *.update -> numbers of update.*.example.org
+///
+/// A walk from the root takes one hashed edge per label, and at every node on the way looks whether a wildcard begins there. The
+/// cost follows the labels of the name, not the number of patterns. Labels lie in one array of bytes; nodes and edges are plain numbers.
+public struct DomainTrie: Sendable {
+    struct Node: BitwiseCopyable {
+        /// Numbers of patterns that end here: a slice of `numbers`.
+        var firstNumber: UInt32 = 0
+        var numberCount: UInt32 = 0
+        /// The node behind "one or more labels", or -1.
+        var star: Int32 = -1
+        /// The node behind "exactly one label", or -1.
+        var one: Int32 = -1
+        /// Of a node behind a star: which counts of leading labels some pattern has (bit 1 for one label and so on).
+        var leadingCounts: UInt128 = 0
+    }
+
+    struct Edge: BitwiseCopyable {
+        let parent: UInt32
+        /// Of a label, or of several leading labels with their lengths.
+        let labelStart: UInt32
+        let labelCount: UInt32
+        let child: UInt32
+    }
+
+    private let nodes: [Node]
+    private let edges: DomainTrieEdges
+    private let numbers: [UInt32]
+
+    init(nodes: [Node], edges: DomainTrieEdges, numbers: [UInt32]) {
+        self.nodes = nodes
+        self.edges = edges
+        self.numbers = numbers
+    }
+
+    /// Appends the number of every list with a pattern that matches, each once. Allocates nothing but growth of the array.
+    public func appendNumbers(matching name: DomainName, to result: inout [UInt32]) {
+        let bytes = name.rootFirst
+        let start = result.count
+        // Where each label begins; a name has at most 127 labels.
+        var offsets = InlineArray<129, UInt16>(repeating: 0)
+        var count = 0
+        var position = 0
+        while position < bytes.count {
+            offsets[count] = UInt16(position)
+            count += 1
+            position += 1 + Int(bytes[position])
+        }
+        offsets[count] = UInt16(bytes.count)
+        var node = 0
+        var depth = 0
+        while true {
+            if depth < count {
+                let star = Int(nodes[node].star)
+                if star >= 0 {
+                    append(star, to: &result, start)
+                    var counts = nodes[star].leadingCounts
+                    while counts != 0 {
+                        let leading = counts.trailingZeroBitCount
+                        counts &= counts - 1
+                        guard depth + 1 + leading <= count else { break }
+                        let from = Int(offsets[count - leading])
+                        if let child = edges.child(of: star, bytes, from, bytes.count - from) { append(child, to: &result, start) }
+                    }
+                }
+                let one = Int(nodes[node].one)
+                if one >= 0, depth == count - 1 { append(one, to: &result, start) }
+            }
+            if depth == count {
+                append(node, to: &result, start)
+                return
+            }
+            let from = Int(offsets[depth]) + 1
+            guard let child = edges.child(of: node, bytes, from, Int(offsets[depth + 1]) - from) else { return }
+            node = child
+            depth += 1
+        }
+    }
+
+    /// Patterns that one node holds have distinct numbers; those of several nodes may meet.
+    private func append(_ node: Int, to result: inout [UInt32], _ start: Int) {
+        let first = Int(nodes[node].firstNumber)
+        let end = result.count
+        for index in first..<(first + Int(nodes[node].numberCount)) {
+            let number = numbers[index]
+            var isThere = false
+            for earlier in start..<end where result[earlier] == number {
+                isThere = true
+                break
+            }
+            if !isThere { result.append(number) }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+/// Decides packets. `QueueSocket.serve` is specialised for the handler's type, so nothing is allocated or looked up per packet.
+public protocol PacketHandler: ~Copyable {
+    /// Called before the packets of one receive call: the place for one clock read and one load of what is published.
+    mutating func beginBatch()
+    /// Called once for each packet. The bytes are those of the packet from its IP header on, cut to the copy range.
+    mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict
+}

@@ -1,0 +1,13 @@
+/// How a queue is set up.
+public struct QueueOptions: Sendable, Hashable {
+    /// Bytes of each packet that are copied to us; 256 hold every header chain that is judged.
+    public var copyRange: UInt32 = 256
+    /// Packets that may wait for a verdict (`NFQA_CFG_QUEUE_MAXLEN`); beyond that the kernel drops, or accepts with `failsOpen`.
+    public var lengthMax: UInt32 = 4096
+    /// `NFQA_CFG_F_FAIL_OPEN`: packets that find the queue full are accepted. For audit mode only.
+    public var failsOpen = false
+    /// Bytes of the socket's receive buffer, beyond the system's limit (`SO_RCVBUFFORCE`).
+    public var receiveBuffer: Int32 = 16 << 20
+
+    public init() {}
+}

@@ -1,0 +1,28 @@
+/// What the table and the queue want of the kernel.
+public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
+    case tables = "nf_tables"
+    case ownerPersist = "table owner and persist"
+    case nativeQueue = "nft queue"
+    case compatQueue = "xt NFQUEUE through nft_compat"
+    case inetNAT = "nat in inet tables"
+    case conntrackLookup = "lookup of ct original saddr . ct mark"
+    case conntrackMark = "ct mark written by rules"
+    case reject = "reject in inet tables"
+    case namedCounters = "named counters"
+    case destructiveSetReplace = "delete and add of a set element in one transaction"
+
+    /// What is used, or lost, without it.
+    public var substitute: String {
+        switch self {
+        case .tables: "none: nothing can be enforced (CONFIG_NF_TABLES_INET)"
+        case .ownerPersist: "a table that any root process can change (Linux 6.9 has it)"
+        case .nativeQueue: "the xt target NFQUEUE"
+        case .compatQueue: "the nft queue expression"
+        case .inetNAT: "none: DNS cannot be intercepted (CONFIG_NFT_NAT, Linux 5.2)"
+        case .conntrackLookup, .conntrackMark: "none: nothing can be enforced (CONFIG_NFT_CT, CONFIG_NF_CONNTRACK_MARK, Linux 4.17)"
+        case .reject: "none: nothing can be enforced (CONFIG_NFT_REJECT_INET)"
+        case .namedCounters: "none (CONFIG_NF_TABLES)"
+        case .destructiveSetReplace: "none: generations cannot be changed"
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import CLinux
+import CNetfilter
+import Glibc
+import NetworkTypes
+import Netlink
+import Synchronization
+
+extension TableSocket {
+    /// Tries every feature for real, in a network namespace that exists only for that: a thread makes it, and it goes with the thread.
+    ///
+    /// - Throws: if no namespace can be made (not root) or the kernel has no nf_tables.
+    public static func probe() throws(TableError) -> KernelFeatures {
+        let outcome = ProbeOutcome()
+        var thread = pthread_t()
+        let box = unsafe Unmanaged.passRetained(outcome)
+        let error = unsafe pthread_create(
+            &thread, nil,
+            { pointer in
+                if let pointer = unsafe pointer { unsafe Unmanaged<ProbeOutcome>.fromOpaque(pointer).takeRetainedValue().run() }
+                return nil
+            }, box.toOpaque())
+        guard error == 0 else {
+            unsafe box.release()
+            throw .refused(NetlinkError("start a thread for the probe", errno: error))
+        }
+        unsafe pthread_join(thread, nil)
+        switch outcome.result.withLock({ $0 }) {
+        case .success(let features): return features
+        case .failure(let error): throw error
+        case nil: throw .refused(NetlinkError("probe", errno: ESRCH))
+        }
+    }
+
+    /// Runs a transaction that makes a table of its own, and deletes it again.
+    fileprivate static func works(_ socket: borrowing NetlinkSocket, _ body: (inout BatchWriter) -> Void, flags: UInt32 = 0) -> Bool {
+        var batch = BatchWriter(table: "exeat_probe")
+        batch.addTable(flags: flags)
+        body(&batch)
+        batch.finish()
+        do {
+            try socket.transact(batch.bytes, "probe")
+        } catch {
+            return false
+        }
+        var removal = BatchWriter(table: "exeat_probe")
+        removal.deleteTable()
+        removal.finish()
+        try? socket.transact(removal.bytes, "probe")
+        return true
+    }
+
+    fileprivate static func tryAll() throws(TableError) -> KernelFeatures {
+        guard exeat_unshare(exeat_clone_newnet()) == 0 else {
+            throw .refused(NetlinkError("make a network namespace for the probe (needs root)", errno: errno))
+        }
+        let socket: NetlinkSocket
+        do { socket = try NetlinkSocket() } catch { throw .refused(error) }
+
+        var present: Set<KernelFeature> = []
+        func test(_ feature: KernelFeature, flags: UInt32 = 0, _ body: (inout BatchWriter) -> Void) {
+            if works(socket, body, flags: flags) { present.insert(feature) }
+        }
+        let filter = Chain(name: "c", hook: Chain.Hook(type: "filter", number: NF_INET_FORWARD.rawValue, priority: 20))
+        func rule(_ expressions: [Expression]) -> (inout BatchWriter) -> Void {
+            { batch in
+                batch.addChain(filter)
+                batch.addRule(Rule(chain: "c", expressions: expressions, comment: nil))
+            }
+        }
+        test(.tables) { _ in }
+        test(.ownerPersist, flags: 0x2 | 0x4) { _ in }
+        test(.nativeQueue, rule([.queue(first: 0, total: 1, isBypassed: false)]))
+        test(.compatQueue, rule([.target(name: "NFQUEUE", revision: 3, info: [0, 0, 1, 0, 0, 0, 0, 0])]))
+        test(.inetNAT) { batch in
+            batch.addChain(Chain(name: "c", hook: Chain.Hook(type: "nat", number: NF_INET_PRE_ROUTING.rawValue, priority: -110)))
+            batch.addRule(
+                Rule(
+                    chain: "c",
+                    expressions: Expression.isIPv4 + Expression.isProtocol(17) + [
+                        .immediate(register: 1, [169, 254, 20, 10]), .immediate(register: 2, [0, 53]),
+                        .destinationNAT(family: 2, addressRegister: 1, portRegister: 2),
+                    ], comment: nil))
+        }
+        test(.conntrackLookup) { batch in
+            batch.addSet(.current(.v4), id: 1)
+            batch.addChain(filter)
+            batch.addRule(
+                Rule(
+                    chain: "c",
+                    expressions: Expression.isIPv4 + [
+                        .loadConntrack(NFT_CT_SRC_IP.rawValue, direction: 0, into: 1),
+                        .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: 9),
+                        .bitwise(register: 9, mask: Expression.native(1), xor: Expression.native(0)),
+                        .lookup(set: ElementSet.current(.v4).name, register: 1, isInverted: false),
+                    ], comment: nil))
+        }
+        test(.conntrackMark, rule(Expression.setFlowMark(clear: 1, set: 1)))
+        test(.reject, rule([.reject(type: NFT_REJECT_ICMPX_UNREACH.rawValue, code: 3)]))
+        test(.namedCounters) { batch in
+            batch.addCounter(.rejected)
+            rule([.counter(.rejected)])(&batch)
+        }
+        test(.destructiveSetReplace) { batch in
+            let key = ElementSet.key(IPAddress(v4: 0xc000_0201), mark: 1)
+            batch.addSet(.current(.v4), id: 1)
+            batch.addElements(to: .current(.v4), keys: [key])
+            batch.deleteElements(of: .current(.v4), keys: [key])
+            batch.addElements(to: .current(.v4), keys: [ElementSet.key(IPAddress(v4: 0xc000_0201), mark: 2)])
+        }
+        return KernelFeatures(present: present)
+    }
+}
+
+/// Handed to the thread of a probe, which fills it in before it ends.
+private final class ProbeOutcome: Sendable {
+    let result = Mutex<Result<KernelFeatures, TableError>?>(nil)
+
+    func run() {
+        let made: Result<KernelFeatures, TableError>
+        do throws(TableError) { made = .success(try TableSocket.tryAll()) } catch { made = .failure(error) }
+        result.withLock { $0 = made }
+    }
+}

@@ -1,0 +1,147 @@
+import DNSInterceptor
+import DNSMessages
+import DomainNames
+import Enforcement
+import NetworkTypes
+import Synchronization
+import Testing
+
+extension DNSWorkerTests {
+    @Suite struct Gate {
+        @Test func `an endpoint's answers pass the gate each time, others' never`() throws {
+            let upstream = try FakeUpstream {
+                [.reply(TestMessage.reply(to: $0.bytes, [.cname("edge.example.net", ttl: 40), .a(9, ttl: 60, owner: "edge.example.net")]))]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            #expect(try worker.client(from: "127.0.0.2").ask(TestMessage.query("www.example.org"))?.addresses == [9])
+            #expect(worker.log.lessons.isEmpty)
+            let client = try worker.client()
+            for _ in 0..<2 { #expect(client.ask(TestMessage.query("WWW.example.org"))?.addresses == [9]) }
+            let lesson = TestGate.Lesson(
+                name: try DomainName(parsing: "www.example.org"), addresses: [IPAddress(v4: 0xc000_0209)], ttl: 40,
+                client: TestGate.endpoint)
+            #expect(worker.log.lessons == [lesson, lesson])
+            #expect(upstream.requests.count == 1)
+        }
+
+        @Test func `no TTL is longer than the gate allows`() throws {
+            let upstream = try FakeUpstream.plain(ttl: 300)
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let client = try worker.client()
+            worker.log.release = .release(timeToLiveCapSeconds: 17)
+            for _ in 0..<2 { #expect(client.ask(TestMessage.query("www.example.org"))?.ttls == [17]) }
+            worker.log.release = .release(timeToLiveCapSeconds: 100_000)
+            #expect(try #require(client.ask(TestMessage.query("www.example.org"))?.ttls.first) <= 300)
+        }
+
+        static let refusals: [(AnswerRefusal, code: UInt8, error: UInt16, DNSCounter)] = [
+            (.addressesPerNameFull, 2, 0, .refusedAddressesPerName), (.namesPerClientFull, 2, 0, .refusedNamesPerClient),
+            (.bindingsFull, 2, 0, .refusedBindings), (.rebinding, 5, 15, .refusedRebinding), (.unknownClient, 5, 18, .refusedEndpointGone),
+        ]
+
+        @Test(arguments: refusals)
+        func `a refused answer never leaks, fresh or cached, over UDP or TCP`(
+            _ refusal: AnswerRefusal, _ code: UInt8, _ error: UInt16, _ counter: DNSCounter
+        ) throws {
+            let upstream = try FakeUpstream.plain(77)
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            worker.log.release = .refuse(refusal)
+            let client = try worker.client()
+            let stream = try worker.streamClient()
+            for turn in 0..<3 {
+                let query = TestMessage.query("www.example.org")
+                let reply: TestReply?
+                if turn == 2 {
+                    stream.sendFrame(query)
+                    reply = TestReply(stream.receiveFrame())
+                } else {
+                    reply = client.ask(query)
+                }
+                let refused = try #require(reply)
+                #expect(refused.code == code && refused.extendedError == error && refused.answerCount == 0)
+                #expect(!refused.bytes.indices.contains { refused.bytes[$0...].starts(with: [192, 0, 2, 77]) })
+            }
+            #expect(worker.counters[counter] == 3)
+            worker.log.release = .release(timeToLiveCapSeconds: 60)
+            #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [77])
+        }
+
+        @Test func `an unknown client is refused and causes no upstream query`() throws {
+            let upstream = try FakeUpstream.plain()
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let reply = try #require(try worker.client(from: "127.0.0.3").ask(TestMessage.query("www.example.org")))
+            #expect(reply.code == 5 && reply.extendedError == 18)
+            let stream = try worker.streamClient(from: "127.0.0.3")
+            stream.sendFrame(TestMessage.query("www.example.org"))
+            #expect(TestReply(stream.receiveFrame())?.code == 5)
+            #expect(stream.receive() == [], "and the connection ends")
+            #expect(upstream.requests.isEmpty && worker.counters[.refusedUnknownClient] == 2)
+        }
+
+        @Test func `work that is posted runs on the worker's gate, in order, and the gate ticks`() throws {
+            let worker = try RunningWorker(upstreams: [])
+            defer { worker.stop() }
+            let seen = Seen()
+            for number in 0..<100 { worker.mailbox.post { _ in seen.values.withLock { $0.append(number) } } }
+            #expect(eventually { seen.values.withLock { $0 } == Array(0..<100) })
+            #expect(eventually { worker.log.ticks >= 2 })
+        }
+
+        private final class Seen: Sendable {
+            let values = Mutex<[Int]>([])
+        }
+    }
+
+    @Suite struct Refusals {
+        static let malformed: [(MessageFault, bytes: [UInt8], code: UInt8?)] = [
+            (.shortHeader, [1, 2, 3], nil),
+            (.notAQuery, TestMessage.reply(to: TestMessage.query("www.example.org"), []), nil),
+            (.questionCount, [0, 1, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0], 1),
+            (.truncatedName, Array(TestMessage.query("www.example.org", edns: nil).dropLast(6)), 1),
+            (.trailingBytes, TestMessage.query("www.example.org", edns: nil) + [0], 1),
+            (.opcodeNotQuery, [0, 1, 0x28] + TestMessage.query("www.example.org").dropFirst(3), 4),
+            (.questionTypeNotSupported, TestMessage.query("example.org", type: 252), 4),
+            (.questionClass, Array(TestMessage.query("version.bind", type: 16, edns: nil).dropLast()) + [3], 5),
+        ]
+
+        @Test(arguments: malformed)
+        func `a malformed query is counted and answered as its fault asks`(_ fault: MessageFault, _ bytes: [UInt8], _ code: UInt8?) throws {
+            let upstream = try FakeUpstream.plain()
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let client = try worker.client()
+            client.limitWait(milliseconds: code == nil ? 200 : 2_000)
+            #expect(client.ask(bytes)?.code == code)
+            #expect(worker.counters.malformedQueries(fault) == 1)
+            #expect(worker.counters.snapshot().contains { $0.labels.contains { $0 == ("fault", fault.label) } && $0.value == 1 })
+            #expect(upstream.requests.isEmpty)
+        }
+
+        @Test func `ANY is not answered and an unknown EDNS version is told so`() throws {
+            let worker = try RunningWorker(upstreams: [])
+            defer { worker.stop() }
+            let client = try worker.client()
+            #expect(client.ask(TestMessage.query("example.org", type: 255))?.code == 4)
+            let version = try #require(client.ask(TestMessage.query("example.org", version: 1)))
+            // BADVERS is 16: 0 in the header, 1 in the OPT record.
+            #expect(version.code == 0 && version.hasEDNS && version.bytes.suffix(6).first == 1)
+            #expect(worker.counters[.refusedAny] == 1 && worker.counters[.refusedVersion] == 1)
+        }
+
+        @Test func `without upstreams the client is told at once`() throws {
+            let worker = try RunningWorker(upstreams: [])
+            defer { worker.stop() }
+            let reply = try #require(try worker.client().ask(TestMessage.query("www.example.org")))
+            #expect(reply.code == 2 && reply.extendedError == 22)
+        }
+    }
+}

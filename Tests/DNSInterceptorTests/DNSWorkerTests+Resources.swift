@@ -1,0 +1,100 @@
+import CAllocationCounter
+import DNSInterceptor
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+extension DNSWorkerTests {
+    /// Those that count descriptors or use them up run in a process of their own, as other tests open and close theirs meanwhile.
+    @Suite struct Resources {
+        @Test func `stopping leaves no descriptor, whatever was going on`() async {
+            await #expect(processExitsWith: .success) {
+                let silent = try FakeUpstream { _ in [] }
+                let before = openDescriptors()
+                do {
+                    let worker = try RunningWorker(upstreams: [silent]) { $0.tryTimeoutsMilliseconds = [1_000] }
+                    let client = try worker.client()
+                    let streams = try (0..<5).map { _ in try worker.streamClient() }
+                    for number in 0..<20 { client.send(TestMessage.query("n\(number).example.org")) }
+                    for stream in streams { stream.sendFrame(TestMessage.query("tcp.example.org")) }
+                    #expect(eventually { worker.counters[.upstreamQueriesUDP] == 21 && worker.counters[.tcpOpen] == 5 })
+                    worker.stop()
+                }
+                #expect(eventually { openDescriptors() == before })
+            }
+        }
+
+        @Test func `many questions leave no descriptor and no place behind`() async {
+            await #expect(processExitsWith: .success) {
+                let upstream = try FakeUpstream.plain(ttl: 0)
+                let worker = try RunningWorker(upstreams: [upstream]) { $0.outstandingMax = 8 }
+                let client = try worker.client()
+                #expect(client.ask(TestMessage.query("first.example.org"))?.addresses == [1])
+                let before = openDescriptors()
+                for number in 0..<500 { #expect(client.ask(TestMessage.query("n\(number).example.org"))?.addresses == [1]) }
+                #expect(eventually { openDescriptors() == before })
+                #expect(eventually { worker.counters[.outstanding] == 0 && worker.counters[.waiting] == 0 })
+            }
+        }
+
+        @Test func `without descriptors the listener rests, and serves again afterwards`() async {
+            await #expect(processExitsWith: .success) {
+                let upstream = try FakeUpstream.plain()
+                let worker = try RunningWorker(upstreams: [upstream])
+                #expect(try worker.client().ask(TestMessage.query("www.example.org"))?.addresses == [1])
+                let waiting = TestSocket(adopting: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+                waiting.limitWait(milliseconds: 3_000)
+                var limit = rlimit()
+                _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                limit.rlim_cur = 256
+                _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                var taken: [TestSocket] = []
+                while true {
+                    let descriptor = dup(0)
+                    guard descriptor >= 0 else { break }
+                    taken.append(TestSocket(adopting: descriptor))
+                }
+                #expect(unsafe TestSocket.bindOrConnect(waiting.descriptor, "127.0.0.1", worker.port, connect))
+                #expect(eventually { worker.counters[.tcpAcceptErrors] >= 1 })
+                usleep(250_000)
+                #expect(worker.counters[.tcpAcceptErrors] <= 6, "it does not spin")
+                let client = try? worker.client()
+                #expect(client == nil, "no descriptor is left")
+                taken.removeAll()
+                waiting.sendFrame(TestMessage.query("www.example.org"))
+                #expect(TestReply(waiting.receiveFrame())?.addresses == [1])
+            }
+        }
+
+        @Test func `a cached answer over UDP allocates nothing`() throws {
+            let upstream = try FakeUpstream.plain()
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let client = try worker.client(from: "127.0.0.2")
+            let query = TestMessage.query("www.example.org")
+            for _ in 0..<10 { _ = client.ask(query) }
+            func allocations() -> UInt64 {
+                let result = Count()
+                worker.mailbox.post { _ in result.value.store(exeat_allocations_of_this_thread(), ordering: .sequentiallyConsistent) }
+                _ = eventually { result.value.load(ordering: .sequentiallyConsistent) > 0 }
+                return result.value.load(ordering: .sequentiallyConsistent)
+            }
+            let first = allocations()
+            let second = allocations()
+            for _ in 0..<1_000 { #expect(client.ask(query)?.addresses == [1]) }
+            let third = allocations()
+            // Asking for the figure itself allocates, and so may a tick.
+            #expect(third - second <= (second - first) + 2)
+        }
+
+        private final class Count: Sendable {
+            let value = Atomic<UInt64>(0)
+        }
+    }
+}
+
+private func openDescriptors() -> Int {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count
+}

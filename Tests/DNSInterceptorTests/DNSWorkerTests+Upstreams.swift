@@ -1,0 +1,223 @@
+import DNSInterceptor
+import DNSMessages
+import Testing
+
+extension DNSWorkerTests {
+    @Suite struct Upstreams {
+        @Test func `the next upstream is asked when one is silent, and the silent one is passed over later`() throws {
+            let silent = try FakeUpstream { _ in [] }
+            defer { silent.stop() }
+            let good = try FakeUpstream.plain(4)
+            defer { good.stop() }
+            let worker = try RunningWorker(upstreams: [silent, good])
+            defer { worker.stop() }
+            let client = try worker.client()
+            for number in 0..<6 { #expect(client.ask(TestMessage.query("n\(number).example.org"))?.addresses == [4]) }
+            #expect(silent.requests.count == 3, "three failures in a row put it down for a second")
+            #expect(worker.counters[.upstreamTimeouts] == 3 && worker.counters[.upstreamDown] == 1)
+        }
+
+        @Test func `a closed port is noticed at once`() throws {
+            let closed = try FakeUpstream.plain()
+            closed.stop()
+            let good = try FakeUpstream.plain(4)
+            defer { good.stop() }
+            let worker = try RunningWorker(upstreams: [closed, good]) { $0.tryTimeoutsMilliseconds = [60_000, 60_000] }
+            defer { worker.stop() }
+            #expect(try worker.client().ask(TestMessage.query("www.example.org"))?.addresses == [4])
+            #expect(worker.counters[.upstreamSocketErrors] == 1)
+        }
+
+        @Test(arguments: [UInt8(2), 5])
+        func `an error of one upstream is bettered by the next, or handed on if all fail`(_ code: UInt8) throws {
+            let bad = try FakeUpstream { [.reply(TestMessage.reply(to: $0.bytes, [], code: code))] }
+            defer { bad.stop() }
+            let other = try FakeUpstream {
+                let isGood = $0.name == "one.example.org"
+                return [.reply(TestMessage.reply(to: $0.bytes, isGood ? [.a(3)] : [], code: isGood ? 0 : code))]
+            }
+            defer { other.stop() }
+            let worker = try RunningWorker(upstreams: [bad, other])
+            defer { worker.stop() }
+            let client = try worker.client()
+            #expect(client.ask(TestMessage.query("one.example.org"))?.addresses == [3])
+            #expect(client.ask(TestMessage.query("all.example.org"))?.code == code)
+            let before = bad.requests.count
+            #expect(client.ask(TestMessage.query("all.example.org"))?.code == code)
+            #expect(bad.requests.count == before, "a failure is cached for a moment")
+        }
+
+        @Test func `when nobody answers the client hears so within the total timeout, and the failure is cached for a moment`() throws {
+            let silent = try FakeUpstream { _ in [] }
+            defer { silent.stop() }
+            let worker = try RunningWorker(upstreams: [silent]) {
+                $0.tryTimeoutsMilliseconds = [50, 50, 50, 50]
+                $0.totalTimeoutMilliseconds = 180
+            }
+            defer { worker.stop() }
+            let client = try worker.client()
+            for _ in 0..<2 {
+                let reply = try #require(client.ask(TestMessage.query("www.example.org")))
+                #expect(reply.code == 2 && reply.extendedError == 22)
+            }
+            #expect(silent.requests.count == 4)
+        }
+
+        enum Forgery: String, CaseIterable, Sendable { case identifier, question, letterCase, query, junk, elsewhere }
+
+        @Test(arguments: Forgery.allCases) func `a forged reply is ignored and the true one served`(_ forgery: Forgery) throws {
+            let upstream = try FakeUpstream { request in
+                guard !request.isTCP else { return [.hangUp] }
+                var forged = TestMessage.reply(to: request.bytes, [.a(66)])
+                var action: FakeUpstream.Action?
+                switch forgery {
+                case .identifier: forged[1] ^= 1
+                case .question: forged[13] = forged[13] == 0x78 ? 0x79 : 0x78
+                case .letterCase: forged[13] ^= 0x20
+                case .query: forged[2] &= 0x7f
+                case .junk: forged = [UInt8](repeating: 0xff, count: 5)
+                case .elsewhere: action = .replyFromElsewhere(forged)
+                }
+                let one = action ?? .reply(forged)
+                return [one, one, one, .replyLater(TestMessage.reply(to: request.bytes, [.a(1)]), milliseconds: 50)]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let client = try worker.client()
+            for _ in 0..<2 { #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [1]) }
+            #expect(worker.log.lessons.allSatisfy { $0.addresses.map(\.lower) == [0xc000_0201] })
+            let counted: DNSCounter? =
+                switch forgery {
+                case .identifier: .wrongIdentifier
+                case .question: .wrongQuestion
+                case .letterCase: .wrongLetterCase
+                case .query, .junk: .wrongForm
+                case .elsewhere: nil
+                }
+            if let counted { #expect(worker.counters[counted] == 3) }
+            #expect(upstream.requests.count == 1)
+        }
+
+        @Test func `under a flood of wrong replies the question moves to TCP`() throws {
+            let upstream = try FakeUpstream { request in
+                if request.isTCP { return [.reply(TestMessage.reply(to: request.bytes, [.a(1)]))] }
+                return (0..<20 as Range<UInt8>).map {
+                    var forged = TestMessage.reply(to: request.bytes, [.a(66)])
+                    forged[0] = forged[0] &+ 1 &+ $0
+                    return .reply(forged)
+                }
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            #expect(try worker.client().ask(TestMessage.query("www.example.org"))?.addresses == [1])
+            #expect(upstream.requests.map(\.isTCP) == [false, true])
+            #expect(worker.counters[.wrongIdentifier] >= 8)
+        }
+
+        @Test func `an upstream that folds letter case is asked over TCP`() throws {
+            let upstream = try FakeUpstream { request in
+                var folded = request.bytes
+                for index in 12..<TestMessage.questionEnd(folded) where folded[index] &- 0x41 < 26 { folded[index] |= 0x20 }
+                return [.reply(TestMessage.reply(to: folded, [.a(1)]))]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let reply = try worker.client().ask(TestMessage.query("a-rather-long-name-indeed.example.org"))
+            #expect(reply?.addresses == [1])
+            #expect(upstream.requests.map(\.isTCP) == [false, true])
+            #expect(worker.counters[.upstreamDown] == 0)
+        }
+
+        @Test func `a truncated reply is fetched over TCP`() throws {
+            let upstream = try FakeUpstream { request in
+                request.isTCP
+                    ? [.reply(TestMessage.reply(to: request.bytes, (1...100).map { .a($0) }))]
+                    : [.reply(TestMessage.reply(to: request.bytes, [.a(66)], isTruncated: true))]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let stream = try worker.streamClient()
+            stream.sendFrame(TestMessage.query("www.example.org"))
+            #expect(TestReply(stream.receiveFrame())?.addresses == Array(1...100))
+            #expect(upstream.requests.map(\.isTCP) == [false, true])
+        }
+
+        @Test func `a TCP connection that ends without an answer counts as a failure`() throws {
+            let broken = try FakeUpstream { request in
+                request.isTCP ? [.hangUp] : [.reply(TestMessage.reply(to: request.bytes, [], isTruncated: true))]
+            }
+            defer { broken.stop() }
+            let good = try FakeUpstream.plain(8)
+            defer { good.stop() }
+            let worker = try RunningWorker(upstreams: [broken, good])
+            defer { worker.stop() }
+            #expect(try worker.client().ask(TestMessage.query("www.example.org"))?.addresses == [8])
+            #expect(worker.counters[.upstreamTCPFailures] == 1)
+        }
+
+        enum Complaint: CaseIterable, Sendable { case formatError, notImplemented, headerOnly }
+
+        @Test(arguments: Complaint.allCases) func `an upstream without EDNS is asked without it`(_ complaint: Complaint) throws {
+            let upstream = try FakeUpstream { request in
+                guard request.bytes[11] == 1 else { return [.reply(TestMessage.reply(to: request.bytes, [.a(1)]))] }
+                switch complaint {
+                case .formatError: return [.reply(TestMessage.reply(to: request.bytes, [], code: 1))]
+                case .notImplemented: return [.reply(TestMessage.reply(to: request.bytes, [], code: 4))]
+                case .headerOnly: return [.reply(Array(request.bytes[0..<2]) + [0x80, 0x81] + [UInt8](repeating: 0, count: 8))]
+                }
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let client = try worker.client()
+            for name in ["one.example.org", "two.example.org"] { #expect(client.ask(TestMessage.query(name))?.addresses == [1]) }
+            #expect(upstream.requests.map { $0.bytes[11] } == [1, 0, 0], "and it is remembered")
+        }
+
+        @Test func `an answer off the chain is refused, counted, and never given out`() throws {
+            let upstream = try FakeUpstream { [.reply(TestMessage.reply(to: $0.bytes, [.a(1), .a(66, owner: "victim.example.net")]))] }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let reply = try #require(try worker.client().ask(TestMessage.query("www.example.org")))
+            #expect(reply.code == 2 && reply.answerCount == 0 && reply.extendedError == 24)
+            #expect(worker.counters.malformedAnswers(.offChainAddress) == 1 && worker.counters[.failedMalformedAnswer] == 1)
+            #expect(worker.counters[.upstreamDown] == 0 && worker.log.lessons.isEmpty)
+        }
+
+        @Test func `questions in flight are bounded and the rest is told`() throws {
+            let silent = try FakeUpstream { _ in [] }
+            defer { silent.stop() }
+            let worker = try RunningWorker(upstreams: [silent]) {
+                $0.outstandingMax = 10
+                $0.tryTimeoutsMilliseconds = [500]
+            }
+            defer { worker.stop() }
+            let client = try worker.client()
+            for number in 0..<15 { client.send(TestMessage.query("n\(number).example.org", id: UInt16(number))) }
+            let early = (0..<5).compactMap { _ in TestReply(client.receive()) }
+            #expect(early.map(\.extendedError) == Array(repeating: 23, count: 5) && early.map(\.id) == [10, 11, 12, 13, 14])
+            let late = (0..<10).compactMap { _ in TestReply(client.receive()) }
+            #expect(late.map(\.extendedError) == Array(repeating: 22, count: 10))
+            #expect(worker.counters[.failedOutstanding] == 5)
+            #expect(client.ask(TestMessage.query("later.example.org"))?.extendedError == 22, "the places are free again")
+        }
+
+        @Test func `one address cannot take all places of those who wait`() throws {
+            let silent = try FakeUpstream { _ in [] }
+            defer { silent.stop() }
+            let worker = try RunningWorker(upstreams: [silent]) { $0.waitersPerClientMax = 3 }
+            defer { worker.stop() }
+            let greedy = try worker.client()
+            for number in 0..<5 { greedy.send(TestMessage.query("n\(number).example.org")) }
+            #expect(TestReply(greedy.receive())?.extendedError == 0)
+            let other = try worker.client(from: "127.0.0.2")
+            #expect(other.ask(TestMessage.query("n9.example.org"))?.extendedError == 22, "served, as far as upstreams go")
+            #expect(worker.counters[.failedWaiters] == 2)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Datastores
+import Foundation
+import PolicyModel
+import Testing
+
+struct PolicyFolderTests {
+    static let testFolder = URL(filePath: #filePath).deletingLastPathComponent().path
+
+    /// After a wanted change of messages: `EXEAT_WRITE_GOLDEN=1` writes the file anew; read the difference.
+    @Test func `the broken files give the golden messages`() throws {
+        let folder = Self.testFolder + "/Broken"
+        let load = PolicyFolder(folder).load()
+        #expect(!load.isUsable)
+        let actual = load.diagnostics.map { $0.description.replacing(folder + "/", with: "") + "\n" }.joined()
+        let golden = folder + "/expected.txt"
+        if ProcessInfo.processInfo.environment["EXEAT_WRITE_GOLDEN"] != nil {
+            try actual.write(toFile: golden, atomically: true, encoding: .utf8)
+        }
+        #expect(actual == (try String(contentsOfFile: golden, encoding: .utf8)))
+    }
+
+    @Test func `the shipped policies are without findings`() {
+        let root = URL(filePath: Self.testFolder).deletingLastPathComponent().deletingLastPathComponent()
+        let load = PolicyFolder(root.path + "/config/policies").load()
+        #expect(load.diagnostics.map(\.description) == [])
+        #expect(
+            load.resources.policies.map(\.identity) == [
+                "security.blocked-networks", "default/shop", "default/batch", "default/default-deny",
+            ])
+        #expect(load.resources.tiers.map(\.name) == ["security", "default"])
+        #expect(load.resources.networkSets.map(\.identity) == ["blocked-networks", "default/file-servers"])
+    }
+
+    @Test func `a folder is read with its subfolders, without hidden names, and links to files are followed`() throws {
+        let folder = try TemporaryFolder()
+        let other = try TemporaryFolder()
+        try folder.makeFolder("b/c")
+        try folder.makeFolder(".hidden")
+        try folder.write(TemporaryFolder.tier("second"), to: "z.yaml")
+        try folder.write(TemporaryFolder.tier("first"), to: "a.yml")
+        try folder.write(TemporaryFolder.tier("third"), to: "b/c/x.yaml")
+        try folder.write(TemporaryFolder.tier("never"), to: ".hidden/x.yaml")
+        try folder.write(TemporaryFolder.tier("never"), to: ".x.yaml")
+        try folder.write("not: [yaml", to: "notes.txt")
+        try other.write(TemporaryFolder.tier("linked"), to: "target")
+        try folder.link("m.yaml", to: other.path + "/target")
+        try folder.link("loop", to: folder.path)
+        let load = PolicyFolder(folder.path).load()
+        #expect(load.diagnostics.map(\.description) == [])
+        #expect(load.resources.tiers.map(\.name) == ["first", "linked", "second", "third", "default"])
+    }
+
+    private func messages(_ path: String, in folder: TemporaryFolder) -> [String] {
+        PolicyFolder(path).load().diagnostics.map { $0.description.replacing(folder.path, with: "F") }
+    }
+
+    @Test func `what cannot be read is an error`() throws {
+        let folder = try TemporaryFolder()
+        try folder.link("broken.yaml", to: "nowhere")
+        try folder.makeFolder("folder.yaml")
+        try folder.write(TemporaryFolder.tier("one"), to: "one.yaml")
+        #expect(unsafe mkfifo(folder.path + "/pipe.yaml", 0o600) == 0)
+        #expect(
+            messages(folder.path, in: folder) == [
+                "F/broken.yaml: error: cannot be read: No such file or directory",
+                "F/pipe.yaml: error: is no file",
+            ])
+        #expect(
+            PolicyFolder("/nonexistent/policies").load().diagnostics.map(\.description) == [
+                "/nonexistent/policies: error: cannot be read: No such file or directory"
+            ])
+        try folder.write(String(repeating: "#", count: ConfigurationDocument.Limit.byteCountMax + 1), to: "large.yaml")
+        #expect(messages(folder.path + "/large.yaml", in: folder) == ["F/large.yaml: error: the file is larger than 8 MiB"])
+    }
+
+    @Test func `several paths are one set of resources`() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(TemporaryFolder.tier("one"), to: "one.yaml")
+        try folder.write(TemporaryFolder.tier("one"), to: "two")
+        let load = PolicyFolder(paths: [folder.path + "/one.yaml", folder.path + "/two"]).load()
+        #expect(
+            load.diagnostics.map { $0.description.replacing(folder.path, with: "F") } == [
+                "F/two:3:18: error: metadata.name: Tier one is defined twice (first at F/one.yaml:3:18)"
+            ])
+    }
+
+    @Test func `an empty folder is valid`() throws {
+        let folder = try TemporaryFolder()
+        let load = PolicyFolder(folder.path).load()
+        #expect(load.isUsable)
+        #expect(load.resources == ResourceSet())
+    }
+}
