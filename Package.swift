@@ -113,7 +113,9 @@ let package = Package(
         tests("EnforcementTests", ["Enforcement", "EnforcementTesting", "Datastores", "CAllocationCounter"]),
         tests("TelemetryTests", ["Telemetry"]),
         tests("DNSMessagesTests", ["DNSMessages", "CAllocationCounter"]),
-        tests("DNSInterceptorTests", ["DNSInterceptor", "DNSMessages"]),
+        tests(
+            "DNSInterceptorTests",
+            ["DNSInterceptor", "DNSMessages", "Enforcement", "DomainNames", "NetworkTypes", "CAllocationCounter"]),
         tests("NetfilterTests", ["NetworkTypes", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "CLinux", "CAllocationCounter"]),
         .testTarget(name: "DatastoresTests", dependencies: ["Datastores"], exclude: ["Broken"], swiftSettings: strict),
         tests("KernelTests", ["Daemon", "DemoNetwork"]),

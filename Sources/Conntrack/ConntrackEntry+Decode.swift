@@ -1,5 +1,5 @@
-import NetworkTypes
 import Netlink
+import NetworkTypes
 
 extension ConntrackEntry {
     /// Decodes one message of a dump (`IPCTNL_MSG_CT_NEW`); nil without both tuples. Total.

@@ -1,7 +1,7 @@
 import CNetfilter
 import Glibc
-import NetworkTypes
 import Netlink
+import NetworkTypes
 
 /// Reads and deletes entries of the kernel's connection tracking (ctnetlink, linux/netfilter/nfnetlink_conntrack.h) in the network
 /// namespace in which it was opened. Memory does not depend on how many entries there are.
@@ -60,8 +60,9 @@ public struct ConntrackSocket: ~Copyable {
         for family: IPFamily in [.v4, .v6] {
             let wanted = sources.filter { $0.family == family }
             guard !wanted.isEmpty else { continue }
-            // One address: the kernel filters. A pass may miss what moves in the table, so the last one must have found nothing.
-            let filter = wanted.count == 1 ? wanted.first : nil
+            // One IPv4 address: the kernel filters. Its filter for IPv6 sources is inverted (seen in 6.18), so there we do.
+            // A pass may miss what moves in the table, so the last one must have found nothing.
+            let filter = wanted.count == 1 && family == .v4 ? wanted.first : nil
             var passes = 0
             var found = -1
             while found != 0 {
@@ -90,14 +91,14 @@ public struct ConntrackSocket: ~Copyable {
         }
     }
 
-    /// `IPCTNL_MSG_CT_GET`, with a filter for the original source that kernels before 5.8 ignore.
+    /// `IPCTNL_MSG_CT_GET`, with a filter for the IPv4 original source, which kernels before 5.8 ignore.
     private static func dumpRequest(_ family: IPFamily, source: IPAddress?) -> [UInt8] {
         var writer = NetlinkWriter()
         writer.begin(
             type: UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | 1, flags: UInt16(NLM_F_REQUEST | NLM_F_DUMP), sequence: 1, family: number(family))
         if let source {
             writer.nested(1) { tuple in  // CTA_TUPLE_ORIG
-                tuple.nested(1) { $0.attribute(source.family == .v4 ? 1 : 3, source.networkBytes) }  // CTA_TUPLE_IP: CTA_IP_V4_SRC, _V6_SRC
+                tuple.nested(1) { $0.attribute(1, source.networkBytes) }  // CTA_TUPLE_IP: CTA_IP_V4_SRC
             }
             writer.nested(25) { filter in  // CTA_FILTER: CTA_FILTER_ORIG_FLAGS = CTA_FILTER_F_CTA_IP_SRC; CTA_FILTER_REPLY_FLAGS = 0
                 filter.attribute(1, [1, 0, 0, 0])

@@ -16,11 +16,11 @@ public enum BootClock {
         let wallNow = Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec)
         let then = wallNow - Int64(bitPattern: now().nanoseconds) + Int64(bitPattern: instant.nanoseconds)
         var seconds = time_t(then / 1_000_000_000)
-        var parts = tm()
+        var parts = unsafe tm()
         unsafe gmtime_r(&seconds, &parts)
         func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
         let micros = String(then % 1_000_000_000 / 1000)
-        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T"
+        return unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T"
             + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))."
             + String(repeating: "0", count: max(0, 6 - micros.count)) + micros + "Z"
     }

@@ -211,7 +211,8 @@ final class ControlPlane: @unchecked Sendable {
 
     private static func marksInConntrack(_ layout: MarkLayout) -> [IPAddress: Set<UInt32>] {
         var marks: [IPAddress: Set<UInt32>] = [:]
-        try? ConntrackSocket.dump { flow in
+        guard var conntrack = try? ConntrackSocket() else { return marks }
+        try? conntrack.dump { flow in
             let code = layout.extract(flow.mark)
             if code != 0 { marks[flow.original.source, default: []].insert(code) }
         }
@@ -288,7 +289,8 @@ final class ControlPlane: @unchecked Sendable {
         var pairs: Set<Pair> = []
         do {
             // The reply's source is the destination after DNAT, which is what bindings hold.
-            try ConntrackSocket.dump { pairs.insert(Pair(source: $0.original.source, destination: $0.reply.source)) }
+            var conntrack = try ConntrackSocket()
+            try conntrack.dump { pairs.insert(Pair(source: $0.original.source, destination: $0.reply.source)) }
         } catch {
             logger.warning("conntrack cannot be read", metadata: ["error": "\(error)"])
             return
@@ -307,7 +309,8 @@ final class ControlPlane: @unchecked Sendable {
     /// The next owner of the address starts clean.
     private func purge(_ address: IPAddress) {
         do {
-            _ = try ConntrackSocket.purge(originalSource: address)
+            var conntrack = try ConntrackSocket()
+            _ = try conntrack.purge(originalSource: address)
         } catch {
             logger.warning("conntrack entries could not be purged", metadata: ["address": "\(address)", "error": "\(error)"])
         }
@@ -316,7 +319,8 @@ final class ControlPlane: @unchecked Sendable {
     /// Queries that were under way before the redirection would go on past it.
     private func purgeResolverFlows(of addresses: Set<IPAddress>) {
         do {
-            _ = try ConntrackSocket.purgePort53(originalSources: addresses)
+            var conntrack = try ConntrackSocket()
+            _ = try conntrack.purgePort53(originalSources: addresses)
         } catch {
             logger.warning("conntrack entries of port 53 could not be purged", metadata: ["error": "\(error)"])
         }

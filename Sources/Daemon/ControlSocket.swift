@@ -29,7 +29,7 @@ final class ControlSocket: Sendable {
     func start() {
         DaemonThread.start("exeat-control") { [self] in
             while true {
-                let client = unsafe exeat_accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                let client = exeat_accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
                 if client < 0 {
                     if errno == EBADF || errno == EINVAL { return }
                     usleep(10_000)
@@ -50,7 +50,7 @@ final class ControlSocket: Sendable {
     }
 
     func stop() {
-        unlink(path)
+        unsafe unlink(path)
         shutdown(listener, Int32(SHUT_RDWR))
         close(listener)
     }

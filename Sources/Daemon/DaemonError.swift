@@ -15,7 +15,7 @@ public struct DaemonError: Error, CustomStringConvertible, Sendable {
 
     public var description: String {
         var text = what
-        if code != 0 { text += ": \(String(cString: unsafe strerror(code)))" }
+        if code != 0 { text += unsafe ": \(String(cString: unsafe strerror(code)))" }
         if let hint { text += " (\(hint))" }
         return text
     }

@@ -27,13 +27,14 @@ extension ExeatConfiguration {
         let folder = file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         func absolute(_ path: String) -> String { path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)" }
         configuration.policies = absolute(configuration.policies)
+        configuration.endpoints = configuration.endpoints.map(absolute)
         configuration.flowLog.path = configuration.flowLog.path.map(absolute)
         return configuration
     }
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "unselectedEndpoints", "policies", "runtimeDirectory", "workloadInterfaces", "podCIDRs",
+            "mode", "denyAction", "startFailure", "unselectedEndpoints", "policies", "endpoints", "runtimeDirectory", "workloadInterfaces", "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
@@ -42,6 +43,7 @@ extension ExeatConfiguration {
         if let value = reader["startFailure"]?.choice(StartFailure.self, &problems) { startFailure = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
         if let value = reader["policies"]?.string(&problems) { policies = value }
+        if let value = reader["endpoints"]?.string(&problems) { endpoints = value }
         if let value = reader["runtimeDirectory"]?.string(&problems) { runtimeDirectory = value }
         if let values = reader["workloadInterfaces"]?.elements(&problems) {
             workloadInterfaces = values.compactMap { Self.interfacePattern($0, &problems) }
@@ -51,12 +53,7 @@ extension ExeatConfiguration {
         if let value = reader["dns"] { readDNS(value, &problems) }
         if let value = reader["bindings"] { readBindings(value, &problems) }
         if let value = reader["queues"] { readQueues(value, &problems) }
-        if let value = reader["markMask"]?.integer(in: 7...0xffff_ffff, &problems) {
-            if UInt32(value).nonzeroBitCount < 3 {
-                reader["markMask"]?.error("has \(UInt32(value).nonzeroBitCount) bits set", hint: "at least 3 are needed", into: &problems)
-            }
-            markMask = UInt32(value)
-        }
+        if let value = reader["markMask"] { readMask(value, &problems) }
         if let value = reader["metrics"] { metrics = Self.listener(value, &problems) ?? metrics }
         if let value = reader["health"] { health = Self.listener(value, &problems) ?? health }
         if let value = reader["flowLog"] { readFlowLog(value, &problems) }
@@ -65,6 +62,17 @@ extension ExeatConfiguration {
                 at: field.location, field: "workloadInterfaces", "is required",
                 hint: "name the interfaces of workloads, such as [\"cali*\"]")
         }
+    }
+
+    /// A number, decimal or with 0x.
+    private mutating func readMask(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard case .scalar(let text, isQuoted: false) = field.node.kind,
+            let value = text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
+        else { return field.error("must be a mask of 32 bits", hint: "such as 0x1f7f", into: &problems) }
+        guard value.nonzeroBitCount >= 3 else {
+            return field.error("has \(value.nonzeroBitCount) bits set", hint: "at least 3 are needed", into: &problems)
+        }
+        markMask = value
     }
 
     private enum Unselected: String, CaseIterable {

@@ -56,6 +56,8 @@ public struct ExeatConfiguration: Sendable {
     public var startFailure = StartFailure.closed
     public var unselectedAllowed = true
     public var policies = "policies"
+    /// Where the endpoints of this node are described; nil: among the policies.
+    public var endpoints: String?
     public var runtimeDirectory = "/run/exeat"
     public var workloadInterfaces: [String] = []
     public var podPrefixes: [IPPrefix] = []

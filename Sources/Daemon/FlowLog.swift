@@ -147,7 +147,7 @@ final class FlowLog: Sendable {
     // MARK: The file
 
     private static func open(_ path: String) throws -> (Int32, Int) {
-        let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        let descriptor = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
             throw DaemonError("cannot open the flow log \(path)", code: errno, hint: "make its folder, or set flowLog.path")
         }
@@ -158,7 +158,7 @@ final class FlowLog: Sendable {
         guard let path, state.file >= 0 else { return }
         if state.fileBytes > bytesMax {
             // Rotation: the old file keeps every line that was written to it.
-            rename(path, path + ".1")
+            unsafe rename(path, path + ".1")
             if let opened = try? Self.open(path) {
                 close(state.file)
                 (state.file, state.fileBytes) = opened

@@ -28,7 +28,7 @@ public enum Holder {
             }
             for entry in polled where entry.revents != 0 {
                 if entry.fd == listener {
-                    let client = unsafe exeat_accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                    let client = exeat_accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
                     guard client >= 0 else { continue }
                     var group: Int32 = 0
                     var process: Int32 = 0
@@ -41,7 +41,7 @@ public enum Holder {
                     clients.removeAll { $0 == entry.fd }
                     close(entry.fd)
                 case .quit:
-                    unlink(path)
+                    unsafe unlink(path)
                     return
                 }
             }

@@ -38,7 +38,7 @@ struct HolderClient: ~Copyable {
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
         unsafe posix_spawnattr_setflags(&attributes, Int16(0x80))  // POSIX_SPAWN_SETSID
-        var actions = posix_spawn_file_actions_t()
+        var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         for standard in Int32(0)...2 { unsafe posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0) }

@@ -22,7 +22,7 @@ enum LineIO {
         var written = 0
         while written < bytes.count {
             let count = unsafe bytes.withUnsafeBytes {
-                unsafe send(descriptor, $0.baseAddress! + written, $0.count - written, Int32(MSG_NOSIGNAL.rawValue))
+                unsafe send(descriptor, $0.baseAddress! + written, $0.count - written, Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { return false }

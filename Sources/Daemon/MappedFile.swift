@@ -6,7 +6,7 @@ enum MappedFile {
     /// Opens or makes `path` (mode 0600), gives it at least `byteCount` bytes and maps it shared. Pages that nobody touched
     /// take no memory. A file that is there with another size is kept and resized; what it holds is for the reader to check.
     static func map(_ path: String, byteCount: Int) throws(DaemonError) -> SharedMemory {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
         defer { close(descriptor) }
         guard ftruncate(descriptor, byteCount) == 0 else { throw DaemonError("cannot size \(path) to \(byteCount) bytes", code: errno) }

@@ -3,7 +3,7 @@ import Glibc
 /// Small files, whole.
 enum TextFile {
     static func read(_ path: String) throws(DaemonError) -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
         defer { close(descriptor) }
         var bytes: [UInt8] = []

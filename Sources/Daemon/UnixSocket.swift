@@ -10,12 +10,12 @@ enum UnixSocket {
             close(other)
             throw DaemonError("another process listens on \(path)", hint: "is exeat running already? `exeat status` tells")
         }
-        unlink(path)
+        unsafe unlink(path)
         let descriptor = socket(AF_UNIX, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw DaemonError("cannot make a socket", code: errno) }
         let old = umask(0o117)
         defer { umask(old) }
-        let status = try withAddress(path) { address, length in unsafe bind(descriptor, address, length) }
+        let status = unsafe try withAddress(path) { address, length in unsafe bind(descriptor, address, length) }
         guard status == 0, Glibc.listen(descriptor, 64) == 0 else {
             let code = errno
             close(descriptor)
@@ -27,7 +27,7 @@ enum UnixSocket {
     static func connect(_ path: String, kind: Int32) throws(DaemonError) -> Int32 {
         let descriptor = socket(AF_UNIX, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw DaemonError("cannot make a socket", code: errno) }
-        let status = try withAddress(path) { address, length in unsafe Glibc.connect(descriptor, address, length) }
+        let status = unsafe try withAddress(path) { address, length in unsafe Glibc.connect(descriptor, address, length) }
         guard status == 0 else {
             let code = errno
             close(descriptor)

@@ -1,39 +1,38 @@
 import Enforcement
+import Glibc
 import Logging
 import NetfilterQueue
-import NetfilterTables
-import NetworkTypes
 
-/// One queue and the engine that decides its packets.
-struct VerdictHandler: PacketHandler, ~Copyable {
-    private var engine: VerdictEngine
-    private let layout: MarkLayout
-    private let newReply: UInt32
-    private let redecideReply: UInt32
-    private let redecideOriginal: UInt32
-    private let reject: UInt32
-
-    init(engine: consuming VerdictEngine, layout: MarkLayout) {
-        self.engine = engine
-        self.layout = layout
-        newReply = layout.deposit(layout.newReply)
-        redecideReply = layout.deposit(layout.redecideReply)
-        redecideOriginal = layout.deposit(layout.redecideOriginal)
-        reject = layout.deposit(layout.reject)
+/// The thread of one queue.
+enum VerdictThread {
+    /// Serves the queue for good. An error of the socket is counted and logged, and the thread goes on: while it does not serve,
+    /// packets wait and then drop, never pass.
+    static func start(queue: consuming QueueSocket, handler: consuming VerdictHandler, report: QueueReport, logger: Logger) {
+        let parts = Parts(queue: queue, handler: handler)
+        DaemonThread.start("exeat-queue-\(report.queue)") {
+            var batches: UInt64 = 0
+            while true {
+                do throws(QueueError) {
+                    let count = try parts.queue.serve(&parts.handler, timeoutMilliseconds: 500)
+                    batches += 1
+                    if count == 0 || batches % 64 == 0 { report.set(parts.queue.counters) }
+                } catch {
+                    report.failures.add(1, ordering: .relaxed)
+                    logger.error("queue cannot be read", metadata: ["queue": "\(report.queue)", "error": "\(error)"])
+                    usleep(100_000)
+                }
+            }
+        }
     }
 
-    mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
+    /// Carries what cannot be copied into the thread; used by that thread alone.
+    private final class Parts: @unchecked Sendable {
+        var queue: QueueSocket
+        var handler: VerdictHandler
 
-    mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
-        let question = packet.mark & layout.mask
-        let state = VerdictEngine.FlowState(
-            isReply: question == newReply || question == redecideReply,
-            wasAdmitted: question == redecideReply || question == redecideOriginal)
-        let foreign = packet.mark & ~layout.mask
-        switch engine.decide(payload, state) {
-        case .allow(let generation): return .again(mark: foreign | layout.deposit(UInt32(generation)))
-        case .reject: return .again(mark: foreign | reject)
-        case .drop: return .drop
+        init(queue: consuming QueueSocket, handler: consuming VerdictHandler) {
+            self.queue = queue
+            self.handler = handler
         }
     }
 }

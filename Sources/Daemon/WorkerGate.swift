@@ -4,4 +4,4 @@ import Enforcement
 /// The node's gate, as the DNS worker drives it.
 typealias WorkerGate = DNSGate
 
-extension DNSGate: @retroactive TickingGate {}
+extension DNSGate: TickingGate {}

@@ -25,10 +25,12 @@ public struct DomainPattern: Hashable, Sendable {
         let labels = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         try DomainPatternSyntax.check(labels: labels, dialect: dialect)
         let star = labels.firstIndex(of: "*")
+        var partOffset = 0
         do throws(DomainNameError) {
             if let star {
-                trailing = try DomainName(parsing: labels[(star + 1)...].joined(separator: "."))
                 leading = star == 0 ? [] : try DomainName(parsing: labels[..<star].joined(separator: ".")).rootFirst
+                partOffset = labels[...star].reduce(0) { $0 + $1.utf8.count + 1 }
+                trailing = try DomainName(parsing: labels[(star + 1)...].joined(separator: "."))
                 leadingCount = star
                 wildcard = dialect == .ovn ? .oneLabel : .oneOrMoreLabels
             } else {
@@ -38,7 +40,7 @@ public struct DomainPattern: Hashable, Sendable {
                 wildcard = .none
             }
         } catch {
-            throw DomainPatternError(offset: error.offset, reason: error.reason.rawValue)
+            throw DomainPatternError(offset: partOffset + error.offset, reason: error.reason.rawValue)
         }
         guard leading.count + trailing.rootFirst.count + (wildcard == .none ? 0 : 2) < DomainName.wireBytesMax else {
             throw DomainPatternError(offset: text.utf8.count, reason: DomainNameError.Reason.tooLong.rawValue)

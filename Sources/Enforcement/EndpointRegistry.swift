@@ -90,17 +90,17 @@ public struct EndpointRegistry: ~Copyable {
         if current != 0, current <= generationMax, unsafe place.load(fromByteOffset: 8, as: UInt64.self) == fingerprint { return current }
         let hasWrapped = unsafe place.load(fromByteOffset: 1, as: UInt8.self) != 0
         var mustAsk = current == 0 || hasWrapped
-        var next = current
-        for _ in 0..<generationMax {
-            if next >= generationMax {
-                next = 1
+        let following = current >= generationMax ? 1 : current + 1
+        var next = following
+        // At most once round; the one in use is never taken again, whatever bears it.
+        repeat {
+            if next <= current {
                 mustAsk = true
                 unsafe place.storeBytes(of: 1, toByteOffset: 1, as: UInt8.self)
-            } else {
-                next += 1
             }
             if next != current, !(mustAsk && isBorne(next)) { break }
-        }
+            next = next >= generationMax ? 1 : next + 1
+        } while next != following
         unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)
         unsafe place.storeBytes(of: fingerprint, toByteOffset: 8, as: UInt64.self)
         return next

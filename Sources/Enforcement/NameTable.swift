@@ -37,20 +37,19 @@ public struct NameTable: ~Copyable {
     private struct Name {
         var name: DomainName
         var references: Int
-        /// Selector numbers of all lists whose patterns match, under the policy in use.
+        /// Selector numbers of all lists whose patterns match, under the policy in use and, until `settle`, the one before.
         var numbers: [SelectorNumber]
+        /// Those among them that only the policy before names.
+        var retiring: [SelectorNumber] = []
     }
 
     private struct Client {
+        /// What its rules name, ascending, under the policy in use and, until `settle`, the one before.
         var selectors: [SelectorNumber]
+        /// Those among them that only the policy before names, ascending.
+        var retiring: [SelectorNumber] = []
         var names = 0
         var bindings = 0
-    }
-
-    private struct Withdrawal {
-        let client: EndpointID
-        let address: IPAddress
-        let selector: SelectorNumber
     }
 
     /// After so many seconds every expired record has been looked at, given a tick a second.
@@ -69,7 +68,8 @@ public struct NameTable: ~Copyable {
     private var byTriple: [Triple: Int32] = [:]
     private var firstOfAddress: [ClientAddress: Int32] = [:]
     private var addressCounts: [ClientName: Int] = [:]
-    private var withdrawals: [Withdrawal] = []
+    /// From `adopt` to `settle`: verdict threads may still use it.
+    private var policyBefore: CompiledPolicy?
     private var sweepPosition = 0
     public private(set) var counters = NameTableCounters()
 
@@ -182,9 +182,8 @@ public struct NameTable: ~Copyable {
 
     private mutating func intern(_ name: DomainName) -> Int32 {
         if let known = nameNumbers[name] { return known }
-        var numbers: [SelectorNumber] = []
-        policy.domains.appendNumbers(matching: name, to: &numbers)
-        let entry = Name(name: name, references: 0, numbers: numbers)
+        var entry = Name(name: name, references: 0, numbers: [])
+        match(&entry)
         let number: Int32
         if let free = freeNames.popLast() {
             number = free
@@ -195,6 +194,18 @@ public struct NameTable: ~Copyable {
         }
         nameNumbers[name] = number
         return number
+    }
+
+    /// Sets the numbers of a name by the policy in use and the one before, if that is not settled.
+    private func match(_ entry: inout Name) {
+        entry.numbers.removeAll(keepingCapacity: true)
+        entry.retiring.removeAll(keepingCapacity: true)
+        policy.domains.appendNumbers(matching: entry.name, to: &entry.numbers)
+        guard let policyBefore else { return }
+        var earlier: [SelectorNumber] = []
+        policyBefore.domains.appendNumbers(matching: entry.name, to: &earlier)
+        entry.retiring = earlier.filter { !entry.numbers.contains($0) }
+        entry.numbers += entry.retiring
     }
 
     private mutating func releaseIfUnused(_ number: Int32) {
@@ -288,51 +299,59 @@ public struct NameTable: ~Copyable {
     // MARK: Policy
 
     /// Publishes every binding under the numbers of a new policy; call it before the policy is published to the verdict
-    /// threads. Numbers that are of no use any more stay until `settle`, because verdict threads may still use the old policy.
+    /// threads. Until `settle` the numbers of the policy before stay and are kept up, for what is learned meanwhile too:
+    /// verdict threads may still use it.
     public mutating func adopt(_ newPolicy: CompiledPolicy) {
         settle()
-        let oldClients = clients
-        var oldNumbers: [Int32: [SelectorNumber]] = [:]
+        policyBefore = policy
         policy = newPolicy
+        let oldClients = clients
         clients = [:]
         for endpoint in newPolicy.endpoints {
             var client = oldClients[endpoint.id] ?? Client(selectors: [])
-            client.selectors = endpoint.selectors
+            client.retiring = client.selectors.filter { !endpoint.selectors.containsSorted($0) }
+            client.selectors = (endpoint.selectors + client.retiring).sorted()
             clients[endpoint.id] = client
         }
         for number in nameNumbers.values {
-            oldNumbers[number] = names[Int(number)].numbers
-            var matching: [SelectorNumber] = []
-            newPolicy.domains.appendNumbers(matching: names[Int(number)].name, to: &matching)
-            names[Int(number)].numbers = matching
+            var entry = names[Int(number)]
+            match(&entry)
+            names[Int(number)] = entry
         }
         for record in records.indices where records[record].state != .free {
-            let entry = records[record]
-            guard let client = clients[entry.client] else { continue }
-            let old = oldNumbers[entry.name] ?? []
-            if !publish(Int32(record), selectors: client.selectors) { counters.note(.bindings) }
-            for number in old where !(names[Int(entry.name)].numbers.contains(number) && client.selectors.containsSorted(number)) {
-                withdrawals.append(Withdrawal(client: entry.client, address: entry.address, selector: number))
+            if let client = clients[records[record].client] {
+                if !publish(Int32(record), selectors: client.selectors) { counters.note(.bindings) }
+            } else {
+                remove(Int32(record))
             }
-        }
-        for record in records.indices where records[record].state != .free && clients[records[record].client] == nil {
-            for number in oldNumbers[records[record].name] ?? [] {
-                table.withdraw(records[record].client, records[record].address, number)
-            }
-            remove(Int32(record))
         }
     }
 
     /// Withdraws the numbers of the policy before: call it when no verdict thread uses that policy any more.
     public mutating func settle() {
-        for withdrawal in withdrawals {
-            let address = ClientAddress(client: withdrawal.client, address: withdrawal.address)
-            let isUsed = clients[withdrawal.client]?.selectors.containsSorted(withdrawal.selector) ?? false
-            if !(isUsed && isPublished(withdrawal.selector, address)) {
-                table.withdraw(withdrawal.client, withdrawal.address, withdrawal.selector)
+        guard policyBefore != nil else { return }
+        policyBefore = nil
+        for number in nameNumbers.values {
+            let retiring = names[Int(number)].retiring
+            if !retiring.isEmpty { names[Int(number)].numbers.removeAll { retiring.contains($0) } }
+        }
+        for record in records.indices where records[record].state != .free {
+            let entry = records[record]
+            let clientAddress = ClientAddress(client: entry.client, address: entry.address)
+            for number in names[Int(entry.name)].retiring where !isPublished(number, clientAddress) {
+                table.withdraw(entry.client, entry.address, number)
+            }
+            guard let retiring = clients[entry.client]?.retiring, !retiring.isEmpty else { continue }
+            for number in names[Int(entry.name)].numbers where retiring.containsSorted(number) {
+                table.withdraw(entry.client, entry.address, number)
             }
         }
-        withdrawals.removeAll()
+        for number in nameNumbers.values { names[Int(number)].retiring.removeAll() }
+        for id in Array(clients.keys) {
+            guard let retiring = clients[id]?.retiring, !retiring.isEmpty else { continue }
+            clients[id]?.selectors.removeAll { retiring.containsSorted($0) }
+            clients[id]?.retiring.removeAll()
+        }
     }
 
     // MARK: Reports

@@ -65,7 +65,8 @@ public enum QueueMessage: BitwiseCopyable, Sendable {
     /// The id in a message that was cut short: `NFQA_PACKET_HDR` comes first.
     @inlinable
     static func packetID(in bytes: Span<UInt8>, headerStart start: Int) -> UInt32? {
-        guard bytes.count - start >= 28, bytes.netlinkNative16(at: start + 4) == packetType, bytes.netlinkNative16(at: start + 22) == 1 else {
+        guard bytes.count - start >= 28, bytes.netlinkNative16(at: start + 4) == packetType, bytes.netlinkNative16(at: start + 22) == 1
+        else {
             return nil
         }
         return bytes.netlinkBig32(at: start + 24)

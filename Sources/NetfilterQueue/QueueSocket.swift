@@ -1,8 +1,8 @@
 import CLinux
 import CNetfilter
 import Glibc
-import NetworkTypes
 import Netlink
+import NetworkTypes
 
 /// One NFQUEUE: the packets that wait in it are decided by a handler, in batches, on one thread.
 ///
@@ -51,7 +51,9 @@ public struct QueueSocket: ~Copyable {
     }
 
     /// The configuration messages of libnetfilter_queue's `nfq_nlmsg_cfg_*`, each acknowledged.
-    private static func configure(_ socket: borrowing NetlinkSocket, _ queue: UInt16, bind: Bool, _ options: QueueOptions) throws(NetlinkError) {
+    private static func configure(_ socket: borrowing NetlinkSocket, _ queue: UInt16, bind: Bool, _ options: QueueOptions)
+        throws(NetlinkError)
+    {
         if bind {
             try unsafe request(socket, queue, "bind queue \(queue)") {
                 unsafe nfq_nlmsg_cfg_put_cmd($0, UInt16(AF_UNSPEC), UInt8(NFQNL_CFG_CMD_BIND.rawValue))

@@ -128,8 +128,11 @@ struct Ruleset: Sendable, Hashable {
 
         mutating func build() {
             // Chains that others jump to come first: the kernel resolves names as it reads.
-            for name in ["workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge", "refuse", "stamp"]
-            { chain(name) }
+            for name in [
+                "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge", "refuse",
+                "stamp",
+                "own_errors",
+            ] { chain(name) }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
             chain("dns_prerouting", "nat", hook: NF_INET_PRE_ROUTING, priority: -110)
@@ -175,7 +178,8 @@ struct Ruleset: Sendable, Hashable {
                     [
                         .loadMeta(NFT_META_IIFNAME.rawValue, into: 1),
                         .loadPayload(
-                            base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 12 : 8, count: family == .v4 ? 4 : 16, into: 2),
+                            base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 12 : 8, count: family == .v4 ? 4 : 16,
+                            into: 2),
                         .lookup(set: ElementSet.known(family).name, register: lookupRegister, isInverted: false), .verdict(.accept),
                     ])
             }
@@ -238,19 +242,22 @@ struct Ruleset: Sendable, Hashable {
                         comment: "the DNS interceptor")
                 }
             }
+            // What a refusal sends passes output, and input over lo when the refused packet was a local one.
+            rule("output", [.verdict(.jump("own_errors"))])
+            rule("input", Expression.isInputInterface("lo"), [.verdict(.jump("own_errors"))])
             rule(
-                "output", Expression.isProtocol(tcp),
+                "own_errors", Expression.isProtocol(tcp),
                 Expression.masked(.loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: 0x04),
-                [.verdict(.accept)], comment: "the reset that a refusal sends")
+                [.verdict(.accept)], comment: "resets")
             for type: UInt8 in [3, 11, 12] {
                 rule(
-                    "output", Expression.isIPv4, Expression.isProtocol(icmp),
+                    "own_errors", Expression.isIPv4, Expression.isProtocol(icmp),
                     Expression.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, equals: [type]), [.verdict(.accept)],
                     comment: type == 3 ? "ICMP errors" : nil)
             }
             for type: UInt8 in [1, 2, 3, 4] {
                 rule(
-                    "output", Expression.isIPv6, Expression.isProtocol(icmpv6),
+                    "own_errors", Expression.isIPv6, Expression.isProtocol(icmpv6),
                     Expression.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, equals: [type]), [.verdict(.accept)],
                     comment: type == 1 ? "ICMPv6 errors" : nil)
             }
@@ -351,7 +358,8 @@ struct Ruleset: Sendable, Hashable {
                 // struct xt_NFQ_info_v3 (queuenum, queues_total, flags; linux/netfilter/xt_NFQUEUE.h), padded to 8 bytes (XT_ALIGN).
                 let words = [first, total, isBypassed ? 1 : 0, 0].map(\.littleEndian)
                 return .target(
-                    name: "NFQUEUE", revision: 3, info: words.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] })
+                    name: "NFQUEUE", revision: 3,
+                    info: words.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] })
             }
         }
     }

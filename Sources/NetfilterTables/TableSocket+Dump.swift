@@ -1,7 +1,7 @@
 import CNetfilter
 import Glibc
-import NetworkTypes
 import Netlink
+import NetworkTypes
 
 extension TableSocket {
     /// What is known of an existing table.
@@ -12,8 +12,12 @@ extension TableSocket {
     }
 
     /// Reads the sets as they are in the kernel. `mark` must be the layout that they were written with.
+    ///
+    /// A dump misses elements while the kernel grows the hash table of a set in the background, and does not say so: what is returned
+    /// was read twice in a row.
     public func contents(mark: MarkLayout = .standard, table: String = "exeat") throws(TableError) -> TableContents {
-        for _ in 0..<16 {
+        var previous: TableContents?
+        for _ in 0..<32 {
             var contents = TableContents()
             var isConsistent = true
             for family: IPFamily in [.v4, .v6] {
@@ -32,7 +36,8 @@ extension TableSocket {
                     contents.current[address] = mark.extract(key.netlinkNative32(at: count))
                 }
             }
-            if isConsistent { return contents }
+            if isConsistent, contents == previous { return contents }
+            previous = isConsistent ? contents : nil
         }
         throw .refused(NetlinkError("read the sets of table inet \(table): they change all the time", errno: EAGAIN))
     }
@@ -87,7 +92,9 @@ extension TableSocket {
     }
 
     /// The names in a table.
-    func names(_ type: nf_tables_msg_types, attribute wanted: UInt16, tableAttribute: UInt16, table: String) throws(TableError) -> Set<String> {
+    func names(_ type: nf_tables_msg_types, attribute wanted: UInt16, tableAttribute: UInt16, table: String) throws(TableError) -> Set<
+        String
+    > {
         var names: Set<String> = []
         _ = try dump(Self.dumpRequest(type) { _ in }, "list table inet \(table)") { bytes, message in
             var offset = message.payloadStart + 4

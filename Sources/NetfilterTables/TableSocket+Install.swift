@@ -1,7 +1,7 @@
 import CNetfilter
 import Glibc
-import NetworkTypes
 import Netlink
+import NetworkTypes
 
 extension TableSocket {
     /// Makes the table, or replaces all of an existing one (ours, or left behind by a dead owner), in one transaction: before it
@@ -56,8 +56,10 @@ extension TableSocket {
         for chain in ruleset.chains { batch.addChain(chain) }
         for rule in ruleset.rules { batch.addRule(rule) }
         for family: IPFamily in [.v4, .v6] {
-            batch.addElements(to: .known(family), keys: contents.known.filter { $0.address.family == family }.sorted().map { ElementSet.key($0) })
-            batch.addElements(to: .policed(family), keys: contents.policed.filter { $0.family == family }.sorted().map { ElementSet.key($0) })
+            batch.addElements(
+                to: .known(family), keys: contents.known.filter { $0.address.family == family }.sorted().map { ElementSet.key($0) })
+            batch.addElements(
+                to: .policed(family), keys: contents.policed.filter { $0.family == family }.sorted().map { ElementSet.key($0) })
             batch.addElements(
                 to: .current(family),
                 keys: contents.current.filter { $0.key.family == family }.sorted { $0.key < $1.key }.map {

@@ -1,8 +1,8 @@
 import CLinux
 import CNetfilter
 import Glibc
-import NetworkTypes
 import Netlink
+import NetworkTypes
 import Synchronization
 
 extension TableSocket {
@@ -23,7 +23,7 @@ extension TableSocket {
             unsafe box.release()
             throw .refused(NetlinkError("start a thread for the probe", errno: error))
         }
-        unsafe pthread_join(thread, nil)
+        pthread_join(thread, nil)
         switch outcome.result.withLock({ $0 }) {
         case .success(let features): return features
         case .failure(let error): throw error

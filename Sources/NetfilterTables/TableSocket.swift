@@ -1,7 +1,7 @@
 import CNetfilter
 import Glibc
-import NetworkTypes
 import Netlink
+import NetworkTypes
 
 /// The socket that owns the table `inet exeat`. One thread uses it; all others post to that thread.
 ///

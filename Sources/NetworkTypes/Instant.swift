@@ -8,7 +8,7 @@ public struct Instant: Hashable, Sendable, BitwiseCopyable, Comparable {
     public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
     @inlinable
-    public init(seconds: UInt64) { nanoseconds = seconds * 1_000_000_000 }
+    public init(seconds: UInt64) { nanoseconds = seconds.multipliedSaturating(1_000_000_000) }
 
     @inlinable
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }

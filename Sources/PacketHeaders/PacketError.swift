@@ -19,6 +19,10 @@ public enum PacketError: UInt8, Error, CaseIterable, Sendable, BitwiseCopyable {
     case illegalTCPFlags
     /// An unspecified, multicast or (IPv4) broadcast source.
     case illegalSource
+    /// The packet names further stops (IPv4 source route, IPv6 routing header with segments left): its destination is not the last.
+    case sourceRoute
+    /// An IPv4 option of a length that cannot be.
+    case badOption
 
     /// snake_case, for logs and metrics.
     public var label: String {
@@ -33,6 +37,8 @@ public enum PacketError: UInt8, Error, CaseIterable, Sendable, BitwiseCopyable {
         case .portZero: "port_zero"
         case .illegalTCPFlags: "illegal_tcp_flags"
         case .illegalSource: "illegal_source"
+        case .sourceRoute: "source_route"
+        case .badOption: "bad_option"
         }
     }
 }

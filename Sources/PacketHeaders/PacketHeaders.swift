@@ -45,7 +45,7 @@ public struct PacketHeaders: BitwiseCopyable, Sendable {
             ports = (Self.two(packet, at), Self.two(packet, at + 2))
             let length = Int(packet[at + 12] >> 4) * 4
             guard length >= 20 else { throw .badHeaderLength }
-            guard at + length <= upper.end else { throw .lyingLength }
+            try Self.require(packet, at, length, upper.end)
             flags = packet[at + 13] & 0x3f
             let synchronizes = flags & 0x02 != 0
             if flags == 0 || synchronizes && flags & 0x05 != 0 { throw .illegalTCPFlags }
@@ -70,6 +70,10 @@ public struct PacketHeaders: BitwiseCopyable, Sendable {
         default:
             payloadOffset = at
         }
+        // Only TCP is sent beyond 64 KB, never its SYN; "no next header" (59) has no payload to lie about.
+        if upper.end == Int.max, transport.rawValue != 59 {
+            guard transport == .tcp, flags & 0x02 == 0 else { throw .lyingLength }
+        }
         if transport.hasPorts, ports.0 == 0 || ports.1 == 0 { throw .portZero }
         (sourcePort, destinationPort) = ports
         tcpFlags = flags
@@ -88,12 +92,13 @@ public struct PacketHeaders: BitwiseCopyable, Sendable {
         let headerLength = Int(packet[0] & 0x0f) * 4
         guard headerLength >= 20 else { throw .badHeaderLength }
         guard packet.count >= headerLength else { throw .truncatedHeader }
-        // 0 with BIG TCP and some GSO packets: then the bytes themselves are the measure.
+        // 0 of a packet beyond 64 KB (BIG TCP); `init` allows that to TCP alone.
         let total = Int(two(packet, 2))
         let end = total == 0 ? Int.max : total
         guard end >= headerLength else { throw .lyingLength }
         // More fragments, or an offset (RFC 791 §3.1).
         guard two(packet, 6) & 0x3fff == 0 else { throw .fragment }
+        try checkOptions(packet, upTo: headerLength)
         let source = four(packet, 12)
         if source >> 28 == 0xe || source == .max || source == 0 { throw .illegalSource }
         return (
@@ -101,9 +106,25 @@ public struct PacketHeaders: BitwiseCopyable, Sendable {
         )
     }
 
+    /// Walks the IPv4 options (RFC 791 §3.1), in which only a source route matters here.
+    private static func checkOptions(_ packet: Span<UInt8>, upTo end: Int) throws(PacketError) {
+        var offset = 20
+        while offset < end {
+            switch packet[offset] {
+            case 0: return
+            case 1: offset += 1
+            case 131, 137: throw .sourceRoute
+            default:
+                guard offset + 1 < end, packet[offset + 1] >= 2 else { throw .badOption }
+                offset += Int(packet[offset + 1])
+                guard offset <= end else { throw .badOption }
+            }
+        }
+    }
+
     private static func parseV6(_ packet: Span<UInt8>) throws(PacketError) -> (IPAddress, IPAddress, Upper) {
         guard packet.count >= 40 else { throw .truncatedHeader }
-        // 0 for jumbograms and BIG TCP.
+        // 0 of a packet beyond 64 KB (BIG TCP, RFC 2675), or of one that has no payload and says so.
         let length = Int(two(packet, 4))
         let end = length == 0 ? Int.max : 40 + length
         let source = IPAddress(v6Upper: eight(packet, 8), lower: eight(packet, 16))
@@ -115,12 +136,15 @@ public struct PacketHeaders: BitwiseCopyable, Sendable {
         while true {
             let size: Int
             switch next {
-            case 0, 43, 60, 135, 139, 140:  // hop-by-hop, routing, destination options, mobility, HIP, shim6
+            case 0, 43, 60:  // hop-by-hop, routing, destination options
                 try require(packet, offset, 8, end)
                 size = (Int(packet[offset + 1]) + 1) * 8
-            case 51:  // authentication header (RFC 4302 §2.2: in 4-byte units, less 2)
-                try require(packet, offset, 8, end)
+                // The destination of a packet with segments left is a stop on its way (RFC 8200 §4.4).
+                guard next != 43 || packet[offset + 3] == 0 else { throw .sourceRoute }
+            case 51:  // authentication header (RFC 4302 §2.2: in 4-byte units, less 2; 12 bytes are fixed)
+                try require(packet, offset, 12, end)
                 size = (Int(packet[offset + 1]) + 2) * 4
+                guard size >= 12 else { throw .badHeaderLength }
             case 44:
                 throw .fragment
             default:

@@ -21,12 +21,13 @@ public struct PolicyCompiler: ~Copyable {
     /// O(policies x endpoints) selector evaluations; the rules of a policy are compiled once unless they look at the source.
     public mutating func compile(_ resources: ResourceSet, identify: (WorkloadEndpoint) -> EndpointID?) -> CompiledPolicy {
         version &+= 1
-        var builder = PolicyTableBuilder(resources: resources, numbers: selectorNumbers, next: nextSelector)
+        var builder = PolicyTableBuilder(
+            resources: resources, unselectedAllowed: unselectedAllowed, numbers: selectorNumbers, next: nextSelector)
         for workload in resources.endpoints {
             guard let id = identify(workload) else { continue }
             builder.add(workload, id: id)
         }
         (selectorNumbers, nextSelector) = (builder.numbers, builder.next)
-        return builder.finish(version: version, unselectedAllowed: unselectedAllowed)
+        return builder.finish(version: version)
     }
 }

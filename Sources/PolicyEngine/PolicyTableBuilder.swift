@@ -34,7 +34,10 @@ struct PolicyTableBuilder {
     private var ports: [PortRange] = []
     private var descriptions: [RuleDescription] = []
 
-    init(resources: ResourceSet, numbers: [[String]: SelectorNumber], next: SelectorNumber) {
+    private let unselectedAllowed: Bool
+
+    init(resources: ResourceSet, unselectedAllowed: Bool, numbers: [[String]: SelectorNumber], next: SelectorNumber) {
+        self.unselectedAllowed = unselectedAllowed
         self.numbers = numbers
         self.next = next
         labelled = resources.endpoints.map(LabelledAddresses.init) + resources.networkSets.map(LabelledAddresses.init)
@@ -91,6 +94,8 @@ struct PolicyTableBuilder {
             hash.combine(tier.name)
             hash.combine(byte: passes ? 1 : 2)
         }
+        // What happens to an endpoint without policy is its policy.
+        if steps.count == firstStep { hash.combine(byte: unselectedAllowed ? 3 : 4) }
         endpoints.append(
             CompiledEndpoint(
                 id: id, identity: workload.identity, namespace: workload.namespace, name: workload.name, labels: workload.labels,
@@ -98,7 +103,7 @@ struct PolicyTableBuilder {
                 selectors: selectors.sorted(), fingerprint: hash.value, firstStep: firstStep, stepCount: steps.count - firstStep))
     }
 
-    func finish(version: UInt32, unselectedAllowed: Bool) -> CompiledPolicy {
+    func finish(version: UInt32) -> CompiledPolicy {
         var trie = DomainTrie.Builder()
         for (number, patterns) in selectorPatterns {
             for pattern in patterns { trie.insert(pattern, number: number) }
@@ -172,10 +177,12 @@ struct PolicyTableBuilder {
         if let notSelector = destination.notSelector {
             let selected = labelled.filter { notSelector.matches($0.labels) }
             compiled.notSelected = add(selected.flatMap(\.prefixes), .notSelected, to: &compiled.conditions, &hash)
-            compiled.notSelectedDomainSelector = number(for: selected.flatMap(\.domains), &hash)
+            // As above: a name exempts nothing from a Deny.
+            if rule.action == .allow { compiled.notSelectedDomainSelector = number(for: selected.flatMap(\.domains), &hash) }
         }
         if !destination.domains.isEmpty {
             compiled.conditions.insert(.domains)
+            hash.combine(UInt64(CompiledRule.Conditions.domains.rawValue))
             compiled.domainSelector = number(for: destination.domains, &hash)
         }
 
@@ -184,6 +191,8 @@ struct PolicyTableBuilder {
         if !source.notNets.isEmpty { compiled.sourceNotNets = add(source.notNets, .sourceNotNets, to: &compiled.conditions, &hash) }
         if !source.ports.isEmpty { compiled.sourcePorts = add(source.ports, .sourcePorts, to: &compiled.conditions, &hash) }
         if !source.notPorts.isEmpty { compiled.sourceNotPorts = add(source.notPorts, .sourceNotPorts, to: &compiled.conditions, &hash) }
+        // The end is marked, as every list is by its count: different rules cannot give the same bytes.
+        hash.combine(UInt64(0))
         return compiled
     }
 
@@ -193,6 +202,7 @@ struct PolicyTableBuilder {
         let added = AddressRange.disjoint(prefixes)
         conditions.insert(condition)
         hash.combine(UInt64(condition.rawValue))
+        hash.combine(UInt64(added.count))
         for range in added {
             for address in [range.first, range.last] {
                 hash.combine(byte: address.family.rawValue)
@@ -212,6 +222,7 @@ struct PolicyTableBuilder {
     ) -> CompiledRule.Slice {
         conditions.insert(condition)
         hash.combine(UInt64(condition.rawValue))
+        hash.combine(UInt64(added.count))
         for range in added { hash.combine(UInt64(range.lower) << 16 | UInt64(range.upper)) }
         var slice = CompiledRule.Slice()
         slice.start = UInt32(ports.count)
@@ -222,8 +233,9 @@ struct PolicyTableBuilder {
 
     /// The selector number of a domain list: 0 for an empty one, else one for each distinct set of patterns.
     private mutating func number(for patterns: [DomainPattern], _ hash: inout StableHash) -> SelectorNumber {
-        guard !patterns.isEmpty else { return 0 }
         let key = Set(patterns.map(\.description)).sorted()
+        hash.combine(UInt64(key.count))
+        guard !key.isEmpty else { return 0 }
         for text in key { hash.combine(text) }
         let number: SelectorNumber
         if let known = numbers[key] {

@@ -6,11 +6,11 @@ public enum OpenMetricsText {
     public static func render(_ families: [MetricFamily]) -> String {
         var text = ""
         for family in families {
-            text += "# TYPE \(family.name) \(family.kind.rawValue)\n# HELP \(family.name) \(escaped(family.help, quotes: false))\n"
+            text += "# TYPE \(family.name) \(family.kind.rawValue)\n# HELP \(family.name) \(escaped(family.help))\n"
             for sample in family.samples {
                 text += family.name + suffix(of: sample, in: family)
                 if !sample.labels.isEmpty {
-                    text += "{" + sample.labels.map { "\($0.name)=\"\(escaped($0.value, quotes: true))\"" }.joined(separator: ",") + "}"
+                    text += "{" + sample.labels.map { "\($0.name)=\"\(escaped($0.value))\"" }.joined(separator: ",") + "}"
                 }
                 text += " \(number(sample.value))\n"
             }
@@ -26,13 +26,14 @@ public enum OpenMetricsText {
         }
     }
 
-    private static func escaped(_ text: String, quotes: Bool) -> String {
+    /// Of HELP texts and label values alike: unlike the older text format, OpenMetrics escapes quotes in both.
+    private static func escaped(_ text: String) -> String {
         var result = ""
         for character in text.unicodeScalars {
             switch character {
             case "\\": result += "\\\\"
             case "\n": result += "\\n"
-            case "\"" where quotes: result += "\\\""
+            case "\"": result += "\\\""
             default: result.unicodeScalars.append(character)
             }
         }

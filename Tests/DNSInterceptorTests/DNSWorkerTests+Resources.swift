@@ -12,7 +12,7 @@ extension DNSWorkerTests {
             await #expect(processExitsWith: .success) {
                 let silent = try FakeUpstream { _ in [] }
                 let before = openDescriptors()
-                do {
+                for _ in 0..<8 {
                     let worker = try RunningWorker(upstreams: [silent]) { $0.tryTimeoutsMilliseconds = [1_000] }
                     let client = try worker.client()
                     let streams = try (0..<5).map { _ in try worker.streamClient() }
@@ -21,7 +21,9 @@ extension DNSWorkerTests {
                     #expect(eventually { worker.counters[.upstreamQueriesUDP] == 21 && worker.counters[.tcpOpen] == 5 })
                     worker.stop()
                 }
-                #expect(eventually { openDescriptors() == before })
+                #expect(eventually { openDescriptors().sockets == before.sockets })
+                // Each worker has two, and so may the library's own dispatcher come to have.
+                #expect(eventually { openDescriptors().polls <= before.polls + 2 })
             }
         }
 
@@ -31,9 +33,10 @@ extension DNSWorkerTests {
                 let worker = try RunningWorker(upstreams: [upstream]) { $0.outstandingMax = 8 }
                 let client = try worker.client()
                 #expect(client.ask(TestMessage.query("first.example.org"))?.addresses == [1])
-                let before = openDescriptors()
+                let before = openDescriptors().sockets
                 for number in 0..<500 { #expect(client.ask(TestMessage.query("n\(number).example.org"))?.addresses == [1]) }
-                #expect(eventually { openDescriptors() == before })
+                // `before` may hold the first question's socket, which is closed after its answer is sent.
+                #expect(eventually { openDescriptors().sockets <= before })
                 #expect(eventually { worker.counters[.outstanding] == 0 && worker.counters[.waiting] == 0 })
             }
         }
@@ -67,7 +70,8 @@ extension DNSWorkerTests {
             }
         }
 
-        @Test func `a cached answer over UDP allocates nothing`() throws {
+        /// Without optimisation the compiler itself allocates.
+        @Test(.enabled(if: isOptimized)) func `a cached answer over UDP allocates nothing`() throws {
             let upstream = try FakeUpstream.plain()
             defer { upstream.stop() }
             let worker = try RunningWorker(upstreams: [upstream])
@@ -95,6 +99,17 @@ extension DNSWorkerTests {
     }
 }
 
-private func openDescriptors() -> Int {
-    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count
+/// How many sockets, and how many epoll and eventfd instances this process has open. What else there is, is not the worker's:
+/// the standard library makes timers when it first needs one.
+private func openDescriptors() -> (sockets: Int, polls: Int) {
+    let manager = FileManager.default
+    let names = (try? manager.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    let targets = names.compactMap { try? manager.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0) }
+    return (targets.count { $0.hasPrefix("socket:") }, targets.count { $0.hasSuffix("[eventpoll]") || $0.hasSuffix("[eventfd]") })
 }
+
+#if DEBUG
+    private let isOptimized = false
+#else
+    private let isOptimized = true
+#endif

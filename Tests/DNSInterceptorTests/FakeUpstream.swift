@@ -34,12 +34,10 @@ final class FakeUpstream: Sendable {
     var address: UpstreamAddress { UpstreamAddress(IPAddress(v4: 0x7f00_0001), port: port) }
 
     init(_ handler: @escaping @Sendable (Request) -> [Action]) throws {
-        let loopback = IPAddress(v4: 0x7f00_0001)
-        let datagrams = try DNSSockets.bindUDP(loopback, port: 0)
-        port = try DNSSockets.port(of: datagrams)
-        let streams = try DNSSockets.bindTCP(loopback, port: port)
+        let sockets = try PortPair(IPAddress(v4: 0x7f00_0001))
+        port = sockets.port
         let elsewhere = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        Thread.detachNewThread { [self] in serve(datagrams, streams, elsewhere, handler) }
+        Thread.detachNewThread { [self] in serve(sockets.datagrams, sockets.streams, elsewhere, handler) }
     }
 
     /// A server that answers every A query with one address.

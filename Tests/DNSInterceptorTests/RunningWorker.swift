@@ -19,9 +19,8 @@ final class RunningWorker: Sendable {
         configuration.tryTimeoutsMilliseconds = [200, 200, 200, 200]
         configuration.totalTimeoutMilliseconds = 1_000
         change(&configuration)
-        let datagrams = try DNSSockets.bindUDP(listen, port: 0)
-        port = try DNSSockets.port(of: datagrams)
-        let streams = try DNSSockets.bindTCP(listen, port: port)
+        let sockets = try PortPair(listen)
+        port = sockets.port
         let listenV6 = IPAddress(v6Upper: 0, lower: listen == IPAddress(v4: 0) ? 0 : 1)
         let datagramsV6 = try DNSSockets.bindUDP(listenV6, port: 0)
         portV6 = try DNSSockets.port(of: datagramsV6)
@@ -30,8 +29,8 @@ final class RunningWorker: Sendable {
         Thread.detachNewThread { [self] in
             do {
                 var worker = try DNSWorker(
-                    configuration: final, datagramSockets: [datagrams, datagramsV6], streamSockets: [streams], gate: TestGate(log: log),
-                    counters: counters, mailbox: mailbox)
+                    configuration: final, datagramSockets: [sockets.datagrams, datagramsV6], streamSockets: [sockets.streams],
+                    gate: TestGate(log: log), counters: counters, mailbox: mailbox)
                 worker.run()
                 _ = worker.finish()
             } catch {

@@ -1,5 +1,4 @@
 import CLinux
-import Foundation
 import Glibc
 import NetfilterQueue
 import NetfilterTables
@@ -36,13 +35,17 @@ final class Fixture: Sendable {
     /// Both pods are known; podA is policed under generation 1.
     static let contents = TableContents(
         known: [
-            KnownEndpoint(interface: "caliA", address: TestNetwork.addressA), KnownEndpoint(interface: "caliA", address: TestNetwork.address6A),
-            KnownEndpoint(interface: "caliB", address: TestNetwork.addressB), KnownEndpoint(interface: "caliB", address: TestNetwork.address6B),
+            KnownEndpoint(interface: "caliA", address: TestNetwork.addressA),
+            KnownEndpoint(interface: "caliA", address: TestNetwork.address6A),
+            KnownEndpoint(interface: "caliB", address: TestNetwork.addressB),
+            KnownEndpoint(interface: "caliB", address: TestNetwork.address6B),
         ],
         policed: [TestNetwork.addressA, TestNetwork.address6A],
         current: [TestNetwork.addressA: 1, TestNetwork.address6A: 1])
 
-    init(contents: TableContents = Fixture.contents, serveQueues: Bool = true, _ change: (inout TableConfiguration) -> Void = { _ in }) throws {
+    init(contents: TableContents = Fixture.contents, serveQueues: Bool = true, _ change: (inout TableConfiguration) -> Void = { _ in })
+        throws
+    {
         let network = try TestNetwork()
         let configuration = try Self.standardConfiguration(change)
         self.network = network
@@ -53,22 +56,31 @@ final class Fixture: Sendable {
             return TableBox(socket)
         }
         let script = script
-        tasks = serveQueues ? configuration.queues.map { queue in
-            NamespaceTask(network.node) {
-                var socket = try QueueSocket(queue: queue)
-                var handler = ScriptedHandler(script: script, mark: configuration.mark)
-                while !script.state.withLock({ $0.isStopped }) { _ = try socket.serve(&handler, timeoutMilliseconds: 20) }
-                return socket.counters
-            }
-        } : []
+        tasks =
+            serveQueues
+            ? configuration.queues.map { queue in
+                NamespaceTask(network.node) {
+                    var socket = try QueueSocket(queue: queue)
+                    var handler = ScriptedHandler(script: script, mark: configuration.mark)
+                    while !script.state.withLock({ $0.isStopped }) { _ = try socket.serve(&handler, timeoutMilliseconds: 20) }
+                    return socket.counters
+                }
+            } : []
         servers = [
             try EchoServer(
                 network.server,
-                [Endpoint(TestNetwork.serverAddress, 80), Endpoint(TestNetwork.server6Address, 80), Endpoint(TestNetwork.serverAddress, 81)]),
+                [
+                    Endpoint(TestNetwork.serverAddress, 80), Endpoint(TestNetwork.server6Address, 80),
+                    Endpoint(TestNetwork.serverAddress, 81),
+                ]),
             try EchoServer(network.podA, [Endpoint(TestNetwork.addressA, 80), Endpoint(TestNetwork.address6A, 80)]),
             try EchoServer(network.podB, [Endpoint(TestNetwork.addressB, 80), Endpoint(TestNetwork.address6B, 80)]),
             try EchoServer(
-                network.node, [Endpoint(TestNetwork.dnsAddress, 53), Endpoint(TestNetwork.dns6Address, 53), Endpoint(IPAddress(parsing: "198.51.100.1")!, 80)]),
+                network.node,
+                [
+                    Endpoint(TestNetwork.dnsAddress, 53), Endpoint(TestNetwork.dns6Address, 53),
+                    Endpoint(IPAddress(parsing: "198.51.100.1")!, 80),
+                ]),
         ]
         if serveQueues {
             let bound = try inNamespace(network.node) { waitUntil { QueueStatistics.all().count == configuration.queues.count } }

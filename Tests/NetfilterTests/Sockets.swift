@@ -1,4 +1,4 @@
-import Foundation
+import CLinux
 import Glibc
 import NetworkTypes
 import Synchronization
@@ -51,7 +51,8 @@ final class Client: Sendable {
     /// Connects within the time; the attempt and the milliseconds it took.
     static func connect(_ server: Endpoint, timeout: Double = 0.7, mark: UInt32 = 0) -> (Client?, Attempt, Double) {
         let started = milliseconds()
-        let descriptor = socket(server.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(
+            server.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         if mark != 0 {
             var value = mark
             _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_MARK, &value, 4)
@@ -72,6 +73,7 @@ final class Client: Sendable {
             close(descriptor)
             return (nil, .refused(errno: error), took)
         }
+        _ = exeat_set_nonblocking(descriptor, 0)
         return (Client(descriptor: descriptor, isTCP: true), .reached, took)
     }
 
@@ -95,23 +97,24 @@ final class Client: Sendable {
     }
 
     func send(_ bytes: [UInt8]) -> Bool {
-        unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count
+        unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 }
 
 /// Echo servers on TCP and UDP at some addresses of a namespace, on a thread of their own.
 final class EchoServer: Sendable {
     private let isStopped = Mutex(false)
+    private let isReady = Mutex(false)
     private let task = Mutex<NamespaceTask<Void>?>(nil)
 
     init(_ namespace: String, _ endpoints: [Endpoint]) throws {
-        let ready = DispatchSemaphore(value: 0)
         let made = NamespaceTask<Void>(namespace) { [self] in
             var descriptors: [(Int32, Kind)] = []
             for endpoint in endpoints {
                 for kind in [Kind.listener, .datagram] {
                     let type = kind == .listener ? SOCK_STREAM : SOCK_DGRAM
-                    let descriptor = socket(endpoint.family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+                    let descriptor = socket(
+                        endpoint.family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
                     var on: Int32 = 1
                     _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, 4)
                     let bound = unsafe endpoint.withAddress { unsafe bind(descriptor, $0, $1) }
@@ -120,14 +123,12 @@ final class EchoServer: Sendable {
                     descriptors.append((descriptor, kind))
                 }
             }
-            ready.signal()
+            isReady.withLock { $0 = true }
             run(&descriptors)
             for (descriptor, _) in descriptors { close(descriptor) }
         }
         task.withLock { $0 = made }
-        if ready.wait(timeout: .now() + 3) == .timedOut {
-            try made.join()
-        }
+        if !waitUntil({ isReady.withLock { $0 } }) { try made.join() }
     }
 
     private enum Kind { case listener, datagram, stream }
@@ -140,10 +141,10 @@ final class EchoServer: Sendable {
             for (index, entry) in polled.enumerated().reversed() where entry.revents != 0 {
                 switch descriptors[index].1 {
                 case .listener:
-                    let accepted = unsafe accept(entry.fd, nil, nil)
+                    let accepted = accept(entry.fd, nil, nil)
                     if accepted >= 0 { descriptors.append((accepted, .stream)) }
                 case .datagram:
-                    var peer = unsafe sockaddr_storage()
+                    var peer = sockaddr_storage()
                     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
                     unsafe withUnsafeMutablePointer(to: &peer) { pointer in
                         unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
@@ -157,7 +158,7 @@ final class EchoServer: Sendable {
                         close(entry.fd)
                         descriptors.remove(at: index)
                     } else {
-                        _ = unsafe send(entry.fd, buffer, count, Int32(MSG_NOSIGNAL.rawValue))
+                        _ = unsafe send(entry.fd, buffer, count, Int32(MSG_NOSIGNAL))
                     }
                 }
             }

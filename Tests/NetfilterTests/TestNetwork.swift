@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import NetworkTypes
 import Synchronization
@@ -8,7 +7,7 @@ import Testing
 ///
 /// ```
 /// podA 192.0.2.2, 2001:db8:1::2 --caliA--+
-///                                        node --up-- server 198.51.100.10, 2001:db8:2::10
+///                                        node --uplink-- server 198.51.100.10, 2001:db8:2::10
 /// podB 192.0.2.3, 2001:db8:1::3 --caliB--+  (198.51.100.1, 2001:db8:2::1; DNS address 169.254.20.10, 2001:db8:53::10)
 /// ```
 /// All namespaces are named exn-PROCESS-NUMBER-...; deleted at the end of its life.
@@ -41,15 +40,16 @@ final class TestNetwork: Sendable {
         script += """
             for x in \(n) \(a) \(b) \(s); do ip netns exec $x sh -c 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0'; done
             ip netns exec \(n) sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000
-            ip -n \(n) link add up type veth peer name eth0 netns \(s)
-            ip -n \(n) addr add 198.51.100.1/24 dev up
-            ip -n \(n) addr add 2001:db8:2::1/64 dev up nodad
-            ip -n \(n) link set up up
+            ip -n \(n) link add uplink type veth peer name eth0 netns \(s)
+            ip -n \(n) addr add 198.51.100.1/24 dev uplink
+            ip -n \(n) addr add 2001:db8:2::1/64 dev uplink nodad
+            ip -n \(n) link set uplink up
             ip -n \(s) addr add 198.51.100.10/24 dev eth0
             ip -n \(s) addr add 2001:db8:2::10/64 dev eth0 nodad
             ip -n \(s) link set eth0 up
             ip -n \(s) route add default via 198.51.100.1
             ip -n \(s) -6 route add default via 2001:db8:2::1
+            ip -n \(n) route add default via 198.51.100.10
             ip -n \(n) addr add 169.254.20.10/32 dev lo
             ip -n \(n) addr add 2001:db8:53::10/128 dev lo nodad
 
@@ -72,6 +72,17 @@ final class TestNetwork: Sendable {
                 """
         }
         try shell(script)
+        // Link-local addresses and neighbours need a moment; afterwards the first packet of a test is not lost to them.
+        for pod in [a, b] {
+            for target in [
+                Self.serverAddress, Self.server6Address, IPAddress(parsing: "198.51.100.1")!, IPAddress(parsing: "2001:db8:2::1")!,
+            ] {
+                let isReached = try waitUntil(seconds: 8) {
+                    try inNamespace(pod) { Client.udp(Endpoint(target, 9)).echo(timeout: 0.2) == .refused(errno: ECONNREFUSED) }
+                }
+                guard isReached else { throw HarnessError("the test network does not work from \(pod) to \(target)") }
+            }
+        }
     }
 
     deinit {

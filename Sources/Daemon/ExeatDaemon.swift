@@ -1,0 +1,310 @@
+import DNSInterceptor
+import Datastores
+import Dispatch
+import Enforcement
+import Foundation
+import Logging
+import NetfilterQueue
+import NetfilterTables
+import NetworkTypes
+import PolicyEngine
+import PolicyModel
+import Synchronization
+
+/// The daemon: makes the parts, connects them, starts their threads and waits for a signal. Wiring only.
+///
+/// Start: policy, holder, sockets (new, or taken over from the holder), bindings, threads, table, services. What can
+/// fail fails before the table is touched; a bad start leaves workload interfaces closed (`startFailure`).
+public final class ExeatDaemon: @unchecked Sendable {
+    private let configuration: ExeatConfiguration
+    private let logger: Logger
+    private let holder: HolderClient
+    private let published: Published<CompiledPolicy>
+    private let control: ControlPlane
+    private let flowLog: FlowLog
+    private let mailbox: DNSMailbox<WorkerGate>
+    private let dnsCounters = DNSCounters()
+    private let verdictCounters: [VerdictCounters]
+    private let queueReports: [QueueReport]
+    private let isReady = Atomic<Bool>(false)
+    private let startTime = BootClock.now()
+
+    /// Runs until SIGTERM or SIGINT, or until `exeat down`. SIGHUP reloads the policy.
+    ///
+    /// Ending by a signal leaves the table and the holder: workloads then reach nothing new until the next start.
+    public static func run(configurationFile: String) async throws {
+        let configuration = try ExeatConfiguration.read(file: configurationFile)
+        var logger = Logger(label: "exeat")
+        logger.logLevel = .info
+        signal(SIGPIPE, SIG_IGN)
+        try makeDirectory(configuration.runtimeDirectory)
+        let watch = FolderWatch(PolicyFolder(paths: [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])))
+        let load = watch.load()
+        guard load.isUsable else {
+            for diagnostic in load.diagnostics { logger.error("policy refused", metadata: ["diagnostic": "\(diagnostic)"]) }
+            failStart(configuration, logger)
+            throw ConfigurationFailure(diagnostics: load.diagnostics)
+        }
+        let daemon: ExeatDaemon
+        do {
+            daemon = try ExeatDaemon(configuration, watch: watch, load: load, logger: logger)
+        } catch {
+            failStart(configuration, logger)
+            throw error
+        }
+        try await daemon.serve()
+    }
+
+    /// What a start that failed leaves: a table that knows no endpoint, unless one is in force already.
+    private static func failStart(_ configuration: ExeatConfiguration, _ logger: Logger) {
+        guard configuration.startFailure == .closed, configuration.mode == .enforce else { return }
+        do {
+            let holder = try HolderClient(startingIn: configuration.runtimeDirectory)
+            if try holder.get("table") != nil {
+                logger.error("start failed; the table of the daemon before stays in force")
+                return
+            }
+            let features = try TableSocket.probe()
+            var table = try TableSocket()
+            try table.install(tableConfiguration(configuration, features), contents: TableContents())
+            try holder.put("table", table.descriptor)
+            logger.error("start failed; workload interfaces are closed until a good start or `exeat down`")
+        } catch {
+            logger.critical("start failed, and workload interfaces could not be closed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    static func makeDirectory(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+        } catch {
+            throw DaemonError("cannot make \(path): \(error)", hint: "set runtimeDirectory to a folder that can be written")
+        }
+    }
+
+    static func tableConfiguration(_ configuration: ExeatConfiguration, _ features: KernelFeatures) throws -> TableConfiguration {
+        let lacking = features.missing
+        guard lacking.isEmpty, let backend = features.queueBackend, let mark = MarkLayout(mask: configuration.markMask) else {
+            throw DaemonError(
+                "this kernel lacks \(lacking.map(\.rawValue).joined(separator: ", "))", hint: "`exeat doctor` says what each is needed for")
+        }
+        return TableConfiguration(
+            workloadInterfaces: configuration.workloadInterfaces, podPrefixes: configuration.podPrefixes,
+            queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)), mark: mark,
+            mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
+            interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty, queueBackend: backend,
+            ownership: features.ownership)
+    }
+
+    private init(_ configuration: ExeatConfiguration, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        let features = try TableSocket.probe()
+        let tableConfiguration = try Self.tableConfiguration(configuration, features)
+        holder = try HolderClient(startingIn: configuration.runtimeDirectory)
+        mailbox = try DNSMailbox<WorkerGate>()
+        let directory = configuration.runtimeDirectory
+
+        // Policy, with the numbers and generations of the process before.
+        var compiler = PolicyCompiler(unselectedAllowed: configuration.unselectedAllowed)
+        let registryMemory = try MappedFile.map(
+            "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
+        var registry = EndpointRegistry(
+            registryMemory, capacity: configuration.endpointsMax, generationMax: UInt16(tableConfiguration.mark.generationMax))
+        let (policy, _) = ControlPlane.compile(load.resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark)
+        registry.retain(Set(policy.endpoints.map(\.identity)))
+        published = Published(policy)
+
+        // Bindings.
+        let limits = configuration.bindings
+        let storeMemory = try MappedFile.map("\(directory)/bindings", byteCount: BindingStore.byteCount(capacity: limits.bindings))
+        let store = BindingStore(storeMemory, capacity: limits.bindings, bootMark: MappedFile.bootMark())
+        let addresses = AddressTable(slots: limits.bindings * 4, seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+        let names = NameTable(limits: limits, table: addresses, store: store, policy: policy, now: BootClock.now())
+        let recovered = names.bindingCount
+        let gate = DNSGate(
+            names: names, policy: policy, rebinding: configuration.dns.rebinding,
+            allowedSources: configuration.dns.allowFrom + Self.ownAddresses(configuration))
+
+        // Queues.
+        var rings: [Ring<FlowRecord>] = []
+        var counters: [VerdictCounters] = []
+        var reports: [QueueReport] = []
+        for index in 0..<configuration.queues.count {
+            let ring = Ring<FlowRecord>(capacity: 16_384, filler: .filler)
+            let verdicts = VerdictCounters()
+            let number = configuration.queues.first + UInt16(index)
+            let engine = VerdictEngine(
+                policy: published, table: addresses, facts: ring, counters: verdicts, mode: configuration.mode,
+                denyAction: configuration.denyAction)
+            let queue = try Self.openQueue(number, holder, configuration)
+            let report = QueueReport(queue: number)
+            VerdictThread.start(
+                queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger)
+            rings.append(ring)
+            counters.append(verdicts)
+            reports.append(report)
+        }
+        verdictCounters = counters
+        queueReports = reports
+        flowLog = try FlowLog(rings: rings, store: store, configuration: configuration.flowLog, logger: logger)
+        flowLog.use(policy)
+
+        // DNS.
+        try DNSThread.start(
+            configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox, logger: logger)
+
+        // The table.
+        let table = try Self.openTable(holder)
+        control = ControlPlane(
+            configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
+            tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog, logger: logger)
+        try control.install(policy: policy, resources: load.resources)
+        logger.info(
+            "enforcing",
+            metadata: [
+                "mode": "\(configuration.mode.rawValue)", "policies": "\(load.resources.policies.count)",
+                "endpoints": "\(policy.endpoints.count)", "recovered_bindings": "\(recovered)",
+                "queue": "\(tableConfiguration.queueBackend.rawValue)", "table": "\(tableConfiguration.ownership.rawValue)",
+            ])
+    }
+
+    /// The node itself may ask its own resolver.
+    private static func ownAddresses(_ configuration: ExeatConfiguration) -> [IPPrefix] {
+        [IPPrefix(parsing: "127.0.0.0/8"), IPPrefix(parsing: "::1/128")].compactMap { $0 } + configuration.dns.listen.map { IPPrefix($0) }
+    }
+
+    private static func openQueue(_ number: UInt16, _ holder: borrowing HolderClient, _ configuration: ExeatConfiguration) throws -> QueueSocket {
+        var options = QueueOptions()
+        options.lengthMax = configuration.queues.lengthMax
+        options.failsOpen = configuration.mode == .audit
+        let name = "queue-\(number)"
+        if let kept = try holder.get(name) { return try QueueSocket(adopting: kept, queue: number, options: options) }
+        let queue = try QueueSocket(queue: number, options: options)
+        try holder.put(name, queue.descriptor)
+        return queue
+    }
+
+    private static func openTable(_ holder: borrowing HolderClient) throws -> TableSocket {
+        if let kept = try holder.get("table") { return try TableSocket(adopting: kept) }
+        let table = try TableSocket()
+        try holder.put("table", table.descriptor)
+        return table
+    }
+
+    // MARK: Running
+
+    private func serve() async throws {
+        flowLog.start()
+        let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, write in
+            try answer(words, write)
+        }
+        socket.start()
+        try control.start()
+        isReady.store(true, ordering: .releasing)
+        let (endings, ender) = AsyncStream.makeStream(of: Int32.self)
+        end.withLock { $0 = ender }
+        let sources = [SIGTERM, SIGINT, SIGHUP].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler { [self] in
+                if number == SIGHUP { control.requestReload() } else { ender.yield(number) }
+            }
+            source.resume()
+            return source
+        }
+        var servicesLogger = Logger(label: "exeat.http")
+        servicesLogger.logLevel = .error
+        let server = MetricsServer(page: { [self] in metricsPage() }, isReady: { [self] in isReady.load(ordering: .acquiring) }, logger: servicesLogger)
+        let listeners = [configuration.metrics] + (configuration.health.map { [$0] } ?? [])
+        let tasks = listeners.map { listener in
+            Task { [logger] in
+                do {
+                    try await server.run(on: listener)
+                } catch {
+                    logger.error("metrics are not served", metadata: ["listen": "\(listener.address):\(listener.port)", "error": "\(error)"])
+                }
+            }
+        }
+        for await number in endings {
+            logger.info("ending", metadata: ["signal": "\(number)"])
+            break
+        }
+        isReady.store(false, ordering: .releasing)
+        for source in sources { source.cancel() }
+        for task in tasks { task.cancel() }
+        control.stop()
+        mailbox.stop()
+        flowLog.stop()
+        socket.stop()
+        // The log's last lines.
+        try? await Task.sleep(for: .milliseconds(50))
+    }
+
+    private let end = Mutex<AsyncStream<Int32>.Continuation?>(nil)
+
+    private func answer(_ words: [String], _ write: (String) -> Bool) throws {
+        switch words.first {
+        case "status": for line in statusLines() where !write(line) { return }
+        case "endpoints": for line in endpointLines() where !write(line) { return }
+        case "bindings": for line in try bindingLines() where !write(line) { return }
+        case "flows":
+            for line in flowLog.recentLines() where !write(line) { return }
+            guard words.contains("follow") else { return }
+            let follower = flowLog.follow()
+            defer { follower.close() }
+            while isReady.load(ordering: .relaxed) {
+                for line in follower.take() where !write(line) { return }
+                usleep(50_000)
+            }
+        case "reload": control.requestReload()
+        case "down":
+            isReady.store(false, ordering: .releasing)
+            control.stop()
+            try control.removeTable()
+            try holder.quit()
+            end.withLock { _ = $0?.yield(0) }
+        default: throw DaemonError("unknown request \(words.joined(separator: " "))")
+        }
+    }
+
+    // MARK: Reports
+
+    private func statusLines() -> [String] {
+        StatusReport.lines(
+            configuration: configuration, control: control.status, isReady: isReady.load(ordering: .relaxed),
+            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), queues: queueReports)
+    }
+
+    private func endpointLines() -> [String] { StatusReport.endpoints(published.current) }
+
+    private func bindingLines() throws -> [String] {
+        let policy = published.current
+        return onWorker { gate in StatusReport.bindings(gate, policy, now: BootClock.now()) } ?? []
+    }
+
+    private func nameReport() -> NameReport {
+        onWorker { gate in
+            NameReport(bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.refusals)
+        } ?? NameReport()
+    }
+
+    /// Runs `body` on the DNS worker's thread; nil if it does not answer within two seconds.
+    private func onWorker<Result: Sendable>(_ body: @escaping @Sendable (borrowing WorkerGate) -> Result) -> Result? {
+        let shared = ResultBox<Result>()
+        let done = DispatchSemaphore(value: 0)
+        mailbox.post { gate in
+            shared.set(body(gate))
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + 2)
+        return shared.take()
+    }
+
+    private func metricsPage() -> String {
+        MetricsPage.render(
+            control: control.status, verdicts: verdictCounters, queues: queueReports, flowLog: flowLog, dns: dnsCounters,
+            names: nameReport(), isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
+    }
+}

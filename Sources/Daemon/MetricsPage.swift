@@ -1,0 +1,121 @@
+import DNSInterceptor
+import Enforcement
+import NetfilterQueue
+import PacketHeaders
+import PolicyEngine
+import Telemetry
+
+/// Everything that `/metrics` shows. Names: `exeat_<subsystem>_<what>_<unit>`; labels come from closed sets.
+enum MetricsPage {
+    static func render(
+        control: ControlPlane.Status, verdicts: [VerdictCounters], queues: [QueueReport], flowLog: FlowLog, dns: DNSCounters,
+        names: NameReport, isReady: Bool, mode: VerdictEngine.Mode
+    ) -> String {
+        var families: [MetricFamily] = [
+            MetricFamily(
+                "exeat_build", .info, help: "The version that runs.",
+                samples: [.init(labels: [("version", ExeatVersion.text), ("mode", mode.rawValue)], value: 1)]),
+            MetricFamily("exeat_ready", .gauge, help: "1 while policy is enforced and DNS is served.", value: isReady ? 1 : 0),
+            MetricFamily(
+                "exeat_verdicts", .counter, help: "Packets decided, by reason.", by: "reason",
+                VerdictReason.allCases.map { reason in (reason.label, verdicts.reduce(0) { $0 + $1.count(of: reason) }) }),
+            MetricFamily(
+                "exeat_malformed_packets", .counter, help: "Packets that could not be parsed, by fault.", by: "fault",
+                PacketError.allCases.map { fault in (fault.label, verdicts.reduce(0) { $0 + $1.count(of: fault) }) }),
+            MetricFamily(
+                "exeat_kernel_refused_packets", .counter, help: "Packets that rules of the table dropped or rejected, by reason.",
+                by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
+        ]
+        families += policy(control) + bindings(names) + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
+        return OpenMetricsText.render(families)
+    }
+
+    private static func policy(_ control: ControlPlane.Status) -> [MetricFamily] {
+        [
+            MetricFamily("exeat_policy_version", .gauge, help: "Version of the policy in force.", value: control.policyVersion),
+            MetricFamily("exeat_policy_policies", .gauge, help: "Policies in force.", value: control.policies),
+            MetricFamily("exeat_policy_endpoints", .gauge, help: "Endpoints known.", value: control.endpoints),
+            MetricFamily("exeat_policy_reloads", .counter, help: "Reloads tried.", value: control.reloads),
+            MetricFamily("exeat_policy_reload_failures", .counter, help: "Reloads refused; the last good policy stayed.", value: control.failedReloads),
+            MetricFamily(
+                "exeat_policy_last_reload_successful", .gauge, help: "0 while a changed policy waits to be mended.",
+                value: control.lastReloadSucceeded ? 1 : 0),
+            MetricFamily(
+                "exeat_policy_generation_changes", .counter, help: "Endpoints whose effective policy changed.", value: control.generationChanges),
+            MetricFamily("exeat_table_repairs", .counter, help: "Times the table was installed anew.", value: control.tableRepairs),
+        ]
+    }
+
+    private static func bindings(_ names: NameReport) -> [MetricFamily] {
+        [
+            MetricFamily("exeat_bindings", .gauge, help: "Bindings of (endpoint, name, address).", value: names.bindings),
+            MetricFamily("exeat_names", .gauge, help: "Distinct names that are bound.", value: names.names),
+            MetricFamily("exeat_bindings_expired", .counter, help: "Bindings that ended.", value: names.counters.expired),
+            MetricFamily("exeat_bindings_drained", .counter, help: "Bindings kept beyond their end for live flows.", value: names.counters.drained),
+            MetricFamily("exeat_bindings_recovered", .counter, help: "Bindings taken over from the process before.", value: names.counters.recovered),
+            MetricFamily(
+                "exeat_bindings_refused", .counter, help: "Answers withheld because a limit was reached.", by: "limit",
+                NameTableFullness.allCases.map { ($0.label, names.counters.full[Int($0.rawValue)]) }),
+        ]
+    }
+
+    private static func queue(_ queues: [QueueReport]) -> [MetricFamily] {
+        let statistics = QueueStatistics.all()
+        func kernel(_ value: (QueueStatistics) -> UInt64) -> [(String, UInt64)] {
+            queues.map { report in ("\(report.queue)", statistics.first { $0.queue == report.queue }.map(value) ?? 0) }
+        }
+        return [
+            MetricFamily("exeat_queue_packets", .counter, help: "Packets read.", by: "queue", queues.map { ("\($0.queue)", $0.counters.packets) }),
+            MetricFamily("exeat_queue_batches", .counter, help: "Receive calls.", by: "queue", queues.map { ("\($0.queue)", $0.counters.batches) }),
+            MetricFamily(
+                "exeat_queue_verdict_errors", .counter, help: "Verdicts that the kernel refused.", by: "queue",
+                queues.map { ("\($0.queue)", $0.counters.verdictErrors) }),
+            MetricFamily(
+                "exeat_queue_failures", .counter, help: "Errors of the queue's socket.", by: "queue",
+                queues.map { ("\($0.queue)", $0.failures.load(ordering: .relaxed)) }),
+            MetricFamily("exeat_queue_waiting", .gauge, help: "Packets that wait in the kernel.", by: "queue", kernel(\.waiting)),
+            MetricFamily("exeat_queue_dropped", .counter, help: "Packets dropped because the queue was full.", by: "queue", kernel(\.dropped)),
+            MetricFamily(
+                "exeat_queue_user_dropped", .counter, help: "Packets dropped because the socket's buffer was full.", by: "queue",
+                kernel(\.userDropped)),
+        ]
+    }
+
+    private static func log(_ log: FlowLog) -> [MetricFamily] {
+        [
+            MetricFamily("exeat_flow_log_lines", .counter, help: "Lines written.", value: log.linesWritten.load(ordering: .relaxed)),
+            MetricFamily(
+                "exeat_flow_log_lost_records", .counter, help: "Records lost because the ring was full.", value: log.droppedRecords),
+            MetricFamily(
+                "exeat_flow_log_write_errors", .counter, help: "Lines lost because the file could not be written.",
+                value: log.writeErrors.load(ordering: .relaxed)),
+        ]
+    }
+}
+
+extension MetricFamily {
+    /// Families of loose samples: `_total` makes a counter, `_bucket`, `_sum` and `_count` a histogram, everything else a gauge.
+    static func grouped(_ samples: [(name: String, labels: [(String, String)], value: Double)]) -> [MetricFamily] {
+        var families: [MetricFamily] = []
+        var places: [String: Int] = [:]
+        for sample in samples {
+            var name = sample.name
+            var kind = MetricFamily.Kind.gauge
+            var suffix = ""
+            for (ending, endingKind) in [("_total", MetricFamily.Kind.counter), ("_bucket", .histogram), ("_sum", .histogram), ("_count", .histogram)]
+            where name.hasSuffix(ending) {
+                name.removeLast(ending.count)
+                kind = endingKind
+                suffix = endingKind == .histogram ? ending : ""
+            }
+            let place = places[name] ?? families.count
+            if place == families.count {
+                places[name] = place
+                families.append(MetricFamily(name, kind, help: "See docs/metrics.md.", samples: []))
+            }
+            families[place].samples.append(
+                Sample(suffix: suffix, labels: sample.labels.map { (name: $0.0, value: $0.1) }, value: sample.value))
+        }
+        return families
+    }
+}

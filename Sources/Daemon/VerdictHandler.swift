@@ -1,0 +1,39 @@
+import Enforcement
+import Logging
+import NetfilterQueue
+import NetfilterTables
+import NetworkTypes
+
+/// One queue and the engine that decides its packets.
+struct VerdictHandler: PacketHandler, ~Copyable {
+    private var engine: VerdictEngine
+    private let layout: MarkLayout
+    private let newReply: UInt32
+    private let redecideReply: UInt32
+    private let redecideOriginal: UInt32
+    private let reject: UInt32
+
+    init(engine: consuming VerdictEngine, layout: MarkLayout) {
+        self.engine = engine
+        self.layout = layout
+        newReply = layout.deposit(layout.newReply)
+        redecideReply = layout.deposit(layout.redecideReply)
+        redecideOriginal = layout.deposit(layout.redecideOriginal)
+        reject = layout.deposit(layout.reject)
+    }
+
+    mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
+
+    mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
+        let question = packet.mark & layout.mask
+        let state = VerdictEngine.FlowState(
+            isReply: question == newReply || question == redecideReply,
+            wasAdmitted: question == redecideReply || question == redecideOriginal)
+        let foreign = packet.mark & ~layout.mask
+        switch engine.decide(payload, state) {
+        case .allow(let generation): return .repeat(mark: foreign | layout.deposit(UInt32(generation)))
+        case .reject: return .repeat(mark: foreign | reject)
+        case .drop: return .drop
+        }
+    }
+}

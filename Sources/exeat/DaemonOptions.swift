@@ -1,0 +1,24 @@
+import ArgumentParser
+import Daemon
+
+/// Options of the commands that ask the running daemon.
+struct DaemonOptions: ParsableArguments {
+    @Option(help: "Where the daemon keeps its sockets (runtimeDirectory of its configuration).")
+    var runtimeDirectory = "/run/exeat"
+
+    @Flag(help: "Print JSON lines.")
+    var json = false
+
+    /// Asks, and prints each line as JSON or by `row`.
+    func ask(_ request: String, row: (ReportRow) -> String) throws {
+        do {
+            try ControlClient.ask(request, runtimeDirectory: runtimeDirectory) { line in
+                print(json ? line : ReportRow(json: line).map(row) ?? line)
+                return true
+            }
+        } catch {
+            StandardError.print("\(error)")
+            throw ExitCode(1)
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import DomainNames
+import Enforcement
+import NetworkTypes
+import PolicyEngine
+import Synchronization
+import Testing
+
+struct AddressTableTests {
+    @Test func `an empty table binds nothing`() {
+        let table = AddressTable(slots: 1_024, seed: (1, 2))
+        for endpoint in [0, 1, 0x7fff_ffff] as [UInt32] {
+            for address in [IPAddress(v4: 0), IPAddress(v6Upper: 0, lower: 0), address("192.0.2.1")] {
+                let id = EndpointID(rawValue: endpoint)
+                #expect(!table.isBound(id, to: address, selector: 0, now: Instant(seconds: 0), liveness: .liveOrDraining))
+                #expect(table.record(id, address, 0) == nil)
+                table.noteAdmission(id, address, now: Instant(seconds: 0))
+            }
+        }
+        #expect(table.count == 0)
+    }
+
+    @Test func `equal bits of the two families are different addresses`() throws {
+        var bindings = try TestBindings()
+        try bindings.learn("a.example.org", "192.0.2.1")
+        #expect(!bindings.isBound("::192.0.2.1", at: 0))
+        #expect(!bindings.isBound("::ffff:192.0.2.1", at: 0))
+        try bindings.learn("a.example.org", "::192.0.2.2")
+        #expect(!bindings.isBound("192.0.2.2", at: 0))
+        #expect(bindings.isBound("::192.0.2.2", at: 0))
+    }
+
+    @Test func `a full window refuses and leaves what is bound`() throws {
+        var limits = BindingLimits.small
+        (limits.bindings, limits.bindingsPerClient, limits.addressesPerName) = (4_096, 4_096, 4_096)
+        // 1,024 slots; each address takes two.
+        var bindings = try TestBindings(limits: limits, slots: 1_024)
+        var bound: [String] = []
+        var refused = 0
+        for number in 0..<1_024 {
+            let text = "192.0.\(number / 256).\(number % 256)"
+            switch try bindings.learn("a.example.org", text) {
+            case nil: bound.append(text)
+            case .bindings: refused += 1
+            case let other: Issue.record("\(String(describing: other))")
+            }
+        }
+        #expect(refused > 0)
+        #expect(bound.count > 400)
+        #expect(bindings.table.count <= 1_024)
+        #expect(bindings.names.counters.full[Int(NameTableFullness.bindings.rawValue)] == UInt64(refused))
+        #expect(bound.allSatisfy { bindings.isBound($0, at: 0) })
+        bindings.sweep(at: 1_000)
+        #expect(bindings.table.count == 0)
+        #expect(try bindings.learn("a.example.org", "192.0.2.1", at: 1_000) == nil)
+    }
+
+    @Test func `removed slots are used again and hide nothing`() throws {
+        var limits = BindingLimits.small
+        (limits.bindings, limits.bindingsPerClient, limits.addressesPerName, limits.namesPerClient) = (4_096, 4_096, 4_096, 4_096)
+        limits.ceilingSeconds = 1_000_000
+        var bindings = try TestBindings(limits: limits, slots: 1_024)
+        // These stay; around them others come and go, some hundred slots at a time.
+        let lasting = (1...60).map { "203.0.113.\($0)" }
+        for text in lasting { #expect(try bindings.learn("lasting.example.org", text, ttl: 900_000) == nil) }
+        for round in 0..<200 {
+            let now = UInt64(round) * 100
+            for number in 0..<150 {
+                #expect(try bindings.learn("r\(round).example.org", "10.\(round).0.\(number)", ttl: 20, at: now) == nil)
+            }
+            #expect(bindings.table.count == 420)
+            #expect(lasting.allSatisfy { bindings.isBound($0, at: now) })
+            bindings.sweep(at: now + 50)
+            #expect(bindings.table.count == 120)
+            #expect(!bindings.isBound("10.\(round).0.7", at: now, .liveOrDraining))
+        }
+        #expect(lasting.allSatisfy { bindings.isBound($0, at: 100_000) })
+    }
+
+    @Test func `only the first admission counts`() throws {
+        var bindings = try TestBindings()
+        try bindings.learn("a.example.org", "192.0.2.1", ttl: 10)
+        bindings.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 15))
+        bindings.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 25))
+        #expect(bindings.isBound("192.0.2.1", at: 30, .liveOrDraining))
+        // A slot that is used anew begins without admission.
+        bindings.sweep(at: 30)
+        bindings.names.releaseDraining { _, _ in false }
+        try bindings.learn("a.example.org", "192.0.2.1", ttl: 10, at: 40)
+        #expect(!bindings.isBound("192.0.2.1", at: 61, .liveOrDraining))
+    }
+
+    /// One writer publishes, lengthens and withdraws for about a second while two threads read. Every address has an expiry
+    /// of its own: a reader that sees a slot half of one binding and half of another would see a wrong one.
+    @Test func `readers beside the writer see whole entries only and never miss what stays`() throws {
+        var compiler = PolicyCompiler()
+        let policy = try TestPolicy.compile(TestPolicy.allow("'*.example.org'"), &compiler)
+        let selector = try #require(policy.endpoints.first?.selectors.first)
+        let bound = try name("a.example.org")
+        var limits = BindingLimits()
+        (limits.floorSeconds, limits.graceSeconds, limits.ceilingSeconds) = (0, 0, 1_000_000)
+        limits.bindings = 4_096
+        let (fixedLimits, store) = (limits, BindingStore(SharedMemory(byteCount: BindingStore.byteCount(capacity: 4_096)), capacity: 4_096, bootMark: 1))
+        let table = AddressTable(slots: 1_024, seed: (5, 6))
+        let lasting = (0..<50).map { IPAddress(v4: 0xcb00_7100 + UInt32($0)) }
+        let changing = (0..<300).map { IPAddress(v4: 0xc000_0000 + UInt32($0)) }
+        let begin = Instant(seconds: 1_000)
+        let isReady = Atomic<Bool>(false)
+        let isOver = Atomic<Bool>(false)
+        let (torn, missed, seen, rounds) = (Atomic<Int>(0), Atomic<Int>(0), Atomic<Int>(0), Atomic<Int>(0))
+
+        func write() {
+            var names = NameTable(limits: fixedLimits, table: table, store: store, policy: policy, now: begin)
+            _ = names.learn(bound, lasting, timeToLiveSeconds: 900_000, client: TestPolicy.web, now: begin)
+            isReady.store(true, ordering: .releasing)
+            let clock = ContinuousClock()
+            let end = clock.now.advanced(by: .seconds(1))
+            var round = 0
+            while clock.now < end {
+                // A third of them at a time, so that slots change their owners.
+                let part = changing.indices.filter { $0 % 3 == round % 3 }
+                for index in part {
+                    let ttl = UInt32(index) + 1
+                    _ = names.learn(bound, [changing[index]], timeToLiveSeconds: ttl / 2, client: TestPolicy.web, now: begin)
+                    _ = names.learn(bound, [changing[index]], timeToLiveSeconds: ttl, client: TestPolicy.web, now: begin)
+                }
+                names.sweep(.max, now: begin.advanced(bySeconds: 1_000))
+                round += 1
+            }
+            rounds.store(round, ordering: .relaxed)
+            isOver.store(true, ordering: .releasing)
+        }
+        func read() {
+            while !isReady.load(ordering: .acquiring) {}
+            var (wrong, lost, found) = (0, 0, 0)
+            while !isOver.load(ordering: .acquiring) {
+                for (index, address) in changing.enumerated() {
+                    let limit = begin.advanced(bySeconds: UInt64(index) + 1)
+                    if table.isBound(TestPolicy.web, to: address, selector: selector, now: limit, liveness: .live) { found += 1 }
+                    let beyond = limit.advanced(byNanoseconds: 1)
+                    if table.isBound(TestPolicy.web, to: address, selector: selector, now: beyond, liveness: .live) { wrong += 1 }
+                    if let record = table.record(TestPolicy.web, address, selector), record >= 4_096 { wrong += 1 }
+                }
+                for address in lasting
+                where !table.isBound(TestPolicy.web, to: address, selector: selector, now: Instant(seconds: 900_000), liveness: .live) {
+                    lost += 1
+                }
+            }
+            torn.add(wrong, ordering: .relaxed)
+            missed.add(lost, ordering: .relaxed)
+            seen.add(found, ordering: .relaxed)
+        }
+        onThreads({ write() }, { read() }, { read() })
+        #expect(torn.load(ordering: .relaxed) == 0)
+        #expect(missed.load(ordering: .relaxed) == 0)
+        #expect(seen.load(ordering: .relaxed) > 0)
+        #expect(rounds.load(ordering: .relaxed) > 10)
+    }
+}

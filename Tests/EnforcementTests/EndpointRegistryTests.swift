@@ -1,0 +1,112 @@
+import Enforcement
+import NetworkTypes
+import Testing
+
+struct EndpointRegistryTests {
+    private static func memory(_ capacity: Int = 4) -> SharedMemory { SharedMemory(byteCount: EndpointRegistry.byteCount(capacity: capacity)) }
+
+    private static func open(_ memory: SharedMemory, capacity: Int = 4, generationMax: UInt16 = 7) -> EndpointRegistry {
+        EndpointRegistry(memory, capacity: capacity, generationMax: generationMax)
+    }
+
+    @Test func `numbers and generations outlive a restart`() throws {
+        let memory = Self.memory()
+        var first = Self.open(memory)
+        let web = try #require(first.register("default/web"))
+        let db = try #require(first.register("default/db/0123-uid"))
+        #expect(web != db)
+        #expect(first.register("default/web") == web)
+        let generation = first.generation(of: web, fingerprint: 11) { _ in false }
+        let changed = first.generation(of: db, fingerprint: 21) { _ in false }
+        let again = first.generation(of: db, fingerprint: 22) { _ in false }
+        #expect(again != changed)
+        var second = Self.open(memory)
+        #expect(second.isRegistered("default/web") && second.isRegistered("default/db/0123-uid") && !second.isRegistered("default/d"))
+        #expect(second.register("default/db/0123-uid") == db)
+        #expect(second.register("default/web") == web)
+        #expect(second.generation(of: web, fingerprint: 11) { _ in true } == generation)
+        #expect(second.generation(of: db, fingerprint: 22) { _ in true } == again)
+        #expect(second.generation(of: web, fingerprint: 12) { _ in false } != generation)
+    }
+
+    @Test func `a full registry gives no number and one that is free again rests longest`() throws {
+        var registry = Self.open(Self.memory())
+        let numbers = ["a", "b", "c", "d"].map { registry.register($0)?.rawValue }
+        #expect(numbers == [0, 1, 2, 3])
+        #expect(registry.register("e") == nil)
+        #expect(!registry.isRegistered("e"))
+        registry.retain(["a", "d"])
+        #expect(!registry.isRegistered("b"))
+        #expect(registry.register("c")?.rawValue == 1)
+        #expect(registry.register("e")?.rawValue == 2)
+        registry.retain(["a", "d", "e"])
+        #expect(registry.register("f")?.rawValue == 1)
+        #expect(registry.register("a")?.rawValue == 0)
+    }
+
+    @Test func `identities have a longest length`() {
+        var registry = Self.open(Self.memory())
+        let longest = String(repeating: "x", count: EndpointRegistry.identityBytesMax)
+        #expect(registry.register(longest + "x") == nil)
+        #expect(registry.register(longest) != nil)
+    }
+
+    @Test func `a generation changes exactly with the fingerprint and is never 0`() throws {
+        var registry = Self.open(Self.memory())
+        let id = try #require(registry.register("a"))
+        var seen: [UInt16] = []
+        for fingerprint in [5, 5, 6, 6, 5, 0, 0] as [UInt64] { seen.append(registry.generation(of: id, fingerprint: fingerprint) { _ in false }) }
+        #expect(seen == [1, 1, 2, 2, 3, 4, 4])
+    }
+
+    @Test func `on wrap a generation that some flow bears is passed over`() throws {
+        var registry = Self.open(Self.memory())
+        let id = try #require(registry.register("a"))
+        let first = (1...7).map { fingerprint in registry.generation(of: id, fingerprint: UInt64(fingerprint)) { _ in false } }
+        #expect(first == [1, 2, 3, 4, 5, 6, 7])
+        let borne: Set<UInt16> = [1, 2, 4]
+        #expect(registry.generation(of: id, fingerprint: 8) { borne.contains($0) } == 3)
+        #expect(registry.generation(of: id, fingerprint: 9) { borne.contains($0) } == 5)
+        #expect(registry.generation(of: id, fingerprint: 10) { _ in false } == 6)
+        #expect(registry.generation(of: id, fingerprint: 11) { borne.contains($0) } == 7)
+        #expect(registry.generation(of: id, fingerprint: 12) { borne.contains($0) } == 3)
+    }
+
+    @Test func `a new slot asks from the start`() throws {
+        var registry = Self.open(Self.memory())
+        let id = try #require(registry.register("a"))
+        #expect(registry.generation(of: id, fingerprint: 1) { $0 <= 3 } == 4)
+        // Not wrapped: those above were never given out.
+        #expect(registry.generation(of: id, fingerprint: 2) { _ in true } == 5)
+    }
+
+    @Test func `when flows bear every generation the one in use is still given up`() throws {
+        var registry = Self.open(Self.memory())
+        let id = try #require(registry.register("a"))
+        var current = registry.generation(of: id, fingerprint: 0) { _ in true }
+        for fingerprint in 1...30 as ClosedRange<UInt64> {
+            let next = registry.generation(of: id, fingerprint: fingerprint) { _ in true }
+            #expect(next != current)
+            #expect((1...7).contains(next))
+            current = next
+        }
+    }
+
+    @Test func `fewer generation bits than before begin anew`() throws {
+        let memory = Self.memory()
+        var wide = Self.open(memory, generationMax: 4_000)
+        let id = try #require(wide.register("a"))
+        for fingerprint in 0..<20 as Range<UInt64> { _ = wide.generation(of: id, fingerprint: fingerprint) { _ in false } }
+        var narrow = Self.open(memory, generationMax: 7)
+        #expect(narrow.generation(of: id, fingerprint: 19) { $0 == 1 } == 2)
+    }
+
+    @Test func `memory of another layout or size begins empty`() throws {
+        let memory = Self.memory(8)
+        var registry = Self.open(memory, capacity: 8)
+        _ = registry.register("a")
+        let other = Self.open(memory, capacity: 4)
+        #expect(!other.isRegistered("a"))
+        #expect(!Self.open(memory, capacity: 8).isRegistered("a"))
+    }
+}

@@ -1,0 +1,73 @@
+import DomainNames
+import Enforcement
+import NetworkTypes
+import PolicyEngine
+
+/// A NameTable with what surrounds it, and short words for its use.
+struct TestBindings: ~Copyable {
+    var compiler = PolicyCompiler()
+    var policy: CompiledPolicy
+    let memory: SharedMemory
+    var table: AddressTable
+    var names: NameTable
+
+    init(_ yaml: String = TestPolicy.allow("'*.example.org'"), limits: BindingLimits = .small, slots: Int = 4_096) throws {
+        policy = try TestPolicy.compile(yaml, &compiler)
+        memory = SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings))
+        table = AddressTable(slots: slots, seed: (1, 2))
+        names = NameTable(
+            limits: limits, table: table, store: BindingStore(memory, capacity: limits.bindings, bootMark: 1), policy: policy,
+            now: Instant(seconds: 0))
+    }
+
+    @discardableResult
+    mutating func learn(
+        _ text: String, _ addresses: String..., ttl: UInt32 = 20, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0
+    ) throws -> NameTableFullness? {
+        let result = names.learn(
+            try name(text), addresses.map { address($0) }, timeToLiveSeconds: ttl, client: client, now: Instant(seconds: seconds))
+        if case .failure(let fullness) = result { return fullness }
+        return nil
+    }
+
+    /// Whether the client's rules see the address under one of their names.
+    func isBound(
+        _ text: String, client: EndpointID = TestPolicy.web, at instant: Instant = Instant(seconds: 0),
+        _ liveness: AddressTable.Liveness = .live, under policy: CompiledPolicy? = nil
+    ) -> Bool {
+        let endpoint = (policy ?? self.policy).endpoints.first { $0.id == client }
+        return (endpoint?.selectors ?? []).contains {
+            table.isBound(client, to: address(text), selector: $0, now: instant, liveness: liveness)
+        }
+    }
+
+    func isBound(
+        _ text: String, client: EndpointID = TestPolicy.web, at seconds: UInt64, _ liveness: AddressTable.Liveness = .live
+    ) -> Bool {
+        isBound(text, client: client, at: Instant(seconds: seconds), liveness)
+    }
+
+    mutating func sweep(at seconds: UInt64) { names.sweep(.max, now: Instant(seconds: seconds)) }
+
+    /// A new process over the same memory.
+    mutating func restart(at seconds: UInt64, bootMark: UInt64 = 1, policy newPolicy: CompiledPolicy? = nil) {
+        if let newPolicy { policy = newPolicy }
+        table = AddressTable(slots: 4_096, seed: (3, 4))
+        names = NameTable(
+            limits: names.limits, table: table, store: BindingStore(memory, capacity: names.limits.bindings, bootMark: bootMark), policy: policy,
+            now: Instant(seconds: seconds))
+    }
+}
+
+extension BindingLimits {
+    /// 64 bindings, 24 for each client, 6 names for each client, 4 addresses for each name; floor 5 s, ceiling 100 s, grace 10 s.
+    static var small: BindingLimits {
+        var limits = BindingLimits()
+        limits.bindings = 64
+        limits.bindingsPerClient = 20
+        limits.namesPerClient = 6
+        limits.addressesPerName = 4
+        limits.ceilingSeconds = 100
+        return limits
+    }
+}
