@@ -50,7 +50,7 @@ let package = Package(
 
         // core
         module("PolicyEngine", ["NetworkTypes", "DomainNames", "PolicyModel"]),
-        module("Enforcement", ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine", "CLinux"]),
+        module("Enforcement", ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine"]),
         module("Telemetry", ["NetworkTypes", "DomainNames"]),
 
         // edges
@@ -59,7 +59,7 @@ let package = Package(
         module("NetfilterQueue", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("NetfilterTables", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("Conntrack", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
-        module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "Telemetry", "CLinux"]),
+        module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "CLinux"]),
         module(
             "Datastores",
             ["NetworkTypes", "PolicyModel", "CLinux", .product(name: "Yams", package: "Yams")]),
@@ -77,7 +77,8 @@ let package = Package(
         .executableTarget(
             name: "exeat",
             dependencies: [
-                "Daemon", "DemoNetwork",
+                "NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "Telemetry", "NetfilterTables", "Datastores", "Daemon",
+                "DemoNetwork",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -100,7 +101,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "exeat-fuzz",
-            dependencies: ["DNSMessages", "PacketHeaders", "Datastores", "PolicyModel", "DomainNames"],
+            dependencies: ["DNSMessages", "PacketHeaders", "Datastores", "PolicyModel"],
             exclude: ["Corpus"],
             swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -109,16 +110,20 @@ let package = Package(
         tests("DomainNamesTests", ["DomainNames", "CAllocationCounter"]),
         tests("PacketHeadersTests", ["PacketHeaders", "CAllocationCounter"]),
         tests("PolicyModelTests", ["PolicyModel", "Datastores"]),
-        tests("PolicyEngineTests", ["PolicyEngine", "Datastores"]),
-        tests("EnforcementTests", ["Enforcement", "EnforcementTesting", "Datastores", "CAllocationCounter"]),
+        tests("PolicyEngineTests", ["PolicyEngine", "Datastores", "CAllocationCounter"]),
+        .testTarget(
+            name: "EnforcementTests", dependencies: ["Enforcement", "EnforcementTesting", "Datastores", "CAllocationCounter"],
+            exclude: ["Scenarios"], swiftSettings: strict),
         tests("TelemetryTests", ["Telemetry"]),
         tests("DNSMessagesTests", ["DNSMessages", "CAllocationCounter"]),
         tests(
             "DNSInterceptorTests",
             ["DNSInterceptor", "DNSMessages", "Enforcement", "DomainNames", "NetworkTypes", "CAllocationCounter"]),
-        tests("NetfilterTests", ["NetworkTypes", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "CLinux", "CAllocationCounter"]),
+        tests(
+            "NetfilterTests",
+            ["NetworkTypes", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "CLinux", "CAllocationCounter"]),
         .testTarget(name: "DatastoresTests", dependencies: ["Datastores"], exclude: ["Broken"], swiftSettings: strict),
-        tests("KernelTests", ["Daemon", "DemoNetwork"]),
+        tests("KernelTests", ["NetworkTypes", "DemoNetwork"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -196,14 +196,13 @@ final class ControlPlane: @unchecked Sendable {
         let policy = compiler.compile(resources) { numbers[$0.identity] }
         var borne: [IPAddress: Set<UInt32>]?
         var changed = 0
-        let before = Dictionary((previous?.endpoints ?? []).map { ($0.id, $0.generation) }, uniquingKeysWith: { first, _ in first })
         let generations = policy.endpoints.map { endpoint in
             let generation = registry.generation(of: endpoint.id, fingerprint: endpoint.fingerprint) { candidate in
                 let marks = borne ?? Self.marksInConntrack(layout)
                 borne = marks
                 return endpoint.addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
             }
-            if before[endpoint.id] != generation { changed += 1 }
+            if previous?.endpoint(endpoint.id)?.generation != generation { changed += 1 }
             return generation
         }
         return (policy.withGenerations(generations), changed)
@@ -295,11 +294,11 @@ final class ControlPlane: @unchecked Sendable {
             logger.warning("conntrack cannot be read", metadata: ["error": "\(error)"])
             return
         }
-        let addresses = Dictionary(published.current.endpoints.map { ($0.id, $0.addresses) }, uniquingKeysWith: { first, _ in first })
+        let policy = published.current
         let inUse = pairs
         mailbox.post { gate in
             gate.releaseDraining { id, destination in
-                (addresses[id] ?? []).contains { inUse.contains(Pair(source: $0, destination: destination)) }
+                (policy.endpoint(id)?.addresses ?? []).contains { inUse.contains(Pair(source: $0, destination: destination)) }
             }
         }
     }

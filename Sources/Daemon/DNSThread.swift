@@ -13,12 +13,13 @@ enum DNSThread {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
         for address in configuration.dns.listen {
+            let names = heldNames(address, configuration.dns.port)
             datagrams.append(
-                try open("dns-udp-\(address)-\(configuration.dns.port)", holder) {
+                try open(names[0], holder) {
                     try DNSSockets.bindUDP(address, port: configuration.dns.port)
                 })
             streams.append(
-                try open("dns-tcp-\(address)-\(configuration.dns.port)", holder) {
+                try open(names[1], holder) {
                     try DNSSockets.bindTCP(address, port: configuration.dns.port)
                 })
         }
@@ -30,6 +31,9 @@ enum DNSThread {
         let box = Box(worker)
         DaemonThread.start("exeat-dns") { box.worker.run() }
     }
+
+    /// Of the UDP and the TCP socket of one listen address.
+    static func heldNames(_ address: IPAddress, _ port: UInt16) -> [String] { ["dns-udp-\(address)-\(port)", "dns-tcp-\(address)-\(port)"] }
 
     private static func open(_ name: String, _ holder: borrowing HolderClient, _ make: () throws -> Int32) throws -> Int32 {
         if let kept = try holder.get(name) { return kept }

@@ -161,6 +161,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog, logger: logger)
         try control.install(policy: policy, resources: load.resources)
+        try holder.retain(Self.heldNames(configuration))
         logger.info(
             "enforcing",
             metadata: [
@@ -179,11 +180,21 @@ public final class ExeatDaemon: @unchecked Sendable {
         var options = QueueOptions()
         options.lengthMax = configuration.queues.lengthMax
         options.failsOpen = configuration.mode == .audit
-        let name = "queue-\(number)"
+        let name = queueName(number)
         if let kept = try holder.get(name) { return try QueueSocket(adopting: kept, queue: number, options: options) }
         let queue = try QueueSocket(queue: number, options: options)
         try holder.put(name, queue.descriptor)
         return queue
+    }
+
+    private static func queueName(_ number: UInt16) -> String { "queue-\(number)" }
+
+    /// What the holder keeps for a configuration.
+    private static func heldNames(_ configuration: ExeatConfiguration) -> Set<String> {
+        var names: Set<String> = ["table"]
+        for index in 0..<configuration.queues.count { names.insert(queueName(configuration.queues.first + UInt16(index))) }
+        for address in configuration.dns.listen { names.formUnion(DNSThread.heldNames(address, configuration.dns.port)) }
+        return names
     }
 
     private static func openTable(_ holder: borrowing HolderClient) throws -> TableSocket {
@@ -258,7 +269,6 @@ public final class ExeatDaemon: @unchecked Sendable {
                 for line in follower.take() where !write(line) { return }
                 usleep(50_000)
             }
-        case "reload": control.requestReload()
         case "down":
             isReady.store(false, ordering: .releasing)
             control.stop()

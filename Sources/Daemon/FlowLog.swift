@@ -125,7 +125,7 @@ final class FlowLog: Sendable {
         }
         if record.reason == .malformedPacket { line.detail = PacketError(rawValue: record.detail)?.label }
         guard let policy else { return line }
-        if let id = record.endpoint, let endpoint = policy.endpoints.first(where: { $0.id == id }) {
+        if let id = record.endpoint, let endpoint = policy.endpoint(id) {
             line.endpoint = endpoint.name
             line.namespace = endpoint.namespace
             line.labels = endpoint.labels

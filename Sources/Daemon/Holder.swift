@@ -5,7 +5,8 @@ import Glibc
 /// and the DNS sockets. It reads nothing from them and decides nothing.
 ///
 /// Requests are packets on a SOCK_SEQPACKET Unix socket, from root only:
-/// `P` name + one descriptor (put), `G` name (get: `+` and the descriptor, or `-`), `L` (list), `Q` (quit, closes all).
+/// `P` name + one descriptor (put), `G` name (get: `+` and the descriptor, or `-`), `D` name (drop), `L` (list),
+/// `Q` (quit, closes all).
 public enum Holder {
     static let socketKind = Int32(SOCK_SEQPACKET.rawValue)
 
@@ -70,6 +71,8 @@ public enum Holder {
             if let old = held.updateValue(descriptors[0], forKey: name) { close(old) }
         case UInt8(ascii: "G"):
             if let descriptor = held[name] { passed = [descriptor] } else { reply = [UInt8(ascii: "-")] }
+        case UInt8(ascii: "D"):
+            if let old = held.removeValue(forKey: name) { close(old) }
         case UInt8(ascii: "L"):
             reply += Array(held.keys.sorted().joined(separator: "\n").utf8)
         case UInt8(ascii: "Q"):

@@ -62,6 +62,11 @@ struct HolderClient: ~Copyable {
         try request("G" + name, passing: []).descriptors.first
     }
 
+    /// Closes what the holder keeps and the configuration names no longer.
+    func retain(_ names: Set<String>) throws {
+        for name in try list() where !names.contains(name) { _ = try request("D" + name, passing: []) }
+    }
+
     func list() throws -> [String] {
         let reply = try request("L", passing: []).reply.dropFirst()
         return String(decoding: reply, as: UTF8.self).split(separator: "\n").map(String.init)

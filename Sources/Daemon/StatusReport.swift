@@ -44,11 +44,10 @@ enum StatusReport {
     }
 
     static func bindings(_ gate: borrowing WorkerGate, _ policy: CompiledPolicy, now: Instant) -> [String] {
-        let names = Dictionary(policy.endpoints.map { ($0.id, $0.identity) }, uniquingKeysWith: { first, _ in first })
         var lines: [String] = []
         gate.names.forEachBinding { client, name, address, expiry, state in
             var line = JSONLine()
-            line.add("endpoint", names[client] ?? "#\(client.rawValue)")
+            line.add("endpoint", policy.endpoint(client)?.identity ?? "#\(client.rawValue)")
             line.add("name", name.description)
             line.add("address", address.description)
             line.add("state", state == .draining || expiry < now ? "draining" : "live")

@@ -5,7 +5,7 @@ import NetfilterTables
 import NetworkTypes
 
 /// One queue and the engine that decides its packets.
-struct VerdictHandler: PacketHandler, ~Copyable {
+public struct VerdictHandler: PacketHandler, ~Copyable {
     private var engine: VerdictEngine
     private let layout: MarkLayout
     private let newReply: UInt32
@@ -13,7 +13,7 @@ struct VerdictHandler: PacketHandler, ~Copyable {
     private let redecideOriginal: UInt32
     private let reject: UInt32
 
-    init(engine: consuming VerdictEngine, layout: MarkLayout) {
+    public init(engine: consuming VerdictEngine, layout: MarkLayout) {
         self.engine = engine
         self.layout = layout
         newReply = layout.deposit(layout.newReply)
@@ -22,9 +22,9 @@ struct VerdictHandler: PacketHandler, ~Copyable {
         reject = layout.deposit(layout.reject)
     }
 
-    mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
+    public mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
 
-    mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
+    public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
         let question = packet.mark & layout.mask
         let state = VerdictEngine.FlowState(
             isReply: question == newReply || question == redecideReply,

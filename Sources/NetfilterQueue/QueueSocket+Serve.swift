@@ -32,20 +32,20 @@ extension QueueSocket {
                 verdict = handler.decide(packet, payload: span.extracting(start..<end))
                 decided += 1
             case .malformed(let badID):
-                counters.malformed += 1
+                tally.malformed += 1
                 if let badID {
                     id = badID
                     verdict = .drop
                 }
             case .error(let error):
-                if error != 0 { counters.verdictErrors += 1 }
+                if error != 0 { tally.verdictErrors += 1 }
             case .other, nil:
                 break
             }
             if let verdict { buffers.append(id: id, queue: queue, verdict) }
         }
-        counters.packets += UInt64(decided)
-        counters.batches += 1
+        tally.packets += UInt64(decided)
+        tally.batches += 1
         sendVerdicts()
         return decided
     }
@@ -66,7 +66,7 @@ extension QueueSocket {
                 var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 if unsafe poll(&polled, 1, timeoutMilliseconds) <= 0 { return 0 }
             case EINTR: return 0
-            case ENOBUFS: counters.overruns += 1
+            case ENOBUFS: tally.overruns += 1
             default: throw .failed(NetlinkError("receive from queue \(queue)", errno: error))
             }
         }
@@ -80,7 +80,7 @@ extension QueueSocket {
             let sent = unsafe send(socket.descriptor, buffers.verdicts, buffers.verdictBytes, 0)
             if sent == buffers.verdictBytes { return }
             if sent < 0, errno == EINTR { continue }
-            counters.sendErrors += 1
+            tally.sendErrors += 1
             return
         }
     }

@@ -10,7 +10,7 @@ import NetworkTypes
 /// duplicate is closed, the kernel drops what waits.
 public struct QueueSocket: ~Copyable {
     public let queue: UInt16
-    public var counters = QueueCounters()
+    @usableFromInline var tally = QueueCounters()
     @usableFromInline let socket: NetlinkSocket
     @usableFromInline var buffers: QueueBuffers
     /// Binds a queue that nobody holds.
@@ -139,6 +139,7 @@ public struct QueueSocket: ~Copyable {
         if let last { try repeatAll(socket, queue, upTo: last) }
     }
 
+    public var counters: QueueCounters { tally }
     public var descriptor: Int32 { socket.descriptor }
     public var portID: UInt32 { socket.portID }
 }

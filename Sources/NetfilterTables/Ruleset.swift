@@ -295,7 +295,7 @@ struct Ruleset: Sendable, Hashable {
         }
 
         mutating func judge() {
-            // A flow expected by a helper inherits the mark of its master: it is new all the same. Only until its first reply.
+            // A flow expected by a conntrack module (FTP, SIP) inherits the mark of its master: it is new all the same. Only until its first reply.
             rule(
                 "judge",
                 Expression.masked(.loadConntrack(NFT_CT_STATUS.rawValue, direction: nil, into: 1), expected, NFT_CMP_NEQ, 0),

@@ -21,6 +21,7 @@ public final class CompiledPolicy: Sendable {
 
     /// In the order of `endpoints`.
     public let programs: [EndpointProgram]
+    private let positions: [EndpointID: Int]
     @usableFromInline let index: AddressIndex
     @usableFromInline let steps: [PolicyStep]
     @usableFromInline let rules: [CompiledRule]
@@ -44,6 +45,7 @@ public final class CompiledPolicy: Sendable {
         self.ranges = ranges
         self.ports = ports
         self.selectorPatterns = selectorPatterns
+        positions = Dictionary(endpoints.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         programs = endpoints.map {
             EndpointProgram(
                 id: $0.id, generation: $0.generation, isPoliced: $0.isPoliced, firstStep: $0.firstStep, stepCount: $0.stepCount)
@@ -55,6 +57,9 @@ public final class CompiledPolicy: Sendable {
     /// Place in `endpoints` of the endpoint that has this address.
     @inlinable
     public func endpointIndex(of address: IPAddress) -> Int? { index.find(address) }
+
+    /// The endpoint with this number.
+    public func endpoint(_ id: EndpointID) -> CompiledEndpoint? { positions[id].map { endpoints[$0] } }
 
     /// The same policy with generations set, in the order of `endpoints`.
     public func withGenerations(_ generations: [UInt16]) -> CompiledPolicy {

@@ -94,7 +94,7 @@ final class DemoSession {
         return [
             web("pod-a", "an allowed name", "http://api.example.org/", "192.0.2.10", .reached, "shop"),
             web("pod-a", "a wildcard name", "http://deep.x.cdn.example.net/", "198.51.100.13", .reached, "shop"),
-            web("pod-a", "a name behind an alias", "http://a.cdn.example.net/", "198.51.100.11", .reached, "shop"),
+            web("pod-a", "another name of the wildcard", "http://a.cdn.example.net/", "198.51.100.11", .reached, "shop"),
             web("pod-a", "the same over IPv6", "http://api.example.org/", "2001:db8::10", .reached, "shop", options: ["-6"]),
             web("pod-a", "a name of others", "http://files.example.test/", "203.0.113.10", .refused, "default-action"),
             web("pod-a", "an address never resolved", "http://203.0.113.66/", "203.0.113.66", .refused, "default-action"),

@@ -20,7 +20,7 @@ struct AddressTableTests {
     }
 
     @Test func `equal bits of the two families are different addresses`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1")
         #expect(!bindings.isBound("::192.0.2.1", at: 0))
         #expect(!bindings.isBound("::ffff:192.0.2.1", at: 0))
@@ -33,7 +33,7 @@ struct AddressTableTests {
         var limits = BindingLimits.small
         (limits.bindings, limits.bindingsPerClient, limits.addressesPerName) = (4_096, 4_096, 4_096)
         // 1,024 slots; each address takes two.
-        var bindings = try TestBindings(limits: limits, slots: 1_024)
+        let bindings = try TestBindings(limits: limits, slots: 1_024)
         var bound: [String] = []
         var refused = 0
         for number in 0..<1_024 {
@@ -58,7 +58,7 @@ struct AddressTableTests {
         var limits = BindingLimits.small
         (limits.bindings, limits.bindingsPerClient, limits.addressesPerName, limits.namesPerClient) = (4_096, 4_096, 4_096, 4_096)
         limits.ceilingSeconds = 1_000_000
-        var bindings = try TestBindings(limits: limits, slots: 1_024)
+        let bindings = try TestBindings(limits: limits, slots: 1_024)
         // These stay; around them others come and go, some hundred slots at a time.
         let lasting = (1...60).map { "203.0.113.\($0)" }
         for text in lasting { #expect(try bindings.learn("lasting.example.org", text, ttl: 900_000) == nil) }
@@ -77,7 +77,7 @@ struct AddressTableTests {
     }
 
     @Test func `only the first admission counts`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 10)
         bindings.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 15))
         bindings.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 25))
@@ -95,20 +95,25 @@ struct AddressTableTests {
         var compiler = PolicyCompiler()
         let policy = try TestPolicy.compile(TestPolicy.allow("'*.example.org'"), &compiler)
         let selector = try #require(policy.endpoints.first?.selectors.first)
-        let bound = try name("a.example.org")
+        let bound = try domain("a.example.org")
         var limits = BindingLimits()
         (limits.floorSeconds, limits.graceSeconds, limits.ceilingSeconds) = (0, 0, 1_000_000)
         limits.bindings = 4_096
-        let (fixedLimits, store) = (limits, BindingStore(SharedMemory(byteCount: BindingStore.byteCount(capacity: 4_096)), capacity: 4_096, bootMark: 1))
+        let (fixedLimits, store) = (
+            limits, BindingStore(SharedMemory(byteCount: BindingStore.byteCount(capacity: 4_096)), capacity: 4_096, bootMark: 1)
+        )
         let table = AddressTable(slots: 1_024, seed: (5, 6))
         let lasting = (0..<50).map { IPAddress(v4: 0xcb00_7100 + UInt32($0)) }
         let changing = (0..<300).map { IPAddress(v4: 0xc000_0000 + UInt32($0)) }
         let begin = Instant(seconds: 1_000)
         let isReady = Atomic<Bool>(false)
         let isOver = Atomic<Bool>(false)
-        let (torn, missed, seen, rounds) = (Atomic<Int>(0), Atomic<Int>(0), Atomic<Int>(0), Atomic<Int>(0))
+        let torn = Atomic<Int>(0)
+        let missed = Atomic<Int>(0)
+        let seen = Atomic<Int>(0)
+        let rounds = Atomic<Int>(0)
 
-        func write() {
+        @Sendable func write() {
             var names = NameTable(limits: fixedLimits, table: table, store: store, policy: policy, now: begin)
             _ = names.learn(bound, lasting, timeToLiveSeconds: 900_000, client: TestPolicy.web, now: begin)
             isReady.store(true, ordering: .releasing)
@@ -129,7 +134,7 @@ struct AddressTableTests {
             rounds.store(round, ordering: .relaxed)
             isOver.store(true, ordering: .releasing)
         }
-        func read() {
+        @Sendable func read() {
             while !isReady.load(ordering: .acquiring) {}
             var (wrong, lost, found) = (0, 0, 0)
             while !isOver.load(ordering: .acquiring) {

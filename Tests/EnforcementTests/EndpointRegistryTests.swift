@@ -3,15 +3,30 @@ import NetworkTypes
 import Testing
 
 struct EndpointRegistryTests {
-    private static func memory(_ capacity: Int = 4) -> SharedMemory { SharedMemory(byteCount: EndpointRegistry.byteCount(capacity: capacity)) }
+    private static func memory(_ capacity: Int = 4) -> SharedMemory {
+        SharedMemory(byteCount: EndpointRegistry.byteCount(capacity: capacity))
+    }
 
-    private static func open(_ memory: SharedMemory, capacity: Int = 4, generationMax: UInt16 = 7) -> EndpointRegistry {
-        EndpointRegistry(memory, capacity: capacity, generationMax: generationMax)
+    private static func open(_ memory: SharedMemory, capacity: Int = 4, generationMax: UInt16 = 7) -> TestRegistry {
+        TestRegistry(EndpointRegistry(memory, capacity: capacity, generationMax: generationMax))
+    }
+
+    /// A reference, so that expectations may speak of it.
+    private final class TestRegistry {
+        private var registry: EndpointRegistry
+        init(_ registry: consuming EndpointRegistry) { self.registry = registry }
+
+        func register(_ identity: String) -> EndpointID? { registry.register(identity) }
+        func retain(_ identities: Set<String>) { registry.retain(identities) }
+        func isRegistered(_ identity: String) -> Bool { registry.isRegistered(identity) }
+        func generation(of id: EndpointID, fingerprint: UInt64, isBorne: (UInt16) -> Bool) -> UInt16 {
+            registry.generation(of: id, fingerprint: fingerprint, isBorne: isBorne)
+        }
     }
 
     @Test func `numbers and generations outlive a restart`() throws {
         let memory = Self.memory()
-        var first = Self.open(memory)
+        let first = Self.open(memory)
         let web = try #require(first.register("default/web"))
         let db = try #require(first.register("default/db/0123-uid"))
         #expect(web != db)
@@ -20,7 +35,7 @@ struct EndpointRegistryTests {
         let changed = first.generation(of: db, fingerprint: 21) { _ in false }
         let again = first.generation(of: db, fingerprint: 22) { _ in false }
         #expect(again != changed)
-        var second = Self.open(memory)
+        let second = Self.open(memory)
         #expect(second.isRegistered("default/web") && second.isRegistered("default/db/0123-uid") && !second.isRegistered("default/d"))
         #expect(second.register("default/db/0123-uid") == db)
         #expect(second.register("default/web") == web)
@@ -30,7 +45,7 @@ struct EndpointRegistryTests {
     }
 
     @Test func `a full registry gives no number and one that is free again rests longest`() throws {
-        var registry = Self.open(Self.memory())
+        let registry = Self.open(Self.memory())
         let numbers = ["a", "b", "c", "d"].map { registry.register($0)?.rawValue }
         #expect(numbers == [0, 1, 2, 3])
         #expect(registry.register("e") == nil)
@@ -45,22 +60,24 @@ struct EndpointRegistryTests {
     }
 
     @Test func `identities have a longest length`() {
-        var registry = Self.open(Self.memory())
+        let registry = Self.open(Self.memory())
         let longest = String(repeating: "x", count: EndpointRegistry.identityBytesMax)
         #expect(registry.register(longest + "x") == nil)
         #expect(registry.register(longest) != nil)
     }
 
     @Test func `a generation changes exactly with the fingerprint and is never 0`() throws {
-        var registry = Self.open(Self.memory())
+        let registry = Self.open(Self.memory())
         let id = try #require(registry.register("a"))
         var seen: [UInt16] = []
-        for fingerprint in [5, 5, 6, 6, 5, 0, 0] as [UInt64] { seen.append(registry.generation(of: id, fingerprint: fingerprint) { _ in false }) }
+        for fingerprint in [5, 5, 6, 6, 5, 0, 0] as [UInt64] {
+            seen.append(registry.generation(of: id, fingerprint: fingerprint) { _ in false })
+        }
         #expect(seen == [1, 1, 2, 2, 3, 4, 4])
     }
 
     @Test func `on wrap a generation that some flow bears is passed over`() throws {
-        var registry = Self.open(Self.memory())
+        let registry = Self.open(Self.memory())
         let id = try #require(registry.register("a"))
         let first = (1...7).map { fingerprint in registry.generation(of: id, fingerprint: UInt64(fingerprint)) { _ in false } }
         #expect(first == [1, 2, 3, 4, 5, 6, 7])
@@ -73,7 +90,7 @@ struct EndpointRegistryTests {
     }
 
     @Test func `a new slot asks from the start`() throws {
-        var registry = Self.open(Self.memory())
+        let registry = Self.open(Self.memory())
         let id = try #require(registry.register("a"))
         #expect(registry.generation(of: id, fingerprint: 1) { $0 <= 3 } == 4)
         // Not wrapped: those above were never given out.
@@ -81,7 +98,7 @@ struct EndpointRegistryTests {
     }
 
     @Test func `when flows bear every generation the one in use is still given up`() throws {
-        var registry = Self.open(Self.memory())
+        let registry = Self.open(Self.memory())
         let id = try #require(registry.register("a"))
         var current = registry.generation(of: id, fingerprint: 0) { _ in true }
         for fingerprint in 1...30 as ClosedRange<UInt64> {
@@ -94,16 +111,16 @@ struct EndpointRegistryTests {
 
     @Test func `fewer generation bits than before begin anew`() throws {
         let memory = Self.memory()
-        var wide = Self.open(memory, generationMax: 4_000)
+        let wide = Self.open(memory, generationMax: 4_000)
         let id = try #require(wide.register("a"))
         for fingerprint in 0..<20 as Range<UInt64> { _ = wide.generation(of: id, fingerprint: fingerprint) { _ in false } }
-        var narrow = Self.open(memory, generationMax: 7)
+        let narrow = Self.open(memory, generationMax: 7)
         #expect(narrow.generation(of: id, fingerprint: 19) { $0 == 1 } == 2)
     }
 
     @Test func `memory of another layout or size begins empty`() throws {
         let memory = Self.memory(8)
-        var registry = Self.open(memory, capacity: 8)
+        let registry = Self.open(memory, capacity: 8)
         _ = registry.register("a")
         let other = Self.open(memory, capacity: 4)
         #expect(!other.isRegistered("a"))

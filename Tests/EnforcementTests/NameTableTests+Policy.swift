@@ -5,7 +5,7 @@ import Testing
 
 extension NameTableTests {
     @Test func `a new policy finds the bindings of before under its own numbers`() throws {
-        var bindings = try TestBindings(TestPolicy.allow("a.example.org"))
+        let bindings = try TestBindings(TestPolicy.allow("a.example.org"))
         try bindings.learn("a.example.org", "192.0.2.1")
         try bindings.learn("b.example.org", "192.0.2.2")
         let before = bindings.policy
@@ -26,7 +26,7 @@ extension NameTableTests {
     }
 
     @Test func `what is learned between two policies is seen under both`() throws {
-        var bindings = try TestBindings(TestPolicy.allow("a.example.org"))
+        let bindings = try TestBindings(TestPolicy.allow("a.example.org"))
         let before = bindings.policy
         let after = try TestPolicy.compile(TestPolicy.allow("a.example.org, b.example.org"), &bindings.compiler)
         bindings.names.adopt(after)
@@ -43,7 +43,7 @@ extension NameTableTests {
 
     @Test func `a list that one client lost is withdrawn from it alone`() throws {
         let both = TestPolicy.allow("a.example.org")
-        var bindings = try TestBindings(both)
+        let bindings = try TestBindings(both)
         let before = bindings.policy
         for client in [TestPolicy.web, TestPolicy.db] { try bindings.learn("a.example.org", "192.0.2.1", client: client) }
         bindings.names.adopt(try TestPolicy.compile(TestPolicy.allow("a.example.org", app: "== \"db\""), &bindings.compiler))
@@ -57,7 +57,7 @@ extension NameTableTests {
     }
 
     @Test func `a second policy settles the first`() throws {
-        var bindings = try TestBindings(TestPolicy.allow("a.example.org"))
+        let bindings = try TestBindings(TestPolicy.allow("a.example.org"))
         let first = bindings.policy
         try bindings.learn("a.example.org", "192.0.2.1")
         bindings.names.adopt(try TestPolicy.compile(TestPolicy.allow("b.example.org"), &bindings.compiler))
@@ -71,7 +71,7 @@ extension NameTableTests {
 
     @Test func `an address that two names hold stays under the list of the one that is left`() throws {
         let yaml = TestPolicy.allow("a.example.org", name: "p") + TestPolicy.allow("b.example.org", name: "q")
-        var bindings = try TestBindings(yaml)
+        let bindings = try TestBindings(yaml)
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 10)
         try bindings.learn("b.example.org", "192.0.2.1", ttl: 50)
         #expect(bindings.table.count == 3)
@@ -81,7 +81,7 @@ extension NameTableTests {
     }
 
     @Test func `an endpoint that goes takes its bindings along`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", "192.0.2.2")
         try bindings.learn("b.example.org", "192.0.2.1")
         try bindings.learn("a.example.org", "192.0.2.1", client: TestPolicy.db)

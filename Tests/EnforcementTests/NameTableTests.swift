@@ -4,17 +4,19 @@ import PolicyEngine
 import Testing
 
 struct NameTableTests {
-    @Test(arguments: [
-        // TTL, floor, ceiling, grace, lease
-        (0, 5, 100, 10, 15), (4, 5, 100, 10, 15), (5, 5, 100, 10, 15), (6, 5, 100, 10, 16), (100, 5, 100, 10, 110), (101, 5, 100, 10, 110),
-        (UInt32.max, 5, 86_400, 10, 86_410), (0, 0, 100, 0, 0), (3, 60, 100, 0, 60), (3, 60, 10, 0, 60), (7, 0, 100, 0, 7),
-        (UInt32.max, 0, .max, .max, 2 * UInt64(UInt32.max)),
-    ] as [(UInt32, UInt32, UInt32, UInt32, UInt64)])
+    @Test(
+        arguments: [
+            // TTL, floor, ceiling, grace, lease
+            (0, 5, 100, 10, 15), (4, 5, 100, 10, 15), (5, 5, 100, 10, 15), (6, 5, 100, 10, 16), (100, 5, 100, 10, 110),
+            (101, 5, 100, 10, 110),
+            (UInt32.max, 5, 86_400, 10, 86_410), (0, 0, 100, 0, 0), (3, 60, 100, 0, 60), (3, 60, 10, 0, 60), (7, 0, 100, 0, 7),
+            (UInt32.max, 0, .max, .max, 2 * UInt64(UInt32.max)),
+        ] as [(UInt32, UInt32, UInt32, UInt32, UInt64)])
     func `a lease is the TTL within floor and ceiling, plus grace`(row: (UInt32, UInt32, UInt32, UInt32, UInt64)) throws {
         var limits = BindingLimits.small
         (limits.floorSeconds, limits.ceilingSeconds, limits.graceSeconds) = (row.1, row.2, row.3)
         #expect(limits.leaseSeconds(timeToLive: row.0) == row.4)
-        var bindings = try TestBindings(limits: limits)
+        let bindings = try TestBindings(limits: limits)
         #expect(try bindings.learn("api.example.org", "192.0.2.1", ttl: row.0, at: 1_000) == nil)
         let end = Instant(seconds: 1_000 + row.4)
         #expect(bindings.isBound("192.0.2.1", at: end))
@@ -22,7 +24,7 @@ struct NameTableTests {
     }
 
     @Test func `what one client learns no other client holds`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("api.example.org", "192.0.2.1", "2001:db8::1")
         #expect(bindings.isBound("192.0.2.1", at: 0))
         #expect(bindings.isBound("2001:db8::1", at: 0))
@@ -31,7 +33,7 @@ struct NameTableTests {
     }
 
     @Test func `a name that no rule names is bound under no rule`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("www.example.net", "192.0.2.1")
         #expect(!bindings.isBound("192.0.2.1", at: 0))
         let now = Instant(seconds: 0)
@@ -40,7 +42,7 @@ struct NameTableTests {
     }
 
     @Test func `learning again lengthens and never shortens`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("api.example.org", "192.0.2.1", ttl: 50)
         try bindings.learn("api.example.org", "192.0.2.1", ttl: 5, at: 1)
         #expect(bindings.isBound("192.0.2.1", at: 60))
@@ -51,7 +53,7 @@ struct NameTableTests {
     }
 
     @Test func `the limits of a name, of a client and of the node are kept and counted`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         let four = (1...4).map { "192.0.2.\($0)" }
         // Addresses of one name: what fitted before the limit stays.
         for text in four { #expect(try bindings.learn("a.example.org", text) == nil) }
@@ -67,7 +69,9 @@ struct NameTableTests {
         // The node's: another client still has room, until all are taken.
         for label in ["a", "b", "c", "d", "e"] {
             for text in four {
-                for client in [TestPolicy.db, TestPolicy.job] { #expect(try bindings.learn("\(label).example.org", text, client: client) == nil) }
+                for client in [TestPolicy.db, TestPolicy.job] {
+                    #expect(try bindings.learn("\(label).example.org", text, client: client) == nil)
+                }
             }
         }
         #expect(bindings.names.bindingCount == 60)
@@ -76,7 +80,7 @@ struct NameTableTests {
     }
 
     @Test func `names of one client are limited`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         for number in 1...6 { #expect(try bindings.learn("n\(number).example.org", "192.0.2.1") == nil) }
         #expect(try bindings.learn("n7.example.org", "192.0.2.1") == .namesPerClient)
         #expect(try bindings.learn("n6.example.org", "192.0.2.2") == nil)
@@ -90,7 +94,7 @@ struct NameTableTests {
     @Test func `the node's bindings are limited`() throws {
         var limits = BindingLimits.small
         limits.bindings = 10
-        var bindings = try TestBindings(limits: limits)
+        let bindings = try TestBindings(limits: limits)
         for number in 1...10 {
             #expect(try bindings.learn("n\(number % 3).example.org", "192.0.2.\(number)") == nil)
         }
@@ -102,7 +106,7 @@ struct NameTableTests {
     }
 
     @Test func `a client that policy does not know learns nothing`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         #expect(try bindings.learn("a.example.org", "192.0.2.1", client: EndpointID(rawValue: 99)) == .unknownClient)
         #expect(bindings.names.counters.full == [0, 0, 0, 0, 1])
         #expect(bindings.names.bindingCount == 0)
@@ -113,7 +117,7 @@ struct NameTableTests {
     @Test func `one client's flood takes nothing from another`() throws {
         var limits = BindingLimits.small
         (limits.bindings, limits.bindingsPerClient, limits.namesPerClient, limits.addressesPerName) = (400, 100, 1_000, 1_000)
-        var bindings = try TestBindings(limits: limits)
+        let bindings = try TestBindings(limits: limits)
         try bindings.learn("api.example.org", "203.0.113.1", client: TestPolicy.db)
         var refused = 0
         for number in 0..<5_000 {
@@ -131,7 +135,7 @@ struct NameTableTests {
     }
 
     @Test func `expired bindings go, and only they`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 10)
         try bindings.learn("a.example.org", "192.0.2.2", ttl: 50)
         try bindings.learn("b.example.org", "192.0.2.1", ttl: 50)
@@ -149,7 +153,7 @@ struct NameTableTests {
     }
 
     @Test func `a sweep of a few at a time comes round`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         for number in 1...6 { try bindings.learn("n\(number).example.org", "192.0.2.1", "192.0.2.2", "192.0.2.3") }
         for expected in [14, 10, 6, 2, 0] {
             bindings.names.sweep(4, now: Instant(seconds: 100))
@@ -158,7 +162,7 @@ struct NameTableTests {
     }
 
     @Test func `a binding by which a flow was admitted drains until no flow needs it`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", "192.0.2.2", ttl: 10)
         bindings.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 5))
         // Admitted after the end: no flow of its own.
@@ -178,7 +182,7 @@ struct NameTableTests {
     }
 
     @Test func `a draining binding that is learned again lives`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 10)
         bindings.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 5))
         bindings.sweep(at: 30)
@@ -191,13 +195,16 @@ struct NameTableTests {
     }
 
     @Test func `every binding is reported once`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", "2001:db8::1", ttl: 10)
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 20, client: TestPolicy.db)
         var seen: [String] = []
         bindings.names.forEachBinding { client, name, address, expiry, state in
             seen.append("\(client.rawValue) \(name) \(address) \(expiry.nanoseconds / 1_000_000_000) \(state)")
         }
-        #expect(seen.sorted() == ["1 a.example.org 192.0.2.1 20 live", "1 a.example.org 2001:db8::1 20 live", "2 a.example.org 192.0.2.1 30 live"])
+        #expect(
+            seen.sorted() == [
+                "1 a.example.org 192.0.2.1 20 live", "1 a.example.org 2001:db8::1 20 live", "2 a.example.org 192.0.2.1 30 live",
+            ])
     }
 }

@@ -6,7 +6,7 @@ import Testing
 /// Bindings outlive the process: what the next one finds in the mapped memory.
 struct RecoveryTests {
     @Test func `after a restart bindings live for the rest of their lease`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", "2001:db8::1", ttl: 20, at: 100)
         try bindings.learn("b.example.org", "192.0.2.2", ttl: 50, client: TestPolicy.db, at: 100)
         bindings.restart(at: 110)
@@ -24,7 +24,7 @@ struct RecoveryTests {
     }
 
     @Test func `what ended just before the restart drains, what ended long ago is gone`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 20, at: 100)
         bindings.restart(at: 130 + NameTable.sweepSecondsMax)
         #expect(!bindings.isBound("192.0.2.1", at: 190))
@@ -34,7 +34,7 @@ struct RecoveryTests {
     }
 
     @Test func `a draining binding is kept however old`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 20, at: 100)
         bindings.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 101))
         bindings.sweep(at: 200)
@@ -45,7 +45,7 @@ struct RecoveryTests {
     }
 
     @Test func `bindings of another boot and of endpoints that are gone are not taken over`() throws {
-        var bindings = try TestBindings()
+        let bindings = try TestBindings()
         try bindings.learn("a.example.org", "192.0.2.1", at: 100)
         try bindings.learn("a.example.org", "192.0.2.1", client: TestPolicy.db, at: 100)
         let yaml = TestPolicy.allow("'*.example.org'")
@@ -72,14 +72,16 @@ struct RecoveryTests {
         }
         var names = open(limits)
         _ = names.learn(
-            try name("a.example.org"), [address("192.0.2.1")], timeToLiveSeconds: 50_000, client: TestPolicy.web, now: Instant(seconds: 0))
+            try domain("a.example.org"), [address("192.0.2.1")], timeToLiveSeconds: 50_000, client: TestPolicy.web, now: Instant(seconds: 0)
+        )
         limits.ceilingSeconds = 100
         #expect(open(limits).bindingCount == 0)
     }
 
     /// The layout in BindingStore: a header of 4096 bytes, then records of 320; the name begins at byte 40 of a record.
     @Test(arguments: [
-        (4096 + 0, 1, "a state that does not exist"), (4096 + 4, 1, "the client"), (4096 + 24, 1, "the address"), (4096 + 32, 1, "the family"),
+        (4096 + 0, 1, "a state that does not exist"), (4096 + 4, 1, "the client"), (4096 + 24, 1, "the address"),
+        (4096 + 32, 1, "the family"),
         (4096 + 33, 1, "the length of the name"), (4096 + 33, 2, "a length that leaves the record"), (4096 + 36, 1, "the checksum"),
         (4096 + 45, 1, "the name"),
     ])
@@ -99,7 +101,7 @@ struct RecoveryTests {
         var names = open()
         for text in ["192.0.2.1", "192.0.2.2"] {
             _ = names.learn(
-                try name("a.example.org"), [address(text)], timeToLiveSeconds: 50, client: TestPolicy.web, now: Instant(seconds: 0))
+                try domain("a.example.org"), [address(text)], timeToLiveSeconds: 50, client: TestPolicy.web, now: Instant(seconds: 0))
         }
         for step in 0..<row.count {
             let old = unsafe bytes.load(fromByteOffset: row.offset, as: UInt8.self)
@@ -133,9 +135,9 @@ struct RecoveryTests {
         let table = AddressTable(slots: 1_024, seed: (1, 1))
         var names = NameTable(limits: .small, table: table, store: store, policy: policy, now: Instant(seconds: 0))
         let bound = address("192.0.2.1")
-        _ = names.learn(try name("a.example.org"), [bound], timeToLiveSeconds: 5, client: TestPolicy.web, now: Instant(seconds: 0))
+        _ = names.learn(try domain("a.example.org"), [bound], timeToLiveSeconds: 5, client: TestPolicy.web, now: Instant(seconds: 0))
         let record = try #require(table.record(TestPolicy.web, bound, anyNameSelector))
-        #expect(store.name(ofRecord: record, client: TestPolicy.web, address: bound) == (try name("a.example.org")))
+        #expect(store.name(ofRecord: record, client: TestPolicy.web, address: bound) == (try domain("a.example.org")))
         #expect(store.name(ofRecord: record, client: TestPolicy.db, address: bound) == nil)
         #expect(store.name(ofRecord: record, client: TestPolicy.web, address: address("192.0.2.2")) == nil)
         #expect(store.name(ofRecord: -1, client: TestPolicy.web, address: bound) == nil)

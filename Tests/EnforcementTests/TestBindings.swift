@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyEngine
 
 /// A NameTable with what surrounds it, and short words for its use.
-struct TestBindings: ~Copyable {
+final class TestBindings {
     var compiler = PolicyCompiler()
     var policy: CompiledPolicy
     let memory: SharedMemory
@@ -21,11 +21,11 @@ struct TestBindings: ~Copyable {
     }
 
     @discardableResult
-    mutating func learn(
+    func learn(
         _ text: String, _ addresses: String..., ttl: UInt32 = 20, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0
     ) throws -> NameTableFullness? {
         let result = names.learn(
-            try name(text), addresses.map { address($0) }, timeToLiveSeconds: ttl, client: client, now: Instant(seconds: seconds))
+            try domain(text), addresses.map { address($0) }, timeToLiveSeconds: ttl, client: client, now: Instant(seconds: seconds))
         if case .failure(let fullness) = result { return fullness }
         return nil
     }
@@ -47,20 +47,21 @@ struct TestBindings: ~Copyable {
         isBound(text, client: client, at: Instant(seconds: seconds), liveness)
     }
 
-    mutating func sweep(at seconds: UInt64) { names.sweep(.max, now: Instant(seconds: seconds)) }
+    func sweep(at seconds: UInt64) { names.sweep(.max, now: Instant(seconds: seconds)) }
 
     /// A new process over the same memory.
-    mutating func restart(at seconds: UInt64, bootMark: UInt64 = 1, policy newPolicy: CompiledPolicy? = nil) {
+    func restart(at seconds: UInt64, bootMark: UInt64 = 1, policy newPolicy: CompiledPolicy? = nil) {
         if let newPolicy { policy = newPolicy }
         table = AddressTable(slots: 4_096, seed: (3, 4))
         names = NameTable(
-            limits: names.limits, table: table, store: BindingStore(memory, capacity: names.limits.bindings, bootMark: bootMark), policy: policy,
+            limits: names.limits, table: table, store: BindingStore(memory, capacity: names.limits.bindings, bootMark: bootMark),
+            policy: policy,
             now: Instant(seconds: seconds))
     }
 }
 
 extension BindingLimits {
-    /// 64 bindings, 24 for each client, 6 names for each client, 4 addresses for each name; floor 5 s, ceiling 100 s, grace 10 s.
+    /// 64 bindings, 20 for each client, 6 names for each client, 4 addresses for each name; floor 5 s, ceiling 100 s, grace 10 s.
     static var small: BindingLimits {
         var limits = BindingLimits()
         limits.bindings = 64

@@ -34,7 +34,9 @@ enum TestPolicy {
     }
 
     /// The endpoints have the numbers 1, 2 and 3.
-    static func compile(_ yaml: String, _ compiler: inout PolicyCompiler, endpoints: [WorkloadEndpoint] = endpoints) throws -> CompiledPolicy {
+    static func compile(_ yaml: String, _ compiler: inout PolicyCompiler, endpoints: [WorkloadEndpoint] = endpoints) throws
+        -> CompiledPolicy
+    {
         let numbers = ["web": web, "db": db, "job": job]
         return compiler.compile(try resources(yaml, endpoints: endpoints)) { numbers[$0.name] }
     }
@@ -57,4 +59,4 @@ func address(_ text: String) -> IPAddress {
     return address
 }
 
-func name(_ text: String) throws -> DomainName { try DomainName(parsing: text) }
+func domain(_ text: String) throws -> DomainName { try DomainName(parsing: text) }

@@ -42,7 +42,9 @@ struct ThreadCrossingTests {
     @Test func `drops under load are counted to the last one`() {
         let ring = Ring<UInt64>(capacity: 32, filler: 0)
         let count: UInt64 = 200_000
-        let (received, disorder, isOver) = (Atomic<UInt64>(0), Atomic<Int>(0), Atomic<Bool>(false))
+        let received = Atomic<UInt64>(0)
+        let disorder = Atomic<Int>(0)
+        let isOver = Atomic<Bool>(false)
         onThreads(
             {
                 for number in 1...count { ring.append(number) }

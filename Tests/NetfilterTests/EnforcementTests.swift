@@ -388,6 +388,21 @@ extension KernelSuites {
             #expect(try fixture.counter(.relatedDenied) > 0)
         }
 
+        @Test func `an untracked packet of a policed source is asked for every time`() throws {
+            let fixture = try Fixture()
+            defer { fixture.stop() }
+            fixture.script.answer(.allow(1))
+            try fixture.node(
+                "nft 'add table ip foreign; add chain ip foreign pre { type filter hook prerouting priority -310; }; "
+                    + "add rule ip foreign pre udp dport 80 notrack; add rule ip foreign pre udp sport 80 notrack'"
+            ).expectSuccess()
+            let client = try fixture.udp(from: fixture.network.podA, to: TestNetwork.serverAddress)
+            for _ in 0..<3 { #expect(client.echo() == .reached) }
+            #expect(fixture.script.take().map(\.code) == [0, 0, 0])
+            fixture.script.answer(.reject)
+            #expect(client.echo().isRefused)
+        }
+
         @Test func `a transfer of large segments passes and is asked for once`() throws {
             let fixture = try Fixture()
             defer { fixture.stop() }

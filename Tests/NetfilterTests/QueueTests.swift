@@ -90,6 +90,22 @@ extension KernelSuites {
             #expect(allocations == 0)
         }
 
+        @Test func `installing again in place keeps the packets that wait`() throws {
+            let fixture = try Fixture(serveQueues: false) { $0.queues = 100...100 }
+            defer { fixture.stop() }
+            let network = fixture.network
+            let table = fixture.table
+            let configuration = fixture.configuration
+            try inNamespace(network.node) {
+                let socket = try QueueSocket(queue: 100)
+                try inNamespace(network.podA) { _ = Client.udp(Endpoint(TestNetwork.serverAddress, 80)).send([1]) }
+                #expect(waitUntil { QueueStatistics.all().first?.waiting == 1 })
+                try table.socket.install(configuration, contents: Fixture.contents)
+                #expect(QueueStatistics.all().first?.waiting == 1)
+                _ = socket.portID
+            }
+        }
+
         @Test func `a full queue drops and counts`() throws {
             let fixture = try Fixture(serveQueues: false) { $0.queues = 100...100 }
             defer { fixture.stop() }

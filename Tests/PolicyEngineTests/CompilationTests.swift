@@ -49,7 +49,9 @@ struct CompilationTests {
         var allowed = 0
         let before = exeat_allocations_of_this_thread()
         for _ in 0..<2_000 {
-            for flow in flows where scene.policy.evaluate(endpoint: flow.endpoint, flow.flow, bindings: flow.bindings).isAllowed { allowed += 1 }
+            for flow in flows where scene.policy.evaluate(endpoint: flow.endpoint, flow.flow, bindings: flow.bindings).isAllowed {
+                allowed += 1
+            }
         }
         let after = exeat_allocations_of_this_thread()
         #expect(after == before)

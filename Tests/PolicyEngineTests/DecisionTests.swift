@@ -193,7 +193,9 @@ struct DecisionTests {
 
     @Test(arguments: [(true, "no_policy"), (false, "no_policy_deny")])
     func `endpoints that nothing selects are treated as configured`(row: (Bool, String)) throws {
-        let scene = try Scene(Self.tiers.replacing("types: [Egress]", with: "types: [Egress]\n  namespaceSelector: projectcalico.org/name == 'default'"), unselectedAllowed: row.0)
+        let scene = try Scene(
+            Self.tiers.replacing("types: [Egress]", with: "types: [Egress]\n  namespaceSelector: projectcalico.org/name == 'default'"),
+            unselectedAllowed: row.0)
         try scene.check(
             """
             idle 192.0.2.1 tcp 443 -> \(row.1)

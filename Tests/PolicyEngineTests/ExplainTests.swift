@@ -48,7 +48,8 @@ struct ExplainTests {
             let position = Int.random(in: 0..<policy.endpoints.count, using: &random)
             let destination = IPAddress(v4: 0xc000_0200 + UInt32.random(in: 0..<16, using: &random))
             let flow = FlowTuple(
-                source: policy.endpoints[position].addresses[0], destination: destination, transport: random.pick([.tcp, .udp]), sourcePort: 1,
+                source: policy.endpoints[position].addresses[0], destination: destination, transport: random.pick([.tcp, .udp]),
+                sourcePort: 1,
                 destinationPort: random.pick([80, 443]))
             let bindings = HeldNames(
                 policy, client: policy.endpoints[position].id, destination, random.chance(50) ? [random.pick(names)] : [])
@@ -62,7 +63,8 @@ struct ExplainTests {
                 #expect(last?.outcome == "match" && last?.rule == policy.descriptions[Int(decision.rule)], "seed \(seed)")
                 #expect(last?.rule.action == (decision.isAllowed ? "Allow" : "Deny"))
             case .tierDefaultDeny, .addressNotResolved:
-                #expect(last?.outcome == "no rule of the tier matched" && last?.rule == policy.descriptions[Int(decision.rule)], "seed \(seed)")
+                #expect(
+                    last?.outcome == "no rule of the tier matched" && last?.rule == policy.descriptions[Int(decision.rule)], "seed \(seed)")
                 #expect(lacked == (decision.reason == .addressNotResolved), "seed \(seed)")
             case .noPolicy:
                 #expect(decision.rule == PolicyDecision.noRule)
@@ -84,7 +86,10 @@ struct ExplainTests {
                 rule.destination.domains = [
                     try DomainPattern(parsing: random.pick(["api.example.org", "*.example.net", "*.example.org"]), dialect: .calico)
                 ]
-            case 1: rule.destination.nets = [try #require(IPPrefix(IPAddress(v4: 0xc000_0200 + UInt32.random(in: 0..<16, using: &random)), length: 30))]
+            case 1:
+                rule.destination.nets = [
+                    try #require(IPPrefix(IPAddress(v4: 0xc000_0200 + UInt32.random(in: 0..<16, using: &random)), length: 30))
+                ]
             case 2: rule.destination.selector = try selector(["has(set)", "set == '1'"])
             default: break
             }
@@ -96,18 +101,21 @@ struct ExplainTests {
             let rules = try (0..<Int.random(in: 0...3, using: &random)).map { _ in try rule() }
             policies.append(
                 NetworkPolicy(
-                    name: "p\(number)", tier: random.pick(["a", "b", Tier.defaultName]), order: Double(Int.random(in: 0..<4, using: &random)),
+                    name: "p\(number)", tier: random.pick(["a", "b", Tier.defaultName]),
+                    order: Double(Int.random(in: 0..<4, using: &random)),
                     selector: try selector(["all()", "app == 'x'", "app == 'y'"]), types: [.egress], egress: rules))
         }
         return ResourceSet(
             policies: policies,
             tiers: [
-                Tier(name: "a", order: 1, defaultAction: random.pick([.pass, .deny])), Tier(name: "b", order: 2, defaultAction: .pass), .default,
+                Tier(name: "a", order: 1, defaultAction: random.pick([.pass, .deny])), Tier(name: "b", order: 2, defaultAction: .pass),
+                .default,
             ],
             networkSets: [
                 NetworkSet(name: "s0", labels: ["set": "0"], nets: [IPPrefix(IPAddress(v4: 0xc000_0201))]),
                 NetworkSet(
-                    name: "s1", labels: ["set": "1"], allowedEgressDomains: [try DomainPattern(parsing: "*.example.test", dialect: .calico)]),
+                    name: "s1", labels: ["set": "1"], allowedEgressDomains: [try DomainPattern(parsing: "*.example.test", dialect: .calico)]
+                ),
             ],
             endpoints: (0..<3).map { number in
                 WorkloadEndpoint(

@@ -47,7 +47,9 @@ struct FingerprintTests {
             - {action: Allow, destination: {selector: role == "partner"}}
         """
 
-    private static func fingerprints(_ yaml: String, endpoints: String = Scene.endpoints, unselectedAllowed: Bool = true) throws -> [String: UInt64] {
+    private static func fingerprints(_ yaml: String, endpoints: String = Scene.endpoints, unselectedAllowed: Bool = true) throws -> [String:
+        UInt64]
+    {
         let scene = try Scene(yaml, endpoints: endpoints, unselectedAllowed: unselectedAllowed)
         return Dictionary(uniqueKeysWithValues: scene.policy.endpoints.map { ($0.name, $0.fingerprint) })
     }
@@ -67,8 +69,10 @@ struct FingerprintTests {
 
     @Test(arguments: [
         // what is replaced, by what, and for whom policy changes
-        ("order: 10\n", "order: 11\n", []), ("order: 20", "order: 5", ["db"]), ("metadata: {name: names}", "metadata: {name: names, annotations: {a.example.org/b: c}}", []),
-        ("[80, 443]", "[443]", ["web", "db"]), ("[80, 443]", "[443, 80]", ["web", "db"]), ("www.example.org", "ftp.example.org", ["web", "db"]),
+        ("order: 10\n", "order: 11\n", []), ("order: 20", "order: 5", ["db"]),
+        ("metadata: {name: names}", "metadata: {name: names, annotations: {a.example.org/b: c}}", []),
+        ("[80, 443]", "[443]", ["web", "db"]), ("[80, 443]", "[443, 80]", ["web", "db"]),
+        ("www.example.org", "ftp.example.org", ["web", "db"]),
         ("[www.example.org]", "[WWW.example.org.]", []), ("[203.0.113.0/24]", "[203.0.113.0/25]", ["db", "job"]),
         ("[203.0.113.0/24]", "[203.0.113.0/24, 203.0.113.7/32]", []), ("[api.example.org]", "[api.example.net]", ["db", "job"]),
         (", allowedEgressDomains: [api.example.org]", "", ["db", "job"]), ("defaultAction: Pass", "defaultAction: Deny", ["web"]),
@@ -76,7 +80,8 @@ struct FingerprintTests {
         ("192.0.2.66/32", "192.0.2.67/32", ["web"]), ("protocol: TCP", "protocol: UDP", ["web", "db"]),
         ("in {\"db\", \"job\"}", "in {\"db\", \"job\", \"web\"}", ["web"]), ("in {\"db\", \"job\"}", "== \"db\"", ["job"]),
     ])
-    func `a change of policy changes the fingerprints of those whom it concerns`(row: (old: String, new: String, changed: [String])) throws {
+    func `a change of policy changes the fingerprints of those whom it concerns`(row: (old: String, new: String, changed: [String])) throws
+    {
         let changed = Self.base.replacing(row.old, with: row.new, maxReplacements: 1)
         try #require(changed != Self.base)
         let (before, after) = (try Self.fingerprints(Self.base), try Self.fingerprints(changed))
@@ -103,8 +108,10 @@ struct FingerprintTests {
     }
 
     @Test(arguments: [
-        ("ports: [80, 90]", "ports: [80], notPorts: [90]"), ("ports: [80]", "notPorts: [80]"), ("nets: [192.0.2.0/24]", "notNets: [192.0.2.0/24]"),
-        ("domains: [a.example.org, b.example.org]", "domains: [a.example.org]"), ("nets: [192.0.2.0/32, 192.0.2.2/32]", "nets: [192.0.2.0/30]"),
+        ("ports: [80, 90]", "ports: [80], notPorts: [90]"), ("ports: [80]", "notPorts: [80]"),
+        ("nets: [192.0.2.0/24]", "notNets: [192.0.2.0/24]"),
+        ("domains: [a.example.org, b.example.org]", "domains: [a.example.org]"),
+        ("nets: [192.0.2.0/32, 192.0.2.2/32]", "nets: [192.0.2.0/30]"),
         ("selector: has(role)", "notSelector: has(role)"), ("selector: has(role)", "nets: [203.0.113.0/24]"),
     ])
     func `lists of different fields are different policies`(row: (String, String)) throws {

@@ -14,7 +14,10 @@ struct SelectorNumberTests {
     @Test func `equal lists keep their number and no number is used again for another list`() throws {
         var compiler = PolicyCompiler()
         var numbers: [[SelectorNumber]] = []
-        for list in ["a.example.org, b.example.org", "b.example.org, A.example.org", "c.example.org", "d.example.org", "a.example.org, b.example.org"] {
+        for list in [
+            "a.example.org, b.example.org", "b.example.org, A.example.org", "c.example.org", "d.example.org",
+            "a.example.org, b.example.org",
+        ] {
             numbers.append(try Scene(Self.text(list), &compiler).endpoint("web").selectors)
         }
         #expect(numbers[0] == numbers[1])

@@ -9,10 +9,12 @@ struct OpenMetricsTextTests {
             MetricFamily(
                 "exeat_answer_seconds", .histogram, help: "From query to answer.",
                 samples: [
-                    .init(suffix: "_bucket", labels: [("le", "0.001")], value: 3), .init(suffix: "_bucket", labels: [("le", "+Inf")], value: 4),
+                    .init(suffix: "_bucket", labels: [("le", "0.001")], value: 3),
+                    .init(suffix: "_bucket", labels: [("le", "+Inf")], value: 4),
                     .init(suffix: "_sum", value: 0.25), .init(suffix: "_count", value: 4),
                 ]),
-            MetricFamily("exeat_build", .info, help: "The build.", samples: [.init(labels: [("version", "1.0"), ("kernel", "6.1")], value: 1)]),
+            MetricFamily(
+                "exeat_build", .info, help: "The build.", samples: [.init(labels: [("version", "1.0"), ("kernel", "6.1")], value: 1)]),
         ]
         #expect(
             OpenMetricsText.render(families) == """
@@ -49,7 +51,9 @@ struct OpenMetricsTextTests {
         #expect(text == "# TYPE m gauge\n# HELP m \(row.escaped)\nm{l=\"\(row.escaped)\"} 1\n# EOF\n")
     }
 
-    @Test(arguments: [(0.0, "0"), (-1, "-1"), (1.5, "1.5"), (4_503_599_627_370_496, "4503599627370496"), (1e300, "1e+300"), (0.000_1, "0.0001")])
+    @Test(arguments: [
+        (0.0, "0"), (-1, "-1"), (1.5, "1.5"), (4_503_599_627_370_496, "4503599627370496"), (1e300, "1e+300"), (0.000_1, "0.0001"),
+    ])
     func `whole numbers have no fraction`(row: (Double, String)) {
         #expect(OpenMetricsText.render([MetricFamily("m", .gauge, help: "", samples: [.init(value: row.0)])]).contains("\nm \(row.1)\n"))
     }

@@ -1,0 +1,64 @@
+import DemoNetwork
+import Glibc
+import NetworkTypes
+
+/// A TCP connection out of a namespace to an echo server, kept open; IPv4. One user at a time.
+final class EchoStream: @unchecked Sendable {
+    enum Exchange: Hashable, Sendable {
+        case echoed
+        /// The connection has ended: 0 by the other side, else with this errno.
+        case ended(errno: Int32)
+        case timedOut
+    }
+
+    private let descriptor: Int32
+    private var last: UInt8 = 0
+
+    /// Connects within two seconds.
+    init(in namespace: DemoNetwork.Namespace, to address: IPAddress, port: UInt16) throws {
+        descriptor = try namespace.withThread {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            guard descriptor >= 0 else { throw Problem("no socket: errno \(errno)") }
+            // connect(2) gives up after the time to send (socket(7)).
+            var limit = timeval(tv_sec: 2, tv_usec: 0)
+            unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+            var one: Int32 = 1
+            unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+            var target = sockaddr_in()
+            target.sin_family = sa_family_t(AF_INET)
+            target.sin_port = port.bigEndian
+            target.sin_addr.s_addr = address.v4.bigEndian
+            let status = unsafe withUnsafePointer(to: &target) {
+                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            guard status == 0 else {
+                let code = errno
+                close(descriptor)
+                throw Problem("no connection to \(address) port \(port): errno \(code)")
+            }
+            return descriptor
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends one byte and waits for it to come back.
+    func exchange(timeoutMilliseconds: Int32 = 1_000) -> Exchange {
+        last &+= 1
+        var byte = last
+        guard unsafe send(descriptor, &byte, 1, Int32(MSG_NOSIGNAL)) == 1 else { return .ended(errno: errno) }
+        let watch = Stopwatch()
+        while true {
+            let rest = Double(timeoutMilliseconds) - watch.seconds * 1_000
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard rest > 0, unsafe poll(&entry, 1, Int32(rest.rounded(.up))) > 0 else { return .timedOut }
+            var reply: UInt8 = 0
+            let count = unsafe recv(descriptor, &reply, 1, 0)
+            guard count == 1 else { return .ended(errno: count < 0 ? errno : 0) }
+            // An earlier byte may have come after its time.
+            if reply == last { return .echoed }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/// One line of the flow log.
+struct Flow: Decodable, Sendable {
+    let endpoint: String
+    let destination: String
+    let port: Int
+    let transport: String
+    let names: [String]
+    let verdict: String
+    let reason: String
+    let tier: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case endpoint
+        case destination
+        case port = "destination_port"
+        case transport = "protocol"
+        case names
+        case verdict
+        case reason
+        case tier
+    }
+}

@@ -1,0 +1,29 @@
+/// What a test wants otherwise than the defaults in `exeat.yaml`.
+struct NodeSettings: Sendable {
+    var mode = "enforce"
+    var startFailure = "closed"
+    var floorSeconds = 5
+    var graceSeconds = 10
+
+    /// The whole configuration file. Upstream is the lab's name server, sockets and files stay in the lab's folder.
+    func configuration(directory: String) -> String {
+        """
+        mode: \(mode)
+        startFailure: \(startFailure)
+        policies: policies
+        endpoints: endpoints
+        runtimeDirectory: \(directory)/run
+        workloadInterfaces: ["cali*"]
+        podCIDRs: ["10.65.0.0/16", "fd00:65::/64"]
+        dns:
+          listen: ["169.254.20.10", "fd00:ec8a::10"]
+          upstreams: ["192.0.2.53"]
+        bindings:
+          floorSeconds: \(floorSeconds)
+          graceSeconds: \(graceSeconds)
+        flowLog:
+          path: \(directory)/flows.jsonl
+
+        """
+    }
+}
