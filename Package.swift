@@ -110,7 +110,7 @@ let package = Package(
         tests("DomainNamesTests", ["DomainNames", "CAllocationCounter"]),
         tests("PacketHeadersTests", ["PacketHeaders", "CAllocationCounter"]),
         tests("PolicyModelTests", ["PolicyModel", "Datastores"]),
-        tests("PolicyEngineTests", ["PolicyEngine", "Datastores", "CAllocationCounter"]),
+        tests("PolicyEngineTests", ["PolicyEngine", "Datastores", "EnforcementTesting", "CAllocationCounter"]),
         .testTarget(
             name: "EnforcementTests", dependencies: ["Enforcement", "EnforcementTesting", "Datastores", "CAllocationCounter"],
             exclude: ["Scenarios"], swiftSettings: strict),

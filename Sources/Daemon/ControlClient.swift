@@ -9,7 +9,9 @@ public enum ControlClient {
         do throws(DaemonError) {
             descriptor = try UnixSocket.connect(path, kind: Int32(SOCK_STREAM.rawValue))
         } catch {
-            throw DaemonError("no daemon answers at \(path)", code: error.code, hint: "start it with `exeat run --config FILE`, or name its --runtime-directory")
+            throw DaemonError(
+                "no daemon answers at \(path)", code: error.code,
+                hint: "start it with `exeat run --config FILE`, or name its --runtime-directory")
         }
         defer { close(descriptor) }
         guard LineIO.write(descriptor, request + "\n") else { throw DaemonError("the daemon has gone", code: errno) }

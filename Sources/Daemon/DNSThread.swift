@@ -33,7 +33,9 @@ enum DNSThread {
     }
 
     /// Of the UDP and the TCP socket of one listen address.
-    static func heldNames(_ address: IPAddress, _ port: UInt16) -> [String] { ["dns-udp-\(address)-\(port)", "dns-tcp-\(address)-\(port)"] }
+    static func heldNames(_ address: IPAddress, _ port: UInt16) -> [String] {
+        ["dns-udp-\(address)-\(port)", "dns-tcp-\(address)-\(port)"]
+    }
 
     private static func open(_ name: String, _ holder: borrowing HolderClient, _ make: () throws -> Int32) throws -> Int32 {
         if let kept = try holder.get(name) { return kept }

@@ -34,7 +34,8 @@ extension ExeatConfiguration {
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "unselectedEndpoints", "policies", "endpoints", "runtimeDirectory", "workloadInterfaces", "podCIDRs",
+            "mode", "denyAction", "startFailure", "unselectedEndpoints", "policies", "endpoints", "runtimeDirectory", "workloadInterfaces",
+            "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
@@ -97,12 +98,15 @@ extension ExeatConfiguration {
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
         if !dns.listen.isEmpty, dns.upstreams.isEmpty {
-            problems.error(at: field.location, field: "dns.upstreams", "is required", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]")
+            problems.error(
+                at: field.location, field: "dns.upstreams", "is required", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]")
         }
     }
 
     private mutating func readRebinding(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
-        guard let reader = MappingReader(field, fields: MappingReader.Fields(["enabled", "exemptZones", "permit"]), &problems) else { return }
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["enabled", "exemptZones", "permit"]), &problems) else {
+            return
+        }
         if let value = reader["enabled"]?.boolean(&problems) { dns.rebinding.isEnabled = value }
         if let values = reader["exemptZones"]?.elements(&problems) {
             dns.rebinding.exemptZones = values.compactMap { value in

@@ -176,7 +176,9 @@ public final class ExeatDaemon: @unchecked Sendable {
         [IPPrefix(parsing: "127.0.0.0/8"), IPPrefix(parsing: "::1/128")].compactMap { $0 } + configuration.dns.listen.map { IPPrefix($0) }
     }
 
-    private static func openQueue(_ number: UInt16, _ holder: borrowing HolderClient, _ configuration: ExeatConfiguration) throws -> QueueSocket {
+    private static func openQueue(_ number: UInt16, _ holder: borrowing HolderClient, _ configuration: ExeatConfiguration) throws
+        -> QueueSocket
+    {
         var options = QueueOptions()
         options.lengthMax = configuration.queues.lengthMax
         options.failsOpen = configuration.mode == .audit
@@ -227,14 +229,16 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         var servicesLogger = Logger(label: "exeat.http")
         servicesLogger.logLevel = .error
-        let server = MetricsServer(page: { [self] in metricsPage() }, isReady: { [self] in isReady.load(ordering: .acquiring) }, logger: servicesLogger)
+        let server = MetricsServer(
+            page: { [self] in metricsPage() }, isReady: { [self] in isReady.load(ordering: .acquiring) }, logger: servicesLogger)
         let listeners = [configuration.metrics] + (configuration.health.map { [$0] } ?? [])
         let tasks = listeners.map { listener in
             Task { [logger] in
                 do {
                     try await server.run(on: listener)
                 } catch {
-                    logger.error("metrics are not served", metadata: ["listen": "\(listener.address):\(listener.port)", "error": "\(error)"])
+                    logger.error(
+                        "metrics are not served", metadata: ["listen": "\(listener.address):\(listener.port)", "error": "\(error)"])
                 }
             }
         }
@@ -296,7 +300,8 @@ public final class ExeatDaemon: @unchecked Sendable {
 
     private func nameReport() -> NameReport {
         onWorker { gate in
-            NameReport(bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.refusals)
+            NameReport(
+                bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.refusals)
         } ?? NameReport()
     }
 

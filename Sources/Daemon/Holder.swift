@@ -83,7 +83,9 @@ public enum Holder {
             for index in 0..<Int(count) { close(descriptors[index]) }
             reply = [UInt8(ascii: "?")]
         }
-        let sent = unsafe reply.withUnsafeBytes { unsafe exeat_send_descriptors(client, $0.baseAddress, UInt($0.count), passed, Int32(passed.count)) }
+        let sent = unsafe reply.withUnsafeBytes {
+            unsafe exeat_send_descriptors(client, $0.baseAddress, UInt($0.count), passed, Int32(passed.count))
+        }
         return sent < 0 ? .hangUp : .goOn
     }
 }

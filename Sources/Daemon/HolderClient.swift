@@ -7,7 +7,8 @@ struct HolderClient: ~Copyable {
 
     /// Connects to a holder that runs already; nil if none does.
     init?(existingIn runtimeDirectory: String) {
-        guard let descriptor = try? UnixSocket.connect(Holder.socketPath(runtimeDirectory: runtimeDirectory), kind: Holder.socketKind) else {
+        guard let descriptor = try? UnixSocket.connect(Holder.socketPath(runtimeDirectory: runtimeDirectory), kind: Holder.socketKind)
+        else {
             return nil
         }
         self.descriptor = descriptor
@@ -45,7 +46,7 @@ struct HolderClient: ~Copyable {
         let arguments = ["exeat", "holder", "--runtime-directory", runtimeDirectory]
         var pointers: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe pointers.append(nil)
-        defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+        defer { for unsafepointer in unsafe pointers { unsafe free(pointer) } }
         var process: pid_t = 0
         let status = unsafe posix_spawn(&process, "/proc/self/exe", &actions, &attributes, pointers, environ)
         guard status == 0 else { throw DaemonError("cannot start the holder", code: status) }
@@ -77,7 +78,9 @@ struct HolderClient: ~Copyable {
 
     private func request(_ text: String, passing: [Int32]) throws -> (reply: [UInt8], descriptors: [Int32]) {
         let bytes = Array(text.utf8)
-        let sent = unsafe bytes.withUnsafeBytes { unsafe exeat_send_descriptors(descriptor, $0.baseAddress, UInt($0.count), passing, Int32(passing.count)) }
+        let sent = unsafe bytes.withUnsafeBytes {
+            unsafe exeat_send_descriptors(descriptor, $0.baseAddress, UInt($0.count), passing, Int32(passing.count))
+        }
         guard sent == bytes.count else { throw DaemonError("cannot write to the holder", code: errno) }
         var reply = [UInt8](repeating: 0, count: 16_384)
         var descriptors = [Int32](repeating: -1, count: 16)

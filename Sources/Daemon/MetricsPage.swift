@@ -36,12 +36,15 @@ enum MetricsPage {
             MetricFamily("exeat_policy_policies", .gauge, help: "Policies in force.", value: control.policies),
             MetricFamily("exeat_policy_endpoints", .gauge, help: "Endpoints known.", value: control.endpoints),
             MetricFamily("exeat_policy_reloads", .counter, help: "Reloads tried.", value: control.reloads),
-            MetricFamily("exeat_policy_reload_failures", .counter, help: "Reloads refused; the last good policy stayed.", value: control.failedReloads),
+            MetricFamily(
+                "exeat_policy_reload_failures", .counter, help: "Reloads refused; the last good policy stayed.",
+                value: control.failedReloads),
             MetricFamily(
                 "exeat_policy_last_reload_successful", .gauge, help: "0 while a changed policy waits to be mended.",
                 value: control.lastReloadSucceeded ? 1 : 0),
             MetricFamily(
-                "exeat_policy_generation_changes", .counter, help: "Endpoints whose effective policy changed.", value: control.generationChanges),
+                "exeat_policy_generation_changes", .counter, help: "Endpoints whose effective policy changed.",
+                value: control.generationChanges),
             MetricFamily("exeat_table_repairs", .counter, help: "Times the table was installed anew.", value: control.tableRepairs),
         ]
     }
@@ -51,8 +54,10 @@ enum MetricsPage {
             MetricFamily("exeat_bindings", .gauge, help: "Bindings of (endpoint, name, address).", value: names.bindings),
             MetricFamily("exeat_names", .gauge, help: "Distinct names that are bound.", value: names.names),
             MetricFamily("exeat_bindings_expired", .counter, help: "Bindings that ended.", value: names.counters.expired),
-            MetricFamily("exeat_bindings_drained", .counter, help: "Bindings kept beyond their end for live flows.", value: names.counters.drained),
-            MetricFamily("exeat_bindings_recovered", .counter, help: "Bindings taken over from the process before.", value: names.counters.recovered),
+            MetricFamily(
+                "exeat_bindings_drained", .counter, help: "Bindings kept beyond their end for live flows.", value: names.counters.drained),
+            MetricFamily(
+                "exeat_bindings_recovered", .counter, help: "Bindings taken over from the process before.", value: names.counters.recovered),
             MetricFamily(
                 "exeat_bindings_refused", .counter, help: "Answers withheld because a limit was reached.", by: "limit",
                 NameTableFullness.allCases.map { ($0.label, names.counters.full[Int($0.rawValue)]) }),
@@ -65,8 +70,10 @@ enum MetricsPage {
             queues.map { report in ("\(report.queue)", statistics.first { $0.queue == report.queue }.map(value) ?? 0) }
         }
         return [
-            MetricFamily("exeat_queue_packets", .counter, help: "Packets read.", by: "queue", queues.map { ("\($0.queue)", $0.counters.packets) }),
-            MetricFamily("exeat_queue_batches", .counter, help: "Receive calls.", by: "queue", queues.map { ("\($0.queue)", $0.counters.batches) }),
+            MetricFamily(
+                "exeat_queue_packets", .counter, help: "Packets read.", by: "queue", queues.map { ("\($0.queue)", $0.counters.packets) }),
+            MetricFamily(
+                "exeat_queue_batches", .counter, help: "Receive calls.", by: "queue", queues.map { ("\($0.queue)", $0.counters.batches) }),
             MetricFamily(
                 "exeat_queue_verdict_errors", .counter, help: "Verdicts that the kernel refused.", by: "queue",
                 queues.map { ("\($0.queue)", $0.counters.verdictErrors) }),
@@ -74,7 +81,8 @@ enum MetricsPage {
                 "exeat_queue_failures", .counter, help: "Errors of the queue's socket.", by: "queue",
                 queues.map { ("\($0.queue)", $0.failures.load(ordering: .relaxed)) }),
             MetricFamily("exeat_queue_waiting", .gauge, help: "Packets that wait in the kernel.", by: "queue", kernel(\.waiting)),
-            MetricFamily("exeat_queue_dropped", .counter, help: "Packets dropped because the queue was full.", by: "queue", kernel(\.dropped)),
+            MetricFamily(
+                "exeat_queue_dropped", .counter, help: "Packets dropped because the queue was full.", by: "queue", kernel(\.dropped)),
             MetricFamily(
                 "exeat_queue_user_dropped", .counter, help: "Packets dropped because the socket's buffer was full.", by: "queue",
                 kernel(\.userDropped)),
@@ -102,7 +110,9 @@ extension MetricFamily {
             var name = sample.name
             var kind = MetricFamily.Kind.gauge
             var suffix = ""
-            for (ending, endingKind) in [("_total", MetricFamily.Kind.counter), ("_bucket", .histogram), ("_sum", .histogram), ("_count", .histogram)]
+            for (ending, endingKind) in [
+                ("_total", MetricFamily.Kind.counter), ("_bucket", .histogram), ("_sum", .histogram), ("_count", .histogram),
+            ]
             where name.hasSuffix(ending) {
                 name.removeLast(ending.count)
                 kind = endingKind

@@ -19,7 +19,8 @@ struct MetricsServer: Sendable {
         router.get("/health") { _, _ in "ok\n" }
         router.get("/ready") { _, _ in
             let ready = isReady()
-            return Response(status: ready ? .ok : .serviceUnavailable, body: .init(byteBuffer: ByteBuffer(string: ready ? "ready\n" : "not ready\n")))
+            return Response(
+                status: ready ? .ok : .serviceUnavailable, body: .init(byteBuffer: ByteBuffer(string: ready ? "ready\n" : "not ready\n")))
         }
         let application = Application(
             router: router,

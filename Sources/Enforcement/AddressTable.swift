@@ -94,7 +94,9 @@ public final class AddressTable: @unchecked Sendable {
                 atomicMemoryFence(ordering: .acquiring)
                 guard before & 1 == 0, unsafe words[word].load(ordering: .relaxed) == before else { continue }
                 if slotKey == Self.neverUsed { return nil }
-                if slotKey == key, upper == address.upper, lower == address.lower, UInt8(truncatingIfNeeded: meta) == address.family.rawValue {
+                if slotKey == key, upper == address.upper, lower == address.lower,
+                    UInt8(truncatingIfNeeded: meta) == address.family.rawValue
+                {
                     return (expiry, meta)
                 }
                 break

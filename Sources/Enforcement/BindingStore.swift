@@ -43,7 +43,8 @@ public final class BindingStore: @unchecked Sendable {
         self.memory = memory
         self.capacity = capacity
         let base = unsafe memory.base
-        let isKept = unsafe base.load(as: UInt64.self) == Self.magic
+        let isKept =
+            unsafe base.load(as: UInt64.self) == Self.magic
             && base.load(fromByteOffset: 8, as: UInt32.self) == Self.layoutVersion
             && base.load(fromByteOffset: 12, as: UInt32.self) == UInt32(Self.recordBytes)
             && base.load(fromByteOffset: 16, as: UInt64.self) == UInt64(capacity)
@@ -86,7 +87,8 @@ public final class BindingStore: @unchecked Sendable {
 
     /// The expiry is outside the checksum: lengthening it is one store.
     func setExpiry(_ record: Int, _ expiry: Instant) {
-        unsafe memory.base.storeBytes(of: expiry.nanoseconds, toByteOffset: Self.headerBytes + record * Self.recordBytes + 8, as: UInt64.self)
+        unsafe memory.base.storeBytes(
+            of: expiry.nanoseconds, toByteOffset: Self.headerBytes + record * Self.recordBytes + 8, as: UInt64.self)
     }
 
     func setState(_ record: Int, _ state: State) {
@@ -116,7 +118,9 @@ public final class BindingStore: @unchecked Sendable {
     /// The name of a record if it still belongs to this client and address; from any thread. A record that is being
     /// rewritten meanwhile fails its checksum and gives nil.
     public func name(ofRecord record: Int, client: EndpointID, address: IPAddress) -> DomainName? {
-        guard (0..<capacity).contains(record), let entry = entry(record), entry.client == client, entry.address == address else { return nil }
+        guard (0..<capacity).contains(record), let entry = entry(record), entry.client == client, entry.address == address else {
+            return nil
+        }
         return entry.name
     }
 

@@ -31,7 +31,8 @@ public struct EndpointRegistry: ~Copyable {
         self.capacity = capacity
         self.generationMax = generationMax
         let base = unsafe memory.base
-        let isKept = unsafe base.load(as: UInt64.self) == Self.magic
+        let isKept =
+            unsafe base.load(as: UInt64.self) == Self.magic
             && base.load(fromByteOffset: 8, as: UInt32.self) == Self.layoutVersion
             && base.load(fromByteOffset: 16, as: UInt64.self) == UInt64(capacity)
         if isKept {

@@ -219,7 +219,8 @@ public struct NameTable: ~Copyable {
         if records.count < limits.bindings {
             records.append(
                 Record(
-                    client: EndpointID(rawValue: 0), name: 0, address: IPAddress(v4: 0), expiry: Instant(nanoseconds: 0), state: .free, next: -1))
+                    client: EndpointID(rawValue: 0), name: 0, address: IPAddress(v4: 0), expiry: Instant(nanoseconds: 0), state: .free,
+                    next: -1))
             return Int32(records.count - 1)
         }
         return nil

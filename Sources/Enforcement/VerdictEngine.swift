@@ -78,7 +78,8 @@ public struct VerdictEngine: ~Copyable {
         } catch {
             return refuse(flow: FlowRecord.filler.flow, endpoint: nil, .malformedPacket, detail: error.rawValue, state: state)
         }
-        let flow = state.isReply
+        let flow =
+            state.isReply
             ? FlowTuple(
                 source: headers.destination, destination: headers.source, transport: headers.transport, sourcePort: headers.destinationPort,
                 destinationPort: headers.sourcePort)

@@ -36,7 +36,9 @@ public struct ReferenceModel {
     func counts(_ binding: Binding, wasAdmitted: Bool) -> Bool {
         guard let expiry = expiries[binding] else { return false }
         if now <= expiry { return true }
-        guard wasAdmitted, let first = firstAdmissions[ClientAddress(client: binding.client, address: binding.address)] else { return false }
+        guard wasAdmitted, let first = firstAdmissions[ClientAddress(client: binding.client, address: binding.address)] else {
+            return false
+        }
         return first <= expiry
     }
 
@@ -110,7 +112,8 @@ public struct ReferenceModel {
             // The selector of a policy with a namespace looks no further than that.
             let sets = resources.networkSets.filter { (scope == nil || $0.namespace == scope) && selector.matches($0.effectiveLabels) }
             let endpoints = resources.endpoints.filter { (scope == nil || $0.namespace == scope) && selector.matches($0.effectiveLabels) }
-            let isInside = sets.contains { $0.nets.contains { $0.contains(flow.destination) } }
+            let isInside =
+                sets.contains { $0.nets.contains { $0.contains(flow.destination) } }
                 || endpoints.contains { $0.addresses.contains(flow.destination) }
             if !isInside {
                 guard rule.action == .allow, sets.contains(where: { hit($0.allowedEgressDomains, names) }) else { return nil }

@@ -177,7 +177,8 @@ public struct Simulation: ~Copyable {
         if let name {
             model.learn(name, addresses, expiry: now.advanced(bySeconds: limits.leaseSeconds(timeToLive: ttl)), client: client.identity)
         }
-        let generation = try decideAndCompare(client, tuple, wasAdmitted: false, "1 publish before release, 3 bindings of one client, 5 order")
+        let generation = try decideAndCompare(
+            client, tuple, wasAdmitted: false, "1 publish before release, 3 bindings of one client, 5 order")
         if let generation { flows.append(Flow(client: client, tuple: tuple, mark: generation)) }
         if flows.count > 200 { flows.removeFirst() }
     }
@@ -198,7 +199,8 @@ public struct Simulation: ~Copyable {
         }
         coverage.redecisions += 1
         let drains = model.names(endpoint.identity, flow.tuple.destination, wasAdmitted: false).isEmpty
-        let generation = try decideAndCompare(endpoint, flow.tuple, wasAdmitted: true, "6 a live flow keeps its names, 4 function of inputs")
+        let generation = try decideAndCompare(
+            endpoint, flow.tuple, wasAdmitted: true, "6 a live flow keeps its names, 4 function of inputs")
         if let generation {
             if drains, model.decide(endpoint, flow.tuple, wasAdmitted: true).byName { coverage.redecidedByDrainingName += 1 }
             flows[position].mark = generation
@@ -286,7 +288,8 @@ public struct Simulation: ~Copyable {
         let policy = compile()
         table = AddressTable(slots: 4_096, seed: (seed, UInt64(step)))
         facts = Ring(capacity: 64, filler: .filler)
-        let store = BindingStore(bindingMemory, capacity: limits.bindings, bootMark: fault == .losesBindingsAtRestart ? UInt64(step) + 2 : 1)
+        let store = BindingStore(
+            bindingMemory, capacity: limits.bindings, bootMark: fault == .losesBindingsAtRestart ? UInt64(step) + 2 : 1)
         let names = NameTable(limits: limits, table: table, store: store, policy: policy, now: now)
         gate = DNSGate(names: names, policy: policy, rebinding: RebindingGuard(isEnabled: false), allowedSources: [])
         published.publish(policy)
@@ -311,7 +314,8 @@ public struct Simulation: ~Copyable {
         _ endpoint: WorkloadEndpoint, _ tuple: FlowTuple, wasAdmitted: Bool, _ invariant: String
     ) throws(Failure) -> UInt16? {
         let isReply = wasAdmitted && random.chance(40)
-        let onWire = isReply
+        let onWire =
+            isReply
             ? FlowTuple(
                 source: tuple.destination, destination: tuple.source, transport: tuple.transport, sourcePort: tuple.destinationPort,
                 destinationPort: tuple.sourcePort)
@@ -339,7 +343,10 @@ public struct Simulation: ~Copyable {
                 let trace = published.current.explain(
                     endpoint: position, tuple, bindings: NoBindings()
                 ).trace.map(\.description).joined(separator: "\n  ")
-                throw failed(invariant, "refused \(tuple) of \(endpoint.identity): \(record.reason.label)\n  \(trace)\n\(model.resources.policies.map { "\($0)" }.joined(separator: "\n"))")
+                throw failed(
+                    invariant,
+                    "refused \(tuple) of \(endpoint.identity): \(record.reason.label)\n  \(trace)\n\(model.resources.policies.map { "\($0)" }.joined(separator: "\n"))"
+                )
             }
             // 8: every refusal has a reason.
             guard !record.reason.isAllowed else { throw failed("8 every drop has a reason", "\(record.reason)") }

@@ -13,7 +13,8 @@ struct SimulationUniverse {
         "cdn.example.net", "files.example.test", "evil.example.test", "x.y.example.test", "www.shop.example.test",
     ]
     private static let patternTexts = [
-        "api.example.org", "*.example.org", "*.cdn.example.net", "files.example.test", "*.example.test", "www.*.example.test", "example.org",
+        "api.example.org", "*.example.org", "*.cdn.example.net", "files.example.test", "*.example.test", "www.*.example.test",
+        "example.org",
     ]
 
     init(_ random: inout SeededGenerator) {
@@ -21,7 +22,8 @@ struct SimulationUniverse {
         names = Self.nameTexts.compactMap { try? DomainName(parsing: $0) }
         patterns = Self.patternTexts.compactMap { try? DomainPattern(parsing: $0, dialect: .calico) }
         precondition(names.count == Self.nameTexts.count && patterns.count == Self.patternTexts.count, "constants of the simulation")
-        addresses = (1...9).map { IPAddress(v4: 0xc000_0200 + UInt32($0)) }
+        addresses =
+            (1...9).map { IPAddress(v4: 0xc000_0200 + UInt32($0)) }
             + (1...3).map { IPAddress(v6Upper: 0x2001_0db8_0000_0000, lower: UInt64($0)) }
         _ = random.next()
     }

@@ -25,7 +25,9 @@ extension CompiledPolicy {
                     let match = matches(rule, flow, endpoint.id, bindings)
                     let description = descriptions[Int(rules[rule].description)]
                     guard match.isMatch else {
-                        let why = match.lacksName ? "no match: the endpoint holds no live binding for this address under a name of the rule" : "no match"
+                        let why =
+                            match.lacksName
+                            ? "no match: the endpoint holds no live binding for this address under a name of the rule" : "no match"
                         trace.append(TraceLine(rule: description, outcome: why))
                         continue
                     }
@@ -43,7 +45,8 @@ extension CompiledPolicy {
                 trace.append(TraceLine(rule: descriptions[Int(current.description)], outcome: "no rule of the tier matched"))
                 break walk
             case .tierPass:
-                trace.append(TraceLine(rule: descriptions[Int(current.description)], outcome: "no rule of the tier matched, on to the next tier"))
+                trace.append(
+                    TraceLine(rule: descriptions[Int(current.description)], outcome: "no rule of the tier matched, on to the next tier"))
                 step += 1
             }
         }

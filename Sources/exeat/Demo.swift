@@ -6,7 +6,9 @@ import Foundation
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The whole path on this machine, in network namespaces of its own.",
-        discussion: "Makes an internet with a DNS server and web servers, a node and pods; runs the daemon with the shipped configuration; tries what is allowed and what is not.")
+        discussion:
+            "Makes an internet with a DNS server and web servers, a node and pods; runs the daemon with the shipped configuration; tries what is allowed and what is not."
+    )
 
     @Flag(help: "End after the table; exit 0 only if every row came out as expected.")
     var once = false

@@ -98,7 +98,9 @@ final class DemoSession {
             web("pod-a", "the same over IPv6", "http://api.example.org/", "2001:db8::10", .reached, "shop", options: ["-6"]),
             web("pod-a", "a name of others", "http://files.example.test/", "203.0.113.10", .refused, "default-action"),
             web("pod-a", "an address never resolved", "http://203.0.113.66/", "203.0.113.66", .refused, "default-action"),
-            web("pod-a", "the allowed name, a port that is not", "http://api.example.org:7/", "192.0.2.10", .refused, "default-action", port: 7),
+            web(
+                "pod-a", "the allowed name, a port that is not", "http://api.example.org:7/", "192.0.2.10", .refused, "default-action",
+                port: 7),
             web("pod-a", "the metadata service", "http://169.254.169.254/", "169.254.169.254", .refused, "security.blocked-networks"),
             datagram("pod-a", "UDP to an address never resolved", "192.0.2.7", 7),
             lookup("pod-a", "a lookup by a foreign server", ["@203.0.113.53", "www.example.org"], .reached),
@@ -145,7 +147,8 @@ final class DemoSession {
         }
     }
 
-    private func stream(_ pod: String?, _ label: String, _ what: String, _ destination: String, _ expected: DemoRow.Outcome.Kind) -> DemoRow {
+    private func stream(_ pod: String?, _ label: String, _ what: String, _ destination: String, _ expected: DemoRow.Outcome.Kind) -> DemoRow
+    {
         DemoRow(
             pod: label, what: what, target: "\(destination) tcp 8080", destination: pod == nil ? nil : destination, port: 8_080,
             expected: expected, rule: nil
@@ -154,7 +157,9 @@ final class DemoSession {
         }
     }
 
-    private func connectOutcome(_ pod: String?, _ destination: String, _ attempt: @escaping @Sendable (IPAddress) -> LabClient.Result) -> DemoRow.Outcome {
+    private func connectOutcome(_ pod: String?, _ destination: String, _ attempt: @escaping @Sendable (IPAddress) -> LabClient.Result)
+        -> DemoRow.Outcome
+    {
         guard let address = IPAddress(parsing: destination),
             let result = try? namespace(pod).withThread({ attempt(address) })
         else { return .init(kind: .failed, detail: "no client") }
@@ -173,9 +178,12 @@ final class DemoSession {
             guard let result = try? namespace(pod).run(["dig", "+time=2", "+tries=1"] + arguments, timeoutSeconds: 8) else {
                 return .init(kind: .failed, detail: "dig did not run")
             }
-            let status = result.stdout.split(separator: "\n").first { $0.contains("status:") }
+            let status =
+                result.stdout.split(separator: "\n").first { $0.contains("status:") }
                 .flatMap { $0.components(separatedBy: "status: ").last?.prefix { $0 != "," } }.map(String.init) ?? "no answer"
-            let error = result.stdout.split(separator: "\n").first { $0.contains("EDE:") }.map { $0.replacingOccurrences(of: "; ", with: "") }
+            let error = result.stdout.split(separator: "\n").first { $0.contains("EDE:") }.map {
+                $0.replacingOccurrences(of: "; ", with: "")
+            }
             switch status {
             case "NOERROR": return .init(kind: .reached, detail: status)
             case "REFUSED", "SERVFAIL": return .init(kind: .refused, detail: [status, error].compactMap(\.self).joined(separator: ", "))
@@ -195,7 +203,9 @@ final class DemoSession {
             return row["endpoint"] == pod && row["destination"] == destination && row["destination_port"] == "\(port)"
         }
         guard let row = line ?? nil else { return nil }
-        let rule = row["policy"].isEmpty && !row["tier"].isEmpty ? "\(row["tier"])|default-action" : "\(row["tier"])|\(row["policy"])|\(row["rule"])"
+        let rule =
+            row["policy"].isEmpty && !row["tier"].isEmpty
+            ? "\(row["tier"])|default-action" : "\(row["tier"])|\(row["policy"])|\(row["rule"])"
         return "\(row["reason"]) \(rule)"
     }
 }

@@ -102,7 +102,8 @@ struct Explain: ParsableCommand {
     /// An address of the documentation prefixes that no rule and no set lists, other than by a prefix that holds everything.
     private static func addressOutside(_ resources: ResourceSet) -> IPAddress {
         let candidates = [0xc000_0201, 0xc633_6401, 0xcb00_7101, 0xe9fc_0001].map { IPAddress(v4: UInt32($0)) }
-        let listed = resources.networkSets.flatMap(\.nets)
+        let listed =
+            resources.networkSets.flatMap(\.nets)
             + resources.policies.flatMap(\.egress).flatMap { $0.destination.nets + $0.destination.notNets }
         return candidates.first { candidate in !listed.contains { $0.length > 0 && $0.contains(candidate) } } ?? candidates[0]
     }

@@ -15,7 +15,8 @@ struct Endpoints: ParsableCommand {
 
     mutating func run() throws {
         try options.ask("endpoints") { row in
-            row.column("endpoint", 32) + row.column("interface", 16) + row.column("addresses", 40) + "generation " + row.column("generation", 6)
+            row.column("endpoint", 32) + row.column("interface", 16) + row.column("addresses", 40) + "generation "
+                + row.column("generation", 6)
                 + (row["policed"] == "1" || row["policed"] == "true" ? "policed" : "not policed")
         }
     }

@@ -26,16 +26,20 @@ extension RunningNode {
     }
 
     /// The lines of the flow log's file about one destination, oldest first.
-    func flows(_ pod: String, to destination: String, port: UInt16? = nil) -> [Flow] {
+    func flows(_ pod: String, to destination: String) -> [Flow] {
         let text = (try? String(contentsOfFile: lab.directory + "/flows.jsonl", encoding: .utf8)) ?? ""
         return text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Flow.self, from: Data($0.utf8)) }
-            .filter { $0.endpoint == pod && $0.destination == destination && (port == nil || $0.port == Int(port ?? 0)) }
+            .filter { $0.endpoint == pod && $0.destination == destination }
     }
 
-    /// The next line about a destination: the log is written a moment after the verdict.
-    func lastFlow(_ pod: String, to destination: String) throws -> Flow {
-        try Stopwatch.wait("a line about \(destination) in the flow log", seconds: 2) { !flows(pod, to: destination).isEmpty }
-        return try #require(flows(pod, to: destination).last)
+    /// The last line about a destination with this verdict: the log is written a moment after the packet.
+    func flow(_ pod: String, to destination: String, verdict: String) throws -> Flow {
+        var found: Flow?
+        try Stopwatch.wait("\(verdict) of \(destination) in the flow log", seconds: 2) {
+            found = flows(pod, to: destination).last { $0.verdict == verdict }
+            return found != nil
+        }
+        return try #require(found)
     }
 
     private func rows<Row: Decodable>(_ result: CommandResult) throws -> [Row] {

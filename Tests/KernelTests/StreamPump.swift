@@ -1,35 +1,43 @@
 import DemoNetwork
 import Foundation
-import Synchronization
 
 /// Uses a connection again and again on a thread of its own, until it is stopped or the connection fails.
 final class StreamPump: Sendable {
     struct Record: Sendable {
         var exchanges = 0
         var longestSeconds = 0.0
-        /// How and when the connection failed; nil: it did not.
+        /// How the connection failed; nil: it did not.
         var failure: EchoStream.Exchange?
+        /// By the stopwatch that was given.
         var failedAtSecond = 0.0
     }
 
-    private let shared = Mutex(Record())
-    private let stopping = Atomic<Bool>(false)
-    private let thread: NamespaceThread<Void>
+    private let flag = StopFlag()
+    private let thread: NamespaceThread<Record>
 
-    /// `lab` lends the thread; the connection belongs to its own namespace.
+    /// The lab lends the thread; the connection belongs to its own namespace.
     init(_ stream: EchoStream, every seconds: Double, in lab: DemoNetwork, watch: Stopwatch = Stopwatch()) throws {
-        let (record, isStopped) = (RecordBox(), RecordBox.Flag())
-        self.record = record
-        self.isStopped = isStopped
+        let flag = flag
         thread = try lab.node.startThread {
-            while !isStopped.value {
+            var record = Record()
+            while !flag.isSet {
                 let exchange = Stopwatch()
-                let result = stream.exchange()
-                let length = exchange.seconds
-                let goesOn = record.note(result, seconds: length, at: watch.seconds)
-                guard goesOn else { return }
-                Thread.sleep(forTimeInterval: max(0, seconds - length))
+                let result = stream.exchange(timeoutMilliseconds: 3_000)
+                record.longestSeconds = max(record.longestSeconds, exchange.seconds)
+                guard result == .echoed else {
+                    record.failure = result
+                    record.failedAtSecond = watch.seconds
+                    return record
+                }
+                record.exchanges += 1
+                exchange.sleep(untilSecond: seconds)
             }
+            return record
         }
+    }
+
+    func stop() throws -> Record {
+        flag.set()
+        return try thread.join()
     }
 }

@@ -1,10 +1,11 @@
 // The least that a program must do for queued packets: take up to 64 with one recvmmsg(2), accept all of them with one send.
 //
-//   nfqueue-loop QUEUE [PACKETS [MARK]]
+//   nfqueue-loop QUEUE [PACKETS [MARK [repeat]]]
 //
 // It binds the queue with the options of the daemon (256 bytes of each packet, GSO, forced socket buffer), reads nothing of a
-// packet but its id, and sets MARK as packet mark if it is given and not 0. It ends on SIGTERM or SIGINT, or after PACKETS (0: no
-// limit), and prints one line of JSON with the CPU time from the first packet on.
+// packet but its id, and sets MARK as packet mark if it is given and not 0. The verdict is NF_ACCEPT, with `repeat` NF_REPEAT, as
+// the daemon's is: the packet enters its chain again. It ends on SIGTERM or SIGINT, or after PACKETS (0: no limit), and prints one
+// line of JSON with the CPU time from the first packet on.
 #define _GNU_SOURCE
 #include "common.h"
 
@@ -55,13 +56,14 @@ static void bind_queue(struct mnl_socket *netlink, uint16_t queue) {
 }
 
 int main(int count, char **arguments) {
-    if (count < 2 || count > 4) {
-        fprintf(stderr, "usage: nfqueue-loop QUEUE [PACKETS [MARK]]\n");
+    if (count < 2 || count > 5 || (count == 5 && strcmp(arguments[4], "repeat") != 0)) {
+        fprintf(stderr, "usage: nfqueue-loop QUEUE [PACKETS [MARK [repeat]]]\n");
         return 2;
     }
     uint16_t queue = (uint16_t)number_argument(arguments[1], 65535);
     uint64_t packets_max = count > 2 ? number_argument(arguments[2], UINT32_MAX) : 0;
     uint32_t mark = count > 3 ? (uint32_t)number_argument(arguments[3], UINT32_MAX) : 0;
+    uint32_t decision = count > 4 ? NF_REPEAT : NF_ACCEPT;
     stop_on_signals();
 
     struct mnl_socket *netlink = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
@@ -110,7 +112,7 @@ int main(int count, char **arguments) {
             }
             const struct nfqnl_msg_packet_hdr *header = mnl_attr_get_payload(attribute);
             struct nlmsghdr *answer = begin(verdicts + used, NFQNL_MSG_VERDICT, queue, 0);
-            struct nfqnl_msg_verdict_hdr verdict = {.verdict = htonl(NF_ACCEPT), .id = header->packet_id};
+            struct nfqnl_msg_verdict_hdr verdict = {.verdict = htonl(decision), .id = header->packet_id};
             mnl_attr_put(answer, NFQA_VERDICT_HDR, sizeof verdict, &verdict);
             if (mark) mnl_attr_put_u32(answer, NFQA_MARK, htonl(mark));
             used += answer->nlmsg_len;

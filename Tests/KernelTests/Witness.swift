@@ -1,0 +1,42 @@
+import DemoNetwork
+import NetworkTypes
+
+/// Counts the packets that arrive at the internet's end of the node's link, whether anything there listens or not.
+struct Witness {
+    private let internet: DemoNetwork.Namespace
+    private let counter: String
+
+    /// Packets to this destination.
+    init(in lab: DemoNetwork, to destination: IPAddress) throws {
+        try self.init(lab, counter: "to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination)")
+    }
+
+    /// Packets with this source.
+    init(in lab: DemoNetwork, from source: IPAddress) throws {
+        try self.init(lab, counter: "from-\(source)", match: "\(Self.keyword(source)) saddr \(source)")
+    }
+
+    private init(_ lab: DemoNetwork, counter name: String, match: String) throws {
+        internet = lab.internet
+        // A table for each: names of counters are plain words.
+        counter = String(name.map { $0.isLetter || $0.isNumber ? $0 : "_" })
+        for command in [
+            "add table inet witness_\(counter)", "add counter inet witness_\(counter) seen",
+            "add chain inet witness_\(counter) arrivals { type filter hook prerouting priority -400; }",
+            "add rule inet witness_\(counter) arrivals iifname eth0 \(match) counter name seen",
+        ] {
+            let result = try internet.run(["nft", command])
+            guard result.isSuccess else { throw Problem("nft \(command): \(result.stderr)") }
+        }
+    }
+
+    private static func keyword(_ address: IPAddress) -> String { address.family == .v4 ? "ip" : "ip6" }
+
+    func packets() throws -> Int {
+        let result = try internet.run(["nft", "list counter inet witness_\(counter) seen"])
+        guard let match = result.stdout.firstMatch(of: /packets ([0-9]+)/), let packets = Int(match.1) else {
+            throw Problem("no counter: \(result.stdout) \(result.stderr)")
+        }
+        return packets
+    }
+}

@@ -1,0 +1,17 @@
+import ArgumentParser
+
+struct AllCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "all", abstract: "Every measurement, one table.")
+
+    @OptionGroup var options: BenchOptions
+
+    mutating func run() throws {
+        print("Machine: \(Machine.text)\n")
+        var table = ResultTable()
+        let measurements: [(BenchOptions) throws -> ResultTable] = [
+            VerdictCommand.measure, CachedAnswerCommand.measure, MissCommand.measure, ConnectCommand.measure, TrieCommand.measure,
+        ]
+        for measure in measurements { table.add(try measure(options)) }
+        print(table.markdown)
+    }
+}

@@ -1,0 +1,104 @@
+import DemoNetwork
+import Foundation
+import NetfilterTables
+import NetworkTypes
+
+/// A small network with one policed pod, and in its node the daemon, our table alone, or nothing.
+final class BenchLab {
+    let network: DemoNetwork
+    let pod: DemoNetwork.Pod
+    private(set) var daemon: ChildProcess?
+
+    static let resolver = IPAddress(v4: 0xa9fe_140a)
+    /// The uplink's far end, from which the daemon takes queries without policing them.
+    private static let outsider = "10.99.0.2"
+
+    init(servesWeb: Bool = false) throws {
+        var configuration = LabConfiguration()
+        configuration.pods = [.init(name: "pod-a", labels: ["app": "shop"])]
+        configuration.startsWebServers = servesWeb
+        configuration.startsEchoServers = false
+        network = try DemoNetwork(configuration: configuration)
+        try network.start()
+        guard let pod = network.pod("pod-a") else { throw BenchError("the lab has no pod") }
+        self.pod = pod
+        do {
+            try FileManager.default.createDirectory(atPath: policyFolder, withIntermediateDirectories: true)
+            try write(BenchPolicy.text, "policies/policy.yaml")
+            try write(network.workloadEndpointYAML(), "policies/endpoints.yaml")
+        } catch {
+            network.stop()
+            throw error
+        }
+    }
+
+    deinit { stop() }
+
+    func stop() {
+        daemon?.kill(SIGTERM)
+        _ = daemon?.wait(timeoutSeconds: 3)
+        daemon = nil
+        network.stop()
+    }
+
+    var policyFolder: String { path("policies") }
+
+    func path(_ name: String) -> String { "\(network.directory)/\(name)" }
+
+    func write(_ text: String, _ name: String) throws { try text.write(toFile: path(name), atomically: true, encoding: .utf8) }
+
+    // MARK: What decides
+
+    /// Starts the daemon with the bench's policy and waits until it is ready.
+    func startDaemon(_ program: String) throws {
+        try write(
+            """
+            policies: policies
+            runtimeDirectory: \(path("run"))
+            workloadInterfaces: ["cali*"]
+            dns:
+              listen: ["\(Self.resolver)"]
+              upstreams: ["\(DemoNetwork.nameServerAddresses[0])"]
+              allowFrom: ["\(Self.outsider)/32"]
+            bindings:
+              namesPerClient: 65536
+            """, "exeat.yaml")
+        let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))
+        self.daemon = daemon
+        for _ in 0..<400 {
+            if try network.node.run(["curl", "-sf", "-m", "1", "http://127.0.0.1:9253/ready"], timeoutSeconds: 2).isSuccess { return }
+            guard daemon.isRunning else { break }
+            usleep(25_000)
+        }
+        throw BenchError("the daemon is not ready: \((try? String(contentsOfFile: path("daemon.log"), encoding: .utf8)) ?? "")")
+    }
+
+    /// The daemon's table without the daemon: somebody else answers the queue and the DNS queries.
+    func installTable(queue: UInt16) throws {
+        let known = pod.addresses.map { KnownEndpoint(interface: pod.interfaceOnNode, address: $0) }
+        let contents = TableContents(
+            known: Set(known), policed: Set(pod.addresses), current: Dictionary(uniqueKeysWithValues: pod.addresses.map { ($0, 1) }))
+        try network.node.withThread {
+            let features = try TableSocket.probe()
+            guard let backend = features.queueBackend else { throw BenchError("this kernel has no NFQUEUE") }
+            var table = try TableSocket()
+            try table.install(
+                TableConfiguration(
+                    workloadInterfaces: ["cali*"], queues: queue...queue, dnsListen: [Self.resolver], interceptDNS: true,
+                    queueBackend: backend, ownership: .none),
+                contents: contents)
+        }
+    }
+
+    /// The daemon's metrics: a sample's name with its labels -> value.
+    func metrics() throws -> [String: Double] {
+        let page = try network.node.run(["curl", "-sf", "-m", "5", "http://127.0.0.1:9253/metrics"])
+        guard page.isSuccess else { throw BenchError("no metrics") }
+        var samples: [String: Double] = [:]
+        for line in page.stdout.split(separator: "\n") where !line.hasPrefix("#") {
+            guard let space = line.lastIndex(of: " "), let value = Double(line[line.index(after: space)...]) else { continue }
+            samples[String(line[..<space])] = value
+        }
+        return samples
+    }
+}

@@ -1,0 +1,19 @@
+import Foundation
+
+/// CPU time of running processes.
+enum CPUTime {
+    /// User and system time of all threads of a process that live now, nanoseconds (`/proc/PID/task/TID/schedstat`, proc(5): the
+    /// scheduler's own account, not the tick's).
+    static func nanoseconds(of process: Int32) throws -> UInt64 {
+        var total: UInt64 = 0
+        for thread in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task") {
+            guard let text = try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/schedstat", encoding: .utf8),
+                let first = text.split(separator: " ").first, let value = UInt64(first)
+            else { continue }
+            total += value
+        }
+        return total
+    }
+
+    static func nowNanoseconds() -> UInt64 { UInt64(DispatchTime.now().uptimeNanoseconds) }
+}

@@ -1,0 +1,155 @@
+import ArgumentParser
+import DemoNetwork
+import Foundation
+import NetworkTypes
+
+struct CachedAnswerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cached", abstract: "CPU per cached DNS answer, against a bare UDP echo, unbound and dnsmasq.")
+
+    @OptionGroup var options: BenchOptions
+
+    mutating func run() throws { print(try Self.measure(options).markdown) }
+
+    private static let nameCount = 1_000
+
+    /// A server that is asked, from a namespace of its own lab.
+    private struct Subject {
+        let name: String
+        let process: ChildProcess
+        let load: DNSLoad
+
+        /// CPU per answer, nanoseconds, over one run.
+        func cost(_ times: Int) throws -> Double {
+            let before = try CPUTime.nanoseconds(of: process.pid)
+            let answers = try load.run(times: times)
+            return Double(try CPUTime.nanoseconds(of: process.pid) - before) / answers
+        }
+    }
+
+    static func measure(_ options: BenchOptions) throws -> ResultTable {
+        // The daemon's node; one with the daemon's table but an echo in the daemon's place; one without any table.
+        let enforced = try BenchLab()
+        defer { enforced.stop() }
+        let ruled = try BenchLab()
+        defer { ruled.stop() }
+        let plain = try BenchLab()
+        defer { plain.stop() }
+        let labs = [enforced, ruled, plain]
+        let questions = DNSLoad.questions(nameCount, series: "c")
+        for lab in labs { try lab.write(questions, "questions") }
+        try enforced.startDaemon(try options.program())
+        guard let daemon = enforced.daemon else { throw BenchError("no daemon") }
+        try ruled.installTable(queue: 100)
+
+        let query = DNSLoad.query("nc000000.\(BenchPolicy.zone)")
+        let reply = try enforced.pod.namespace.withThread { LabClient.udp(to: BenchLab.resolver, port: 53, payload: query).reply }
+        guard reply.count > query.count else { throw BenchError("the daemon does not answer") }
+        func echo(_ lab: BenchLab) throws -> ChildProcess {
+            try MeasuredProgram(
+                [try options.anchor("udp-echo"), "\(BenchLab.resolver)", "53", "\(reply.count)"], in: lab.network.node,
+                output: lab.path("echo.out")
+            ).process
+        }
+        let plainEcho = try echo(plain)
+        let ruledEcho = try echo(ruled)
+        let unbound = try startUnbound(plain, port: 5301)
+        let dnsmasq = try startDnsmasq(plain, port: 5302)
+
+        func subject(_ name: String, _ process: ChildProcess, _ lab: BenchLab, port: UInt16 = 53, inside: Bool = true) -> Subject {
+            Subject(
+                name: name, process: process,
+                load: DNSLoad(
+                    namespace: inside ? lab.pod.namespace : lab.network.internet, server: "\(BenchLab.resolver)", port: port,
+                    questions: lab.path("questions")))
+        }
+        let subjects = [
+            subject("policed", daemon, enforced), subject("unpoliced", daemon, enforced, inside: false),
+            subject("echo", plainEcho, plain), subject("echo again", plainEcho, plain),
+            subject("echo behind the rules", ruledEcho, ruled), subject("echo behind the rules again", ruledEcho, ruled),
+            subject("unbound", unbound, plain, port: 5301), subject("dnsmasq", dnsmasq, plain, port: 5302),
+        ]
+        // The first round fills the caches.
+        for subject in subjects { try subject.load.run(times: 2, outstanding: 20) }
+        let times = options.quick ? 10 : 40
+        var costs: [String: [Double]] = [:]
+        for round in 0..<BenchOptions.pairs {
+            for place in subjects.indices {
+                let subject = subjects[(place + round) % subjects.count]
+                costs[subject.name, default: []].append(try subject.cost(times))
+            }
+        }
+
+        func values(_ name: String) -> [Double] { costs[name] ?? [] }
+        func text(_ name: String) -> String { "\((values(name).median / 1000).rounded(2)) µs" }
+        func row(_ what: String, _ measured: String, _ anchor: String, again: String?, bar: ResultTable.Bar?) -> ResultTable.Row {
+            .init(
+                what: what, measured: text(measured), anchor: text(anchor), ratio: Interval(ratiosOf: values(measured), to: values(anchor)),
+                anchorSpread: again.map { Interval(ratiosOf: values($0), to: values(anchor)) }, bar: bar)
+        }
+        let bar = ResultTable.Bar.ratioAtMost(1.25)
+        let (bare, ruledName) = ("echo", "echo behind the rules")
+        var table = ResultTable()
+        table.add(row("Cached answer, policed client, against the echo behind the same rules", "policed", ruledName, again: "\(ruledName) again", bar: bar))
+        table.add(row("Cached answer, unpoliced client, against the echo behind the same rules", "unpoliced", ruledName, again: nil, bar: bar))
+        table.add(row("Cached answer, policed client, against the bare echo, no rules at all", "policed", bare, again: "\(bare) again", bar: bar))
+        table.add(row("Cached answer, unpoliced client, against the bare echo", "unpoliced", bare, again: nil, bar: bar))
+        table.add(row("unbound, cached, against the bare echo", "unbound", bare, again: nil, bar: nil))
+        table.add(row("dnsmasq, cached, against the bare echo", "dnsmasq", bare, again: nil, bar: nil))
+        table.add(row("Cached answer, policed client, against unbound", "policed", "unbound", again: nil, bar: nil))
+        table.add(row("Cached answer, policed client, against dnsmasq", "policed", "dnsmasq", again: nil, bar: nil))
+        return table
+    }
+
+    private static func startUnbound(_ lab: BenchLab, port: UInt16) throws -> ChildProcess {
+        try lab.write(
+            """
+            server:
+              interface: \(BenchLab.resolver)@\(port)
+              port: \(port)
+              access-control: 0.0.0.0/0 allow
+              do-daemonize: no
+              username: ""
+              chroot: ""
+              directory: "\(lab.network.directory)"
+              pidfile: ""
+              use-syslog: no
+              num-threads: 1
+              so-rcvbuf: 4m
+              minimal-responses: yes
+              module-config: "iterator"
+              do-not-query-localhost: no
+            remote-control:
+              control-enable: no
+            forward-zone:
+              name: "."
+              forward-addr: \(DemoNetwork.nameServerAddresses[0])
+            """, "unbound.conf")
+        let process = try lab.network.node.spawn(["unbound", "-d", "-c", lab.path("unbound.conf")], output: lab.path("unbound.log"))
+        try waitForAnswer(lab, port, process, "unbound")
+        return process
+    }
+
+    private static func startDnsmasq(_ lab: BenchLab, port: UInt16) throws -> ChildProcess {
+        let process = try lab.network.node.spawn(
+            [
+                "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=root",
+                "--cache-size=10000", "--server=\(DemoNetwork.nameServerAddresses[0])", "--port=\(port)", "--bind-interfaces",
+                "--listen-address=\(BenchLab.resolver)",
+            ], output: lab.path("dnsmasq.log"))
+        try waitForAnswer(lab, port, process, "dnsmasq")
+        return process
+    }
+
+    private static func waitForAnswer(_ lab: BenchLab, _ port: UInt16, _ process: ChildProcess, _ name: String) throws {
+        for _ in 0..<100 {
+            let answer = try lab.pod.namespace.withThread {
+                LabClient.resolve("probe.\(BenchPolicy.zone)", server: BenchLab.resolver, port: port, timeoutMilliseconds: 100)
+            }
+            if answer.addresses.count == 1 { return }
+            guard process.isRunning else { break }
+            usleep(20_000)
+        }
+        throw BenchError("\(name) does not answer: \((try? String(contentsOfFile: lab.path("\(name).log"), encoding: .utf8)) ?? "")")
+    }
+}
