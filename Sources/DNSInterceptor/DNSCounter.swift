@@ -61,7 +61,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .wrongForm: ("wrong_replies_total", [("reason", "form")])
         case .upstreamDown: ("upstream_down_total", [])
         case .tcpAccepted: ("tcp_connections_total", [])
-        case .tcpOpen: ("tcp_connections", [])
+        case .tcpOpen: ("tcp_connections_open", [])
         case .tcpRefusedTotal: ("tcp_closed_total", [("reason", "connections_max")])
         case .tcpRefusedPerClient: ("tcp_closed_total", [("reason", "connections_per_client_max")])
         case .tcpIdleClosed: ("tcp_closed_total", [("reason", "idle")])

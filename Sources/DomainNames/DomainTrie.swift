@@ -59,21 +59,21 @@ public struct DomainTrie: Sendable {
             if depth < count {
                 let star = Int(nodes[node].star)
                 if star >= 0 {
-                    append(star, to: &result, start)
+                    append(star, to: &result)
                     var counts = nodes[star].leadingCounts
                     while counts != 0 {
                         let leading = counts.trailingZeroBitCount
                         counts &= counts - 1
                         guard depth + 1 + leading <= count else { break }
                         let from = Int(offsets[count - leading])
-                        if let child = edges.child(of: star, bytes, from, bytes.count - from) { append(child, to: &result, start) }
+                        if let child = edges.child(of: star, bytes, from, bytes.count - from) { append(child, to: &result) }
                     }
                 }
                 let one = Int(nodes[node].one)
-                if one >= 0, depth == count - 1 { append(one, to: &result, start) }
+                if one >= 0, depth == count - 1 { append(one, to: &result) }
             }
             if depth == count {
-                append(node, to: &result, start)
+                append(node, to: &result)
                 return
             }
             let from = Int(offsets[depth]) + 1
@@ -83,18 +83,39 @@ public struct DomainTrie: Sendable {
         }
     }
 
-    /// Patterns that one node holds have distinct numbers; those of several nodes may meet.
-    private func append(_ node: Int, to result: inout [UInt32], _ start: Int) {
+    /// A node's numbers are distinct. Those of several nodes may meet: see ``makeDistinct(_:_:)``.
+    private func append(_ node: Int, to result: inout [UInt32]) {
         let first = Int(nodes[node].firstNumber)
-        let end = result.count
-        for index in first..<(first + Int(nodes[node].numberCount)) {
-            let number = numbers[index]
-            var isThere = false
-            for earlier in start..<end where result[earlier] == number {
-                isThere = true
-                break
-            }
-            if !isThere { result.append(number) }
+        result.append(contentsOf: numbers[first..<(first + Int(nodes[node].numberCount))])
+    }
+
+    /// Leaves each number of `result[start...]` once. A heap sort: it needs no memory, and its time is bounded however the
+    /// numbers came (n log n), while policy authors choose how many lists name the same domains.
+    private static func makeDistinct(_ result: inout [UInt32], _ start: Int) {
+        let count = result.count - start
+        for root in stride(from: count / 2 - 1, through: 0, by: -1) { siftDown(&result, start, root, count) }
+        for end in stride(from: count - 1, to: 0, by: -1) {
+            result.swapAt(start, start + end)
+            siftDown(&result, start, 0, end)
         }
+        var kept = start
+        for index in (start + 1)..<result.count where result[index] != result[kept] {
+            kept += 1
+            result[kept] = result[index]
+        }
+        result.removeLast(result.count - kept - 1)
+    }
+
+    private static func siftDown(_ result: inout [UInt32], _ start: Int, _ root: Int, _ count: Int) {
+        let value = result[start + root]
+        var hole = root
+        while 2 * hole + 1 < count {
+            var child = 2 * hole + 1
+            if child + 1 < count, result[start + child + 1] > result[start + child] { child += 1 }
+            guard result[start + child] > value else { break }
+            result[start + hole] = result[start + child]
+            hole = child
+        }
+        result[start + hole] = value
     }
 }

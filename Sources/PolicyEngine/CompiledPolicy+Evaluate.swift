@@ -43,8 +43,12 @@ extension CompiledPolicy {
                 }
                 step += passes ? Int(current.stepsToNextTier) : 1
             case .tierDeny:
-                return PolicyDecision(
-                    reason: missedForName ? .addressNotResolved : .tierDefaultDeny, rule: current.description, selector: anyNameSelector)
+                var reason = VerdictReason.tierDefaultDeny
+                if missedForName {
+                    let isResolved = bindings.isBound(id, to: flow.destination, selector: anyNameSelector)
+                    reason = isResolved ? .nameNotAllowed : .addressNotResolved
+                }
+                return PolicyDecision(reason: reason, rule: current.description, selector: anyNameSelector)
             case .tierPass:
                 step += 1
             }

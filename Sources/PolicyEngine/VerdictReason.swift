@@ -11,8 +11,11 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     case policyDeny
     /// A tier selects the endpoint, no rule matched, and its default action is Deny.
     case tierDefaultDeny
-    /// As `tierDefaultDeny`, and a domain rule would have matched had the endpoint resolved this address under a name of the rule.
+    /// As `tierDefaultDeny`, and a domain rule would have matched had the endpoint resolved this address: it holds no live
+    /// binding for it.
     case addressNotResolved
+    /// As `addressNotResolved`, but the endpoint holds the address under other names than those of the rule.
+    case nameNotAllowed
     /// `unselectedEndpoints: deny`, and no policy selects the endpoint.
     case noPolicyDeny
 
@@ -30,6 +33,7 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
         case .policyDeny: "policy_deny"
         case .tierDefaultDeny: "tier_default_deny"
         case .addressNotResolved: "address_not_resolved"
+        case .nameNotAllowed: "name_not_allowed"
         case .noPolicyDeny: "no_policy_deny"
         case .unknownEndpoint: "unknown_endpoint"
         case .malformedPacket: "malformed_packet"

@@ -26,7 +26,8 @@ struct MatchSelector: ParsableCommand {
         if batch {
             BatchRows.run { row in
                 guard let text = row["selector"] as? String else { return .failure("selector is missing") }
-                return Self.match(text, row["labels"] as? [String: String] ?? [:])
+                guard let labels = (row["labels"] ?? [:]) as? [String: String] else { return .failure("labels must be texts by name") }
+                return Self.match(text, labels)
             }
             return
         }

@@ -89,7 +89,7 @@ struct AddressTableTests {
         #expect(!bindings.isBound("192.0.2.1", at: 61, .liveOrDraining))
     }
 
-    /// One writer publishes, lengthens and withdraws for about a second while two threads read. Every address has an expiry
+    /// One writer publishes, lengthens and withdraws for about a second while three threads read. Every address has an expiry
     /// of its own: a reader that sees a slot half of one binding and half of another would see a wrong one.
     @Test func `readers beside the writer see whole entries only and never miss what stays`() throws {
         var compiler = PolicyCompiler()
@@ -104,7 +104,7 @@ struct AddressTableTests {
         )
         let table = AddressTable(slots: 1_024, seed: (5, 6))
         let lasting = (0..<50).map { IPAddress(v4: 0xcb00_7100 + UInt32($0)) }
-        let changing = (0..<300).map { IPAddress(v4: 0xc000_0000 + UInt32($0)) }
+        let changing = (0..<9).map { IPAddress(v4: 0xc000_0000 + UInt32($0)) }
         let begin = Instant(seconds: 1_000)
         let isReady = Atomic<Bool>(false)
         let isOver = Atomic<Bool>(false)
@@ -138,12 +138,13 @@ struct AddressTableTests {
             while !isReady.load(ordering: .acquiring) {}
             var (wrong, lost, found) = (0, 0, 0)
             while !isOver.load(ordering: .acquiring) {
-                for (index, address) in changing.enumerated() {
-                    let limit = begin.advanced(bySeconds: UInt64(index) + 1)
-                    if table.isBound(TestPolicy.web, to: address, selector: selector, now: limit, liveness: .live) { found += 1 }
-                    let beyond = limit.advanced(byNanoseconds: 1)
-                    if table.isBound(TestPolicy.web, to: address, selector: selector, now: beyond, liveness: .live) { wrong += 1 }
-                    if let record = table.record(TestPolicy.web, address, selector), record >= 4_096 { wrong += 1 }
+                for _ in 0..<50 {
+                    for (index, address) in changing.enumerated() {
+                        let limit = begin.advanced(bySeconds: UInt64(index) + 1)
+                        let beyond = limit.advanced(byNanoseconds: 1)
+                        if table.isBound(TestPolicy.web, to: address, selector: selector, now: beyond, liveness: .live) { wrong += 1 }
+                        if index == 0, table.isBound(TestPolicy.web, to: address, selector: selector, now: begin, liveness: .live) { found += 1 }
+                    }
                 }
                 for address in lasting
                 where !table.isBound(TestPolicy.web, to: address, selector: selector, now: Instant(seconds: 900_000), liveness: .live) {
@@ -154,7 +155,7 @@ struct AddressTableTests {
             missed.add(lost, ordering: .relaxed)
             seen.add(found, ordering: .relaxed)
         }
-        onThreads({ write() }, { read() }, { read() })
+        onThreads({ write() }, { read() }, { read() }, { read() })
         #expect(torn.load(ordering: .relaxed) == 0)
         #expect(missed.load(ordering: .relaxed) == 0)
         #expect(seen.load(ordering: .relaxed) > 0)
