@@ -94,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "exeat-bench",
             dependencies: [
-                "Daemon", "DemoNetwork", "EnforcementTesting",
+                "NetworkTypes", "DomainNames", "PolicyEngine", "Enforcement", "NetfilterQueue", "NetfilterTables", "Datastores", "Daemon",
+                "DemoNetwork",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "bench/Sources",
@@ -124,6 +125,7 @@ let package = Package(
             ["NetworkTypes", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "CLinux", "CAllocationCounter"]),
         .testTarget(name: "DatastoresTests", dependencies: ["Datastores"], exclude: ["Broken"], swiftSettings: strict),
         tests("KernelTests", ["NetworkTypes", "DemoNetwork"]),
+        tests("CommandLineTests", ["NetworkTypes", "DemoNetwork"]),
     ],
     swiftLanguageModes: [.v6]
 )

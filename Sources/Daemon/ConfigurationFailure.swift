@@ -4,7 +4,14 @@ import PolicyModel
 public struct ConfigurationFailure: Error, CustomStringConvertible, Sendable {
     public let diagnostics: [PolicyDiagnostic]
 
-    public init(diagnostics: [PolicyDiagnostic]) { self.diagnostics = diagnostics }
+    /// The configuration with defaults in place of what is wrong, if at least the workload interfaces could be read: enough to
+    /// close them.
+    let readSoFar: ExeatConfiguration?
+
+    public init(diagnostics: [PolicyDiagnostic], readSoFar: ExeatConfiguration? = nil) {
+        self.diagnostics = diagnostics
+        self.readSoFar = readSoFar
+    }
 
     public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
 }

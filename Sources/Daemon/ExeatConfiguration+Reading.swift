@@ -23,7 +23,10 @@ extension ExeatConfiguration {
         if let node = nodes.first, node.kind != .null {
             configuration.read(ConfigurationField(node, path: ""), &problems)
         }
-        guard problems.errorCount == 0 else { throw ConfigurationFailure(diagnostics: problems.diagnostics) }
+        guard problems.errorCount == 0 else {
+            throw ConfigurationFailure(
+                diagnostics: problems.diagnostics, readSoFar: configuration.workloadInterfaces.isEmpty ? nil : configuration)
+        }
         let folder = file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         func absolute(_ path: String) -> String { path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)" }
         configuration.policies = absolute(configuration.policies)

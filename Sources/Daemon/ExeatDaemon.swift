@@ -33,10 +33,22 @@ public final class ExeatDaemon: @unchecked Sendable {
     ///
     /// Ending by a signal leaves the table and the holder: workloads then reach nothing new until the next start.
     public static func run(configurationFile: String) async throws {
-        let configuration = try ExeatConfiguration.read(file: configurationFile)
         var logger = Logger(label: "exeat")
         logger.logLevel = .info
         signal(SIGPIPE, SIG_IGN)
+        let configuration: ExeatConfiguration
+        do throws(ConfigurationFailure) {
+            configuration = try ExeatConfiguration.read(file: configurationFile)
+        } catch {
+            // Closed by what could be read of it.
+            if let partial = error.readSoFar {
+                try makeDirectory(partial.runtimeDirectory)
+                failStart(partial, logger)
+            } else {
+                logger.critical("the configuration names no workload interfaces: nothing could be closed, what was in force stays")
+            }
+            throw error
+        }
         try makeDirectory(configuration.runtimeDirectory)
         let watch = FolderWatch(PolicyFolder(paths: [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])))
         let load = watch.load()
@@ -120,7 +132,9 @@ public final class ExeatDaemon: @unchecked Sendable {
         let limits = configuration.bindings
         let storeMemory = try MappedFile.map("\(directory)/bindings", byteCount: BindingStore.byteCount(capacity: limits.bindings))
         let store = BindingStore(storeMemory, capacity: limits.bindings, bootMark: MappedFile.bootMark())
-        let addresses = AddressTable(slots: limits.bindings * 4, seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+        let addresses = AddressTable(
+            try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 4)),
+            seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let names = NameTable(limits: limits, table: addresses, store: store, policy: policy, now: BootClock.now())
         let recovered = names.bindingCount
         let gate = DNSGate(

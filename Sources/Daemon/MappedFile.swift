@@ -13,6 +13,17 @@ enum MappedFile {
         guard let base = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), unsafe base != MAP_FAILED else {
             throw DaemonError("cannot map \(path)", code: errno)
         }
+        return unsafe owner(of: base, byteCount)
+    }
+
+    /// Zeroed memory of the process's own; pages that nobody touched take none.
+    static func anonymous(byteCount: Int) throws(DaemonError) -> SharedMemory {
+        guard let base = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), unsafe base != MAP_FAILED
+        else { throw DaemonError("cannot map \(byteCount) bytes", code: errno) }
+        return unsafe owner(of: base, byteCount)
+    }
+
+    private static func owner(of base: UnsafeMutableRawPointer, _ byteCount: Int) -> SharedMemory {
         let address = Int(bitPattern: base)
         // Sound: the mapping is released once, by the last owner of the memory.
         return unsafe SharedMemory(base: base, byteCount: byteCount) {

@@ -40,9 +40,17 @@ public struct DomainTrie: Sendable {
     }
 
     /// Appends the number of every list with a pattern that matches, each once. Allocates nothing but growth of the array.
+    ///
+    /// Numbers that several matching patterns share are taken out at the end, so the array may need room for repeats.
     public func appendNumbers(matching name: DomainName, to result: inout [UInt32]) {
-        let bytes = name.rootFirst
         let start = result.count
+        // A node's numbers are distinct; only those of several nodes may meet.
+        if appendAll(matching: name, to: &result) > 1 { Self.makeDistinct(&result, start) }
+    }
+
+    /// Appends the numbers of every node that matches, and counts the nodes that had some.
+    private func appendAll(matching name: DomainName, to result: inout [UInt32]) -> Int {
+        let bytes = name.rootFirst
         // Where each label begins; a name has at most 127 labels.
         var offsets = InlineArray<129, UInt16>(repeating: 0)
         var count = 0
@@ -55,38 +63,40 @@ public struct DomainTrie: Sendable {
         offsets[count] = UInt16(bytes.count)
         var node = 0
         var depth = 0
+        var matchCount = 0
         while true {
             if depth < count {
                 let star = Int(nodes[node].star)
                 if star >= 0 {
-                    append(star, to: &result)
+                    matchCount += append(star, to: &result)
                     var counts = nodes[star].leadingCounts
                     while counts != 0 {
                         let leading = counts.trailingZeroBitCount
                         counts &= counts - 1
                         guard depth + 1 + leading <= count else { break }
                         let from = Int(offsets[count - leading])
-                        if let child = edges.child(of: star, bytes, from, bytes.count - from) { append(child, to: &result) }
+                        if let child = edges.child(of: star, bytes, from, bytes.count - from) { matchCount += append(child, to: &result) }
                     }
                 }
                 let one = Int(nodes[node].one)
-                if one >= 0, depth == count - 1 { append(one, to: &result) }
+                if one >= 0, depth == count - 1 { matchCount += append(one, to: &result) }
             }
             if depth == count {
-                append(node, to: &result)
-                return
+                return matchCount + append(node, to: &result)
             }
             let from = Int(offsets[depth]) + 1
-            guard let child = edges.child(of: node, bytes, from, Int(offsets[depth + 1]) - from) else { return }
+            guard let child = edges.child(of: node, bytes, from, Int(offsets[depth + 1]) - from) else { return matchCount }
             node = child
             depth += 1
         }
     }
 
-    /// A node's numbers are distinct. Those of several nodes may meet: see ``makeDistinct(_:_:)``.
-    private func append(_ node: Int, to result: inout [UInt32]) {
+    /// 1 if the node has numbers, else 0.
+    private func append(_ node: Int, to result: inout [UInt32]) -> Int {
         let first = Int(nodes[node].firstNumber)
-        result.append(contentsOf: numbers[first..<(first + Int(nodes[node].numberCount))])
+        let end = first + Int(nodes[node].numberCount)
+        for index in first..<end { result.append(numbers[index]) }
+        return end > first ? 1 : 0
     }
 
     /// Leaves each number of `result[start...]` once. A heap sort: it needs no memory, and its time is bounded however the

@@ -37,15 +37,28 @@ public final class AddressTable: @unchecked Sendable {
     private let seed: (UInt64, UInt64)
     private var usedSlots = 0
 
-    /// `slots` is rounded up to a power of two; take four times the bindings that it is to hold.
-    public init(slots: Int, seed: (UInt64, UInt64)) {
+    /// Bytes for a table of at least `slots` slots, which are rounded up to a power of two. Take four times the bindings that it is
+    /// to hold.
+    public static func byteCount(slots: Int) -> Int {
         var count = 1024
         while count < slots { count *= 2 }
-        memory = SharedMemory(byteCount: count * Self.slotBytes)
+        return count * slotBytes
+    }
+
+    /// A table in zeroed memory of `byteCount(slots:)` bytes. Pages that no binding falls into need not exist.
+    public init(_ memory: SharedMemory, seed: (UInt64, UInt64)) {
+        let count = memory.byteCount / Self.slotBytes
+        precondition(count.nonzeroBitCount == 1, "the bytes of a table are a power of two")
+        self.memory = memory
         // Sound: the memory is zeroed, large enough and aligned, and Atomic<UInt64> has the layout of UInt64.
         unsafe words = memory.base.assumingMemoryBound(to: Atomic<UInt64>.self)
         mask = count - 1
         self.seed = seed
+    }
+
+    /// A table in plain memory.
+    public convenience init(slots: Int, seed: (UInt64, UInt64)) {
+        self.init(SharedMemory(byteCount: Self.byteCount(slots: slots)), seed: seed)
     }
 
     // MARK: Reading, from any thread

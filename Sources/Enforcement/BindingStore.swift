@@ -3,7 +3,7 @@ import NetworkTypes
 
 /// The bindings as they outlive the process: fixed records in a memory-mapped file.
 ///
-///     header (4096 bytes): magic, layout version, record bytes, capacity, boot time mark
+///     header (4096 bytes): magic, layout version, record bytes, capacity, boot mark, records used
 ///     record (320 bytes):  [state 4][client 4][expiry 8][upper 8][lower 8][family 1][name length 1][0 2][checksum 4][name 254...]
 ///
 /// A record is written while its state is free and then given its state, so that a crash in between leaves a free record;
@@ -26,8 +26,9 @@ public final class BindingStore: @unchecked Sendable {
     }
 
     private static let magic: UInt64 = 0x4578_6561_7442_696e  // "ExeatBin"
+    private static let unfinished: UInt64 = 1
     /// Change it with the layout: another version's file is not read but begun anew.
-    private static let layoutVersion: UInt32 = 1
+    private static let layoutVersion: UInt32 = 2
     private static let headerBytes = 4096
     static let recordBytes = 320
 
@@ -51,21 +52,32 @@ public final class BindingStore: @unchecked Sendable {
             && base.load(fromByteOffset: 24, as: UInt64.self) == bootMark
         wasKept = isKept
         if !isKept {
-            unsafe base.storeBytes(of: 0, as: UInt64.self)
-            for record in 0..<capacity {
-                let offset = Self.headerBytes + record * Self.recordBytes
-                // Reading first keeps untouched pages of a sparse file untouched.
-                if unsafe base.load(fromByteOffset: offset, as: UInt32.self) != 0 {
-                    unsafe base.storeBytes(of: 0, toByteOffset: offset, as: UInt32.self)
+            // A new file is all zeros, and its pages are left untouched. What holds anything else is cleared; a start that dies
+            // in between leaves a header that says so.
+            let isNew = unsafe base.load(as: UInt64.self) == 0
+            unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
+            if !isNew {
+                for record in 0..<capacity {
+                    unsafe base.storeBytes(of: 0, toByteOffset: Self.headerBytes + record * Self.recordBytes, as: UInt32.self)
                 }
             }
             unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
             unsafe base.storeBytes(of: UInt32(Self.recordBytes), toByteOffset: 12, as: UInt32.self)
             unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
             unsafe base.storeBytes(of: bootMark, toByteOffset: 24, as: UInt64.self)
+            unsafe base.storeBytes(of: 0, toByteOffset: 32, as: UInt64.self)
             unsafe base.storeBytes(of: Self.magic, as: UInt64.self)
         }
     }
+
+    /// No record at or beyond this was ever written; what lies there is free.
+    private(set) var usedCount: Int {
+        get { min(Int(clamping: unsafe memory.base.load(fromByteOffset: 32, as: UInt64.self)), capacity) }
+        set { unsafe memory.base.storeBytes(of: UInt64(newValue), toByteOffset: 32, as: UInt64.self) }
+    }
+
+    /// After recovery: records from here on are free.
+    func setUsedCount(_ count: Int) { usedCount = count }
 
     /// Whether the memory held a store of this layout, size and boot.
     public let wasKept: Bool
@@ -73,6 +85,7 @@ public final class BindingStore: @unchecked Sendable {
     func write(_ record: Int, client: EndpointID, address: IPAddress, name: DomainName, expiry: Instant) {
         let at = unsafe memory.base + (Self.headerBytes + record * Self.recordBytes)
         let bytes = name.rootFirst
+        if record >= usedCount { usedCount = record + 1 }
         unsafe at.storeBytes(of: State.free.rawValue, as: UInt32.self)
         unsafe at.storeBytes(of: client.rawValue, toByteOffset: 4, as: UInt32.self)
         unsafe at.storeBytes(of: expiry.nanoseconds, toByteOffset: 8, as: UInt64.self)

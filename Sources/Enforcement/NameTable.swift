@@ -87,7 +87,7 @@ public struct NameTable: ~Copyable {
     private mutating func recover(now: Instant) {
         guard store.wasKept else { return }
         let latest = now.advanced(bySeconds: UInt64(max(limits.ceilingSeconds, limits.floorSeconds)) + UInt64(limits.graceSeconds))
-        for number in 0..<store.capacity {
+        for number in 0..<store.usedCount {
             guard let entry = store.entry(number) else { continue }
             store.setState(number, .free)
             let isRecent = entry.expiry.advanced(bySeconds: Self.sweepSecondsMax) >= now
@@ -97,6 +97,7 @@ public struct NameTable: ~Copyable {
             table.noteAdmission(entry.client, entry.address, now: Instant(nanoseconds: 1))
             counters.recovered += 1
         }
+        store.setUsedCount(records.count)
     }
 
     public var bindingCount: Int { byTriple.count }

@@ -13,7 +13,7 @@ public final class VerdictCounters: Sendable {
 
     func noteBatch(policyVersion: UInt32) { seenPolicy.store(policyVersion, ordering: .releasing) }
 
-    func note(_ reason: VerdictReason, isAllowed: Bool, detail: UInt8) {
+    func note(_ reason: VerdictReason, detail: UInt8) {
         storage.increment(Int(reason.rawValue))
         if reason == .malformedPacket { storage.increment(VerdictReason.allCases.count + Int(detail)) }
     }

@@ -124,7 +124,7 @@ public struct VerdictEngine: ~Copyable {
         _ flow: FlowTuple, _ endpoint: EndpointID?, _ verdict: FlowRecord.Verdict, _ reason: VerdictReason, _ rule: UInt32,
         _ nameRecord: Int32, _ detail: UInt8, _ state: FlowState
     ) {
-        counters.note(reason, isAllowed: verdict == .allow, detail: detail)
+        counters.note(reason, detail: detail)
         facts.append(
             FlowRecord(
                 time: now, flow: flow, endpoint: endpoint, verdict: verdict, reason: reason, rule: rule,

@@ -85,7 +85,7 @@ extension CompiledPolicy {
         if rule.transport != 0, rule.transport != flow.transport.rawValue { return RuleMatch(isMatch: false) }
         if rule.notTransport != 0, rule.notTransport == flow.transport.rawValue { return RuleMatch(isMatch: false) }
         if conditions.isEmpty { return RuleMatch(isMatch: true) }
-        if !conditions.isDisjoint(with: [.ports, .notPorts, .sourcePorts, .sourceNotPorts]) {
+        if !conditions.isDisjoint(with: .anyPorts) {
             guard flow.transport.hasPorts else { return RuleMatch(isMatch: false) }
             if conditions.contains(.ports), !contains(rule.ports, flow.destinationPort) { return RuleMatch(isMatch: false) }
             if conditions.contains(.notPorts), contains(rule.notPorts, flow.destinationPort) { return RuleMatch(isMatch: false) }

@@ -34,6 +34,8 @@ struct CompiledRule: Sendable, BitwiseCopyable {
         @usableFromInline static let sourceNotNets = Conditions(rawValue: 256)
         @usableFromInline static let sourcePorts = Conditions(rawValue: 512)
         @usableFromInline static let sourceNotPorts = Conditions(rawValue: 1024)
+        /// The four above that look at ports. A number, because a list of them would allocate in unoptimized builds.
+        @usableFromInline static let anyPorts = Conditions(rawValue: 32 | 64 | 512 | 1024)
     }
 
     @usableFromInline var action: Action = .deny

@@ -1,25 +1,33 @@
 import ArgumentParser
 import Daemon
 import Datastores
+import Foundation
 import PolicyModel
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Validate policies, endpoints and sets, or a daemon configuration. Exit 0 good, 1 bad.")
+        abstract: "Validate policies, endpoints and sets, or a daemon configuration. Exit 0 good, 1 bad.",
+        discussion:
+            "A file named exeat.yaml, or the folder that holds one, is read as configuration, together with the policies and endpoints it names."
+    )
 
-    @Argument(help: "Files or folders of policies; a file named exeat.yaml is read as configuration.")
+    @Argument(help: "Files or folders of policies; exeat.yaml, or a folder with one.")
     var paths: [String]
 
     @Flag(help: "Print JSON lines.")
     var json = false
 
     mutating func run() throws {
-        let configurations = paths.filter { $0 == "exeat.yaml" || $0.hasSuffix("/exeat.yaml") }
-        let folders = paths.filter { !configurations.contains($0) }
         var diagnostics: [PolicyDiagnostic] = []
-        for file in configurations {
+        var folders: [String] = []
+        for path in paths {
+            guard let file = Self.configurationFile(path) else {
+                folders.append(path)
+                continue
+            }
             do throws(ConfigurationFailure) {
-                _ = try ExeatConfiguration.read(file: file)
+                let configuration = try ExeatConfiguration.read(file: file)
+                folders += [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])
             } catch {
                 diagnostics += error.diagnostics
             }
@@ -40,5 +48,11 @@ struct Check: ParsableCommand {
             print([verdict, summary].filter { !$0.isEmpty }.joined(separator: "; "))
         }
         if errors > 0 { throw ExitCode(1) }
+    }
+
+    private static func configurationFile(_ path: String) -> String? {
+        if path == "exeat.yaml" || path.hasSuffix("/exeat.yaml") { return path }
+        let inside = path.hasSuffix("/") ? path + "exeat.yaml" : path + "/exeat.yaml"
+        return FileManager.default.fileExists(atPath: inside) ? inside : nil
     }
 }

@@ -60,7 +60,8 @@ extension CommandLineTests {
                 "a kind that is not supported", "2:7", "kind", "not supported",
                 "apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {name: host}\nspec: {node: node}\n"),
             Row(
-                "a kind with a typo", "2:7", "kind", "Tier", "apiVersion: projectcalico.org/v3\nkind: Teir\nmetadata: {name: a}\nspec: {}\n"),
+                "a kind with a typo", "2:7", "kind", "Tier", "apiVersion: projectcalico.org/v3\nkind: Teir\nmetadata: {name: a}\nspec: {}\n"
+            ),
             Row(
                 "an endpoint with a prefix for an address", "4:46", "spec.ipNetworks[0]", "/32",
                 "apiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata: {name: a, namespace: b}\n"
@@ -138,20 +139,28 @@ extension CommandLineTests {
 
         static let configurationRows = [
             Row("an unknown field", "2:1", "modus", "mode", "workloadInterfaces: [\"cali*\"]\nmodus: enforce\n"),
-            Row("an unknown field below", "3:3", "dns.upstream", "upstreams", "workloadInterfaces: [\"cali*\"]\ndns:\n  upstream: [192.0.2.53]\n"),
+            Row(
+                "an unknown field below", "3:3", "dns.upstream", "upstreams",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstream: [192.0.2.53]\n"),
             Row("a text for a number", "2:15", "endpointsMax", "an integer", "workloadInterfaces: [\"cali*\"]\nendpointsMax: many\n"),
             Row("a number in quotes", "3:9", "dns.port", "quotes", "workloadInterfaces: [\"cali*\"]\ndns:\n  port: \"53\"\n"),
             Row("a number for a text", "2:11", "policies", "quote it", "workloadInterfaces: [\"cali*\"]\npolicies: 5\n"),
             Row("a mapping for a list", "1:21", "workloadInterfaces", "required", "workloadInterfaces: {a: b}\n"),
             Row("a word out of another list", "2:7", "mode", "enforce, audit", "workloadInterfaces: [\"cali*\"]\nmode: permissive\n"),
-            Row("a bad address", "4:12", "dns.listen[0]", "no IP address", "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [192.0.2.53]\n  listen: [192.0.2.256]\n"),
+            Row(
+                "a bad address", "4:12", "dns.listen[0]", "no IP address",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [192.0.2.53]\n  listen: [192.0.2.256]\n"),
             Row(
                 "a bad upstream", "3:15", "dns.upstreams[0]", "[2001:db8::53]:53",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [\"192.0.2.53:0\"]\n"),
             Row("a bad prefix", "2:12", "podCIDRs[0]", "no address prefix", "workloadInterfaces: [\"cali*\"]\npodCIDRs: [10.65.0.0/33]\n"),
             Row("no workload interface", "1:1", "workloadInterfaces", "is required", "mode: audit\n"),
-            Row("a listener without port", "3:11", "metrics.listen", ":9253", "workloadInterfaces: [\"cali*\"]\nmetrics:\n  listen: 127.0.0.1\n"),
-            Row("a resolver without upstreams", "3:3", "dns.upstreams", "is required", "workloadInterfaces: [\"cali*\"]\ndns:\n  listen: [169.254.20.10]\n"),
+            Row(
+                "a listener without port", "3:11", "metrics.listen", ":9253",
+                "workloadInterfaces: [\"cali*\"]\nmetrics:\n  listen: 127.0.0.1\n"),
+            Row(
+                "a resolver without upstreams", "3:3", "dns.upstreams", "is required",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  listen: [169.254.20.10]\n"),
             Row(
                 "a floor above the ceiling", "3:3", "bindings.floorSeconds", "ceiling",
                 "workloadInterfaces: [\"cali*\"]\nbindings:\n  floorSeconds: 60\n  ceilingSeconds: 59\n"),

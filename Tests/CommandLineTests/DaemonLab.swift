@@ -134,7 +134,8 @@ final class DaemonLab {
         let pod = try #require(network.pod("pod-a"))
         return try pod.namespace.withThread {
             names.map { name in
-                let query = WireMessage(id: .random(in: .min ... .max), flags: 0x0100, question: name + WireMessage.number(type) + [0, 1]).bytes
+                let query = WireMessage(id: .random(in: .min ... .max), flags: 0x0100, question: name + WireMessage.number(type) + [0, 1])
+                    .bytes
                 let result = LabClient.udp(to: Self.resolver, port: 53, payload: query, timeoutMilliseconds: 8_000)
                 guard result.isConnected, result.reply.count >= 12, result.reply[..<2] == query[..<2] else { return nil }
                 return result.reply

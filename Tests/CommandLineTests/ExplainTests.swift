@@ -38,7 +38,8 @@ extension CommandLineTests {
 
         func explain(_ from: String, _ to: String, _ more: String...) throws -> Program.Result {
             try Program.run(
-                ["explain", "--policies", folder.path + "/policies", "--policies", folder.path + "/endpoints", "--from", from, "--to", to] + more)
+                ["explain", "--policies", folder.path + "/policies", "--policies", folder.path + "/endpoints", "--from", from, "--to", to]
+                    + more)
         }
 
         struct Row: Sendable, CustomTestStringConvertible {
@@ -53,20 +54,35 @@ extension CommandLineTests {
         }
 
         static let rows = [
-            Row(from: "default/shop-1", to: "api.example.org", status: 0, reason: "policy_allow", rule: "default|default/shop|egress[0]|Allow"),
-            Row(from: "default/shop-1", to: "API.Example.ORG.:443", status: 0, reason: "policy_allow", rule: "default|default/shop|egress[0]|Allow"),
+            Row(
+                from: "default/shop-1", to: "api.example.org", status: 0, reason: "policy_allow",
+                rule: "default|default/shop|egress[0]|Allow"),
+            Row(
+                from: "default/shop-1", to: "API.Example.ORG.:443", status: 0, reason: "policy_allow",
+                rule: "default|default/shop|egress[0]|Allow"),
             Row(from: "default/shop-1", to: "a.b.cdn.example.net:80", status: 0, reason: "policy_allow", rule: "default/shop"),
-            Row(from: "default/shop-1", to: "cdn.example.net:80", status: 3, reason: "address_not_resolved", rule: "default|default-action|-|Deny"),
+            Row(
+                from: "default/shop-1", to: "cdn.example.net:80", status: 3, reason: "name_not_allowed",
+                rule: "default|default-action|-|Deny"),
             Row(from: "default/shop-1", to: "api.example.org:7", status: 3, reason: "tier_default_deny", rule: "default-action"),
-            Row(from: "default/shop-1", to: "api.example.org:443", transport: "udp", status: 3, reason: "tier_default_deny", rule: "default-action"),
+            Row(
+                from: "default/shop-1", to: "api.example.org:443", transport: "udp", status: 3, reason: "tier_default_deny",
+                rule: "default-action"),
             Row(from: "default/shop-1", to: "192.0.2.10:443", status: 3, reason: "address_not_resolved", rule: "default-action"),
             Row(from: "default/shop-1", to: "[2001:db8::10]:443", status: 3, reason: "address_not_resolved", rule: "default-action"),
-            Row(from: "default/shop-1", to: "169.254.169.254", status: 3, reason: "policy_deny", rule: "security|security.blocked-networks|egress[0]|Deny"),
-            Row(from: "default/archive-1", to: "[2001:db8::10]:443", status: 0, reason: "policy_allow", rule: "default|default/archive|egress[0]|Allow"),
+            Row(
+                from: "default/shop-1", to: "169.254.169.254", status: 3, reason: "policy_deny",
+                rule: "security|security.blocked-networks|egress[0]|Deny"),
+            Row(
+                from: "default/archive-1", to: "[2001:db8::10]:443", status: 0, reason: "policy_allow",
+                rule: "default|default/archive|egress[0]|Allow"),
             Row(from: "default/archive-1", to: "2001:db8::10", status: 0, reason: "policy_allow", rule: "default/archive|egress[0]"),
             Row(from: "default/archive-1", to: "[2001:db8::10]:80", status: 3, reason: "tier_default_deny", rule: "default-action"),
-            Row(from: "default/archive-1", to: "198.51.100.7:5010", transport: "udp", status: 0, reason: "policy_allow", rule: "egress[1]"),
-            Row(from: "default/archive-1", to: "198.51.100.7:5011", transport: "UDP", status: 3, reason: "tier_default_deny", rule: "default-action"),
+            Row(
+                from: "default/archive-1", to: "198.51.100.7:5010", transport: "udp", status: 0, reason: "policy_allow", rule: "egress[1]"),
+            Row(
+                from: "default/archive-1", to: "198.51.100.7:5011", transport: "UDP", status: 3, reason: "tier_default_deny",
+                rule: "default-action"),
             Row(from: "default/archive-1", to: "198.51.100.7", transport: "icmp", status: 0, reason: "policy_allow", rule: "egress[2]"),
             Row(from: "default/archive-1", to: "198.51.100.7", transport: "1", status: 0, reason: "policy_allow", rule: "egress[2]"),
             Row(from: "other/guest", to: "api.example.org", status: 0, reason: "no_policy", rule: nil),

@@ -26,7 +26,9 @@ struct Lie: Sendable, CustomTestStringConvertible {
             let fake = WireMessage.question + [0, 1, 0, 1, 0, 0, 1, 44, 0, 4] + fakeAddress
             return question.reply().adding(1, trueAddress + fake).a(trueAddress).bytes
         },
-        Lie(key: "a0", title: "an A record without data", outcome: .malformed("address_length")) { $0.reply().adding(1, []).a(fakeAddress).bytes },
+        Lie(key: "a0", title: "an A record without data", outcome: .malformed("address_length")) {
+            $0.reply().adding(1, []).a(fakeAddress).bytes
+        },
         Lie(key: "selfquestion", title: "18 bytes whose question points at itself", outcome: .wrong("question")) {
             WireMessage(id: $0.id, flags: 0x8180, question: [0xc0, 12, 0, 1, 0, 1]).bytes
         },
@@ -40,7 +42,10 @@ struct Lie: Sendable, CustomTestStringConvertible {
         Lie(key: "work", title: "64 KB whose 4,000 owners each follow 64 pointers", outcome: .malformed("too_much_work"), isOverTCP: true) {
             chained($0, pointers: 63)
         },
-        Lie(key: "txt", title: "TXT of 60 KB zero bytes with NXDOMAIN and an address", outcome: .malformed("address_in_error"), isOverTCP: true) {
+        Lie(
+            key: "txt", title: "TXT of 60 KB zero bytes with NXDOMAIN and an address", outcome: .malformed("address_in_error"),
+            isOverTCP: true
+        ) {
             $0.reply(flags: 0x8183).a(fakeAddress).adding(16, Array(repeating: 0, count: 60_000)).bytes
         },
         Lie(key: "tsig2", title: "two TSIG records", outcome: .malformed("transaction_signature")) {
@@ -61,7 +66,8 @@ struct Lie: Sendable, CustomTestStringConvertible {
         },
         Lie(key: "qd0", title: "QDCOUNT 0", outcome: .wrong("question")) { $0.reply(questionCount: 0).a(fakeAddress).bytes },
         Lie(key: "qd2", title: "QDCOUNT 2", outcome: .wrong("question")) {
-            WireMessage(id: $0.id, flags: 0x8180, question: $0.bytes + WireMessage.question + [0, 1, 0, 1], questionCount: 2).a(fakeAddress).bytes
+            WireMessage(id: $0.id, flags: 0x8180, question: $0.bytes + WireMessage.question + [0, 1, 0, 1], questionCount: 2).a(fakeAddress)
+                .bytes
         },
         Lie(key: "chquestion", title: "a question of class CH", outcome: .wrong("question")) {
             WireMessage(id: $0.id, flags: 0x8180, question: $0.bytes.dropLast(2) + [0, 3]).a(fakeAddress).bytes

@@ -110,7 +110,9 @@ final class LyingUpstream: Sendable {
             guard count > 0 else { return }
             input += buffer[..<count]
         }
-        guard let question = UpstreamQuestion(Array(input.dropFirst(2)), isOverTCP: true), let reply = answer(question).first else { return }
+        guard let question = UpstreamQuestion(Array(input.dropFirst(2)), isOverTCP: true), let reply = answer(question).first else {
+            return
+        }
         queries.add(1, ordering: .relaxed)
         let output = WireMessage.number(UInt16(reply.bytes.count)) + reply.bytes
         var sent = 0

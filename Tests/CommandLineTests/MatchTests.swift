@@ -30,7 +30,8 @@ extension CommandLineTests {
         }
 
         @Test(arguments: [
-            ["selector", "app = 'x'", "--labels", "app=x"], ["selector", "app ==", "--labels", "app=x"], ["selector", "has(", "--labels", ""],
+            ["selector", "app = 'x'", "--labels", "app=x"], ["selector", "app ==", "--labels", "app=x"],
+            ["selector", "has(", "--labels", ""],
             ["domain", "*ple.example.org", "a.example.org"], ["domain", "*.*.example.org", "a.example.org"],
             ["domain", "192.0.2.1", "a.example.org"], ["domain", "*.example.org", "a..example.org"],
             ["domain", "*.example.org", "a.example.org", "--dialect", "bind"], ["domain", "a.*.org", "a.b.org", "--dialect", "ovn"],

@@ -1,6 +1,10 @@
 /// A DNS message in the making, well formed or not (RFC 1035 §4).
 struct WireMessage: Sendable {
-    enum Section: Int { case answer = 6, authority = 8, additional = 10 }
+    enum Section: Int {
+        case answer = 6
+        case authority = 8
+        case additional = 10
+    }
 
     private(set) var bytes: [UInt8]
 

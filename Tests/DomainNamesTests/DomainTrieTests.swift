@@ -29,6 +29,25 @@ import Testing
         #expect(numbers.dropFirst(2).sorted() == [0, .max])
     }
 
+    @Test func `long lists that several patterns share give each number once, and soon`() throws {
+        var builder = DomainTrie.Builder()
+        let lists: UInt32 = 20_000
+        for number in 0..<lists {
+            builder.insert(try DomainPattern(parsing: "*.example.org", dialect: .calico), number: number * 7 % lists)
+            builder.insert(try DomainPattern(parsing: "*.org", dialect: .calico), number: number)
+            if number % 3 != 0 { builder.insert(try DomainPattern(parsing: "www.example.org", dialect: .calico), number: number * 2) }
+        }
+        let trie = builder.freeze()
+        var numbers: [UInt32] = [5]
+        let name = try DomainName(parsing: "www.example.org")
+        let time = ContinuousClock().measure { trie.appendNumbers(matching: name, to: &numbers) }
+        let expected = Set(0..<lists).union((0..<lists).filter { $0 % 3 != 0 }.map { $0 * 2 })
+        #expect(numbers[0] == 5)
+        #expect(numbers.count == expected.count + 1 && Set(numbers.dropFirst()) == expected)
+        // Comparing each with each takes seconds.
+        #expect(time < .milliseconds(500))
+    }
+
     @Test func `dialects share a trie and keep their meaning`() throws {
         var builder = DomainTrie.Builder()
         builder.insert(try DomainPattern(parsing: "*.example.org", dialect: .calico), number: 1)

@@ -103,8 +103,10 @@ struct AddressTableTests {
             limits, BindingStore(SharedMemory(byteCount: BindingStore.byteCount(capacity: 4_096)), capacity: 4_096, bootMark: 1)
         )
         let table = AddressTable(slots: 1_024, seed: (5, 6))
-        let lasting = (0..<50).map { IPAddress(v4: 0xcb00_7100 + UInt32($0)) }
-        let changing = (0..<9).map { IPAddress(v4: 0xc000_0000 + UInt32($0)) }
+        // More than fit, so that what changes has to share the few slots that are left.
+        let lasting = (0..<520).map { IPAddress(v4: 0x0b00_0000 + UInt32($0)) }
+        let lastingCount = Atomic<Int>(0)
+        let changing = (0..<60).map { IPAddress(v4: 0xc000_0000 + UInt32($0)) }
         let begin = Instant(seconds: 1_000)
         let isReady = Atomic<Bool>(false)
         let isOver = Atomic<Bool>(false)
@@ -115,7 +117,12 @@ struct AddressTableTests {
 
         @Sendable func write() {
             var names = NameTable(limits: fixedLimits, table: table, store: store, policy: policy, now: begin)
-            _ = names.learn(bound, lasting, timeToLiveSeconds: 900_000, client: TestPolicy.web, now: begin)
+            var isFull = false
+            for (index, address) in lasting.enumerated() {
+                let result = names.learn(bound, [address], timeToLiveSeconds: 900_000, client: TestPolicy.web, now: begin)
+                if case .failure = result { isFull = true }
+                if !isFull { lastingCount.store(index + 1, ordering: .relaxed) }
+            }
             isReady.store(true, ordering: .releasing)
             let clock = ContinuousClock()
             let end = clock.now.advanced(by: .seconds(1))
@@ -143,10 +150,10 @@ struct AddressTableTests {
                         let limit = begin.advanced(bySeconds: UInt64(index) + 1)
                         let beyond = limit.advanced(byNanoseconds: 1)
                         if table.isBound(TestPolicy.web, to: address, selector: selector, now: beyond, liveness: .live) { wrong += 1 }
-                        if index == 0, table.isBound(TestPolicy.web, to: address, selector: selector, now: begin, liveness: .live) { found += 1 }
+                        if table.isBound(TestPolicy.web, to: address, selector: selector, now: begin, liveness: .live) { found += 1 }
                     }
                 }
-                for address in lasting
+                for address in lasting.prefix(lastingCount.load(ordering: .relaxed))
                 where !table.isBound(TestPolicy.web, to: address, selector: selector, now: Instant(seconds: 900_000), liveness: .live) {
                     lost += 1
                 }
@@ -159,6 +166,7 @@ struct AddressTableTests {
         #expect(torn.load(ordering: .relaxed) == 0)
         #expect(missed.load(ordering: .relaxed) == 0)
         #expect(seen.load(ordering: .relaxed) > 0)
+        #expect(lastingCount.load(ordering: .relaxed) > 300)
         #expect(rounds.load(ordering: .relaxed) > 10)
     }
 }

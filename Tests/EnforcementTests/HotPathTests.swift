@@ -45,6 +45,10 @@ struct HotPathTests {
             FlowTuple(
                 source: source ?? address("198.51.100.77"), destination: destination, transport: .tcp, sourcePort: 40_000,
                 destinationPort: 443))
+        // Once before it counts: what is made at first use is made then.
+        engine.beginBatch(now: Instant(seconds: 1))
+        _ = engine.decide(packet.span, VerdictEngine.FlowState(isReply: false, wasAdmitted: false))
+        _ = facts.popFirst()
         let before = exeat_allocations_of_this_thread()
         for number in 0..<10_000 {
             if number % 32 == 0 { engine.beginBatch(now: Instant(seconds: 1)) }
@@ -53,7 +57,7 @@ struct HotPathTests {
         }
         let after = exeat_allocations_of_this_thread()
         #expect(after == before, "\(row.title): \(after - before) allocations")
-        #expect(counters.count(of: row.reason) == 10_000, "\(row.title)")
+        #expect(counters.count(of: row.reason) == 10_001, "\(row.title)")
     }
 
     @Test func `lookups in the table allocate nothing`() throws {

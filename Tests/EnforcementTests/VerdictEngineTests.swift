@@ -39,11 +39,13 @@ struct VerdictEngineTests {
         ("db", "192.0.2.9", "allow", .noPolicy),
         ("web", "203.0.113.1", "reject", .policyDeny), ("job", "192.0.2.1", "reject", .tierDefaultDeny),
         ("web", "192.0.2.2", "reject", .addressNotResolved),
+        ("web", "192.0.2.3", "reject", .nameNotAllowed),
     ])
     func `every decision has its reason in the record and in the counters`(row: (String, String, String, VerdictReason)) throws {
         for (denyAction, refusal) in [(VerdictEngine.DenyAction.reject, "reject"), (.drop, "drop")] {
             let node = try TestNode(Self.yaml, denyAction: denyAction)
             #expect(try node.resolve("web", "api.example.org", [address("192.0.2.1")], ttl: 20) == .release(timeToLiveCapSeconds: 100))
+            _ = try node.resolve("web", "www.example.org", [address("192.0.2.3")], ttl: 20)
             let flow = try node.flow(row.0, address(row.1), .tcp, 443)
             let (verdict, record) = node.open(flow)
             #expect(Self.name(verdict) == (row.2 == "reject" ? refusal : row.2))

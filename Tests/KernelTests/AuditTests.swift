@@ -24,7 +24,10 @@ extension KernelSuites {
                 #expect(flow.tier == "default")
                 #expect(flow.port == 7_000 && flow.transport == "TCP")
             }
-            #expect(try node.metrics()["exeat_kernel_refused_packets_total{reason=\"rejected\"}"] == 0)
+            // The counters of the table are read once a second.
+            let rejected = "exeat_kernel_refused_packets_total{reason=\"rejected\"}"
+            try Stopwatch.wait("the table's counters", seconds: 3) { try !node.metrics()[rejected].isNaN }
+            #expect(try node.metrics()[rejected] == 0)
 
             // A pod that nobody described.
             try node.lab.addPod(.init(name: "pod-late", labels: [:]))

@@ -37,8 +37,8 @@ extension KernelSuites {
             let pod = try node.pod("pod-a")
             let download = try node.lab.node.startThread {
                 try pod.namespace.run(
-                    ["curl", "-s", "-m", "40", "--limit-rate", "32M", "-o", "/dev/null", "-w", "%{size_download}", "http://web.names.test/large"],
-                    timeoutSeconds: 45)
+                    "curl -s -m 40 --limit-rate 32M -o /dev/null -w %{size_download} http://web.names.test/large".split(separator: " ")
+                        .map(String.init), timeoutSeconds: 45)
             }
             Thread.sleep(forTimeInterval: 0.5)
 
@@ -86,6 +86,21 @@ extension KernelSuites {
             #expect(probes.attempts > 50)
             #expect(probes.reached == 0)
             #expect(try witness.packets() == 0)
+        }
+
+        @Test(arguments: [SIGKILL, SIGTERM])
+        func `an end while nothing waits in the queue is taken over as well`(_ signal: Int32) throws {
+            let node = try Self.makeNode()
+            defer { node.stop() }
+            let stream = try node.stream("pod-a", to: "198.51.100.101")
+            #expect(try node.isRefused("pod-a", "198.51.100.200"))
+            try node.end(signal)
+            #expect(stream.exchange() == .echoed)
+            try node.start()
+            #expect(stream.exchange() == .echoed)
+            #expect(try node.isReached("pod-a", "198.51.100.103"))
+            #expect(try node.isRefused("pod-a", "198.51.100.200"))
+            #expect(try node.metrics()["exeat_queue_verdict_errors_total{queue=\"100\"}"] == 0)
         }
 
         @Test func `a pod that appears while the daemon is dead reaches nothing`() throws {

@@ -69,8 +69,8 @@ extension KernelSuites {
 
         /// The kernel's number of the table: another one means another table.
         private static func tableHandle(_ node: RunningNode) throws -> String {
-            let text = try node.lab.node.run(["nft", "-a", "list tables"]).stdout
-            return try String(#require(text.firstMatch(of: /table inet exeat # handle ([0-9]+)/), "no table: \(text)").1)
+            let text = try node.lab.node.run(["nft", "-a", "list table inet exeat"]).stdout
+            return try String(#require(text.firstMatch(of: /table inet exeat \{ # (?:progname [^ ]+ )?handle ([0-9]+)/), "no table: \(text)").1)
         }
     }
 }

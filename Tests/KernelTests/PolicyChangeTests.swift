@@ -16,14 +16,12 @@ extension KernelSuites {
             let node = try RunningNode(
                 settings, zones: ["names.test": Self.zone],
                 policies: [
-                    "shop.yaml": PolicyText.allow("shop", domains: ["gone.names.test", "goneold.names.test", "stay.names.test", "stayold.names.test"]),
+                    "shop.yaml": PolicyText.allow("shop", domains: ["gone", "goneold", "stay", "stayold"].map { "\($0).names.test" }),
                     "batch.yaml": PolicyText.allow("batch", selector: "app == \"batch\"", domains: ["gone.names.test"]),
                     "rest.yaml": PolicyText.denyRest,
                 ])
             defer { node.stop() }
-            let goneServer = try node.echo("198.51.100.111")
-            let goneOldServer = try node.echo("198.51.100.112")
-            try node.echo("198.51.100.113", "198.51.100.114")
+            try node.echo("198.51.100.111", "198.51.100.112", "198.51.100.113", "198.51.100.114")
             for name in ["gone", "goneold", "stay", "stayold"] { try node.resolve("\(name).names.test", from: "pod-a") }
             try node.resolve("gone.names.test", from: "pod-b")
 
@@ -36,13 +34,12 @@ extension KernelSuites {
             let kept = [
                 ("another name", try pump("pod-a", "198.51.100.113")), ("another name, expired", try pump("pod-a", "198.51.100.114")),
             ]
-            // Idle at the change: the policy of the other pod never mentions the name again, and its flow goes on.
+            // Idle at the change: decided anew at their next packet.
             let idle = try node.stream("pod-a", to: "198.51.100.111")
             let idleKept = try node.stream("pod-a", to: "198.51.100.114")
             watch.sleep(untilSecond: 4)
             #expect(try node.isRefused("pod-a", "198.51.100.112"))
             #expect(try node.isRefused("pod-a", "198.51.100.114"))
-            _ = try node.bindings()
             let other = try StreamPump(try node.stream("pod-b", to: "198.51.100.111"), every: 0.02, in: node.lab, watch: watch)
             Thread.sleep(forTimeInterval: 0.2)
 
@@ -51,7 +48,7 @@ extension KernelSuites {
             watch.sleep(untilSecond: changed + 2)
 
             let (live, old) = (try gone.stop(), try goneOld.stop())
-            print("policy change: flows cut after \(live.failedAtSecond - changed) s and, binding expired, \(old.failedAtSecond - changed) s")
+            print("policy change: cut after \(live.failedAtSecond - changed) s, binding expired: \(old.failedAtSecond - changed) s")
             // A refused packet is answered by a reset; nothing that comes after it gets through.
             for record in [live, old] {
                 #expect(record.failure == .ended(errno: ECONNRESET))
@@ -68,8 +65,6 @@ extension KernelSuites {
             #expect(try node.isRefused("pod-a", "198.51.100.111"))
             #expect(try node.isReached("pod-a", "198.51.100.113"))
             #expect(try node.isReached("pod-b", "198.51.100.111"))
-            let bytes = (goneServer.counts.streamBytes, goneOldServer.counts.streamBytes)
-            #expect(bytes.0 > 0 && bytes.1 > 0)
         }
     }
 }

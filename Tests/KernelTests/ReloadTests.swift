@@ -13,19 +13,16 @@ extension KernelSuites {
 
         private static let good = PolicyText.allow("shop", domains: ["api.example.org"])
 
+        /// The file with one place of it otherwise.
+        private static func file(_ text: String, _ other: String) -> String { good.replacingOccurrences(of: text, with: other) }
+
         private static let faults = [
+            Fault(what: "a YAML typo", text: file("  types: [Egress]", "  types: [Egress"), place: "", field: "flow sequence"),
+            Fault(what: "an unknown field", text: file("selector:", "selektor:"), place: "8:3", field: "selektor"),
+            Fault(what: "an unknown tier", text: file("  order: 100", "  tier: nowhere"), place: "7:9", field: "spec.tier"),
+            Fault(what: "a bad selector", text: file("app == \"shop\"", "app = \"shop\""), place: "8:", field: "spec.selector"),
             Fault(
-                what: "a YAML typo", text: good.replacingOccurrences(of: "  types: [Egress]", with: "  types: [Egress"), place: "", field: ""),
-            Fault(
-                what: "an unknown field", text: good.replacingOccurrences(of: "selector:", with: "selektor:"), place: "8:3", field: "selektor"),
-            Fault(
-                what: "an unknown tier", text: good.replacingOccurrences(of: "  order: 100", with: "  tier: nowhere"), place: "7:9",
-                field: "spec.tier"),
-            Fault(
-                what: "a bad selector", text: good.replacingOccurrences(of: "app == \"shop\"", with: "app = \"shop\""), place: "8:",
-                field: "spec.selector"),
-            Fault(
-                what: "a bad wildcard", text: good.replacingOccurrences(of: "api.example.org", with: "api*.example.org"), place: "15:",
+                what: "a bad wildcard", text: file("api.example.org", "api*.example.org"), place: "15:",
                 field: "spec.egress[0].destination.domains[0]"),
         ]
 

@@ -62,10 +62,10 @@ struct ExplainTests {
             case .policyAllow, .policyDeny:
                 #expect(last?.outcome == "match" && last?.rule == policy.descriptions[Int(decision.rule)], "seed \(seed)")
                 #expect(last?.rule.action == (decision.isAllowed ? "Allow" : "Deny"))
-            case .tierDefaultDeny, .addressNotResolved:
+            case .tierDefaultDeny, .addressNotResolved, .nameNotAllowed:
                 #expect(
                     last?.outcome == "no rule of the tier matched" && last?.rule == policy.descriptions[Int(decision.rule)], "seed \(seed)")
-                #expect(lacked == (decision.reason == .addressNotResolved), "seed \(seed)")
+                #expect(lacked == (decision.reason != .tierDefaultDeny), "seed \(seed)")
             case .noPolicy:
                 #expect(decision.rule == PolicyDecision.noRule)
                 #expect(last.map { $0.rule.action == "Pass" } ?? policy.unselectedAllowed, "seed \(seed)")

@@ -94,7 +94,8 @@ struct RuleMatchTests {
         for flow in row.denied.split(separator: "|") {
             let decided = try scene.decide(String(flow))
             #expect(
-                decided.hasPrefix("tier_default_deny") || decided.hasPrefix("address_not_resolved"), "\(row.rule): \(flow) -> \(decided)")
+                decided.hasPrefix("tier_default_deny") || decided.hasPrefix("address_not_resolved")
+                    || decided.hasPrefix("name_not_allowed"), "\(row.rule): \(flow) -> \(decided)")
         }
     }
 
@@ -125,7 +126,7 @@ struct RuleMatchTests {
             web 192.0.2.99 tcp 1 as api.example.org -> policy_allow
             web 192.0.2.99 tcp 1 as a.example.net -> policy_allow
             web 192.0.2.99 tcp 1 as files.example.test -> policy_allow
-            web 192.0.2.99 tcp 1 as www.example.org -> address_not_resolved
+            web 192.0.2.99 tcp 1 as www.example.org -> name_not_allowed
             web 192.0.2.99 tcp 1 -> address_not_resolved default|default-action|-|Deny
             """)
     }
@@ -147,8 +148,8 @@ struct RuleMatchTests {
             web 192.0.2.17 tcp 1 -> address_not_resolved
             web 203.0.113.7 tcp 1 -> address_not_resolved
             web 192.0.2.99 tcp 1 as a.example.net -> policy_allow
-            web 192.0.2.99 tcp 1 as files.example.test -> address_not_resolved
-            web 192.0.2.99 tcp 1 as api.example.org -> address_not_resolved
+            web 192.0.2.99 tcp 1 as files.example.test -> name_not_allowed
+            web 192.0.2.99 tcp 1 as api.example.org -> name_not_allowed
             web 203.0.113.7 udp 1 -> policy_allow default|default/p|egress[1]|Allow
             web 192.0.2.99 udp 1 as api.example.org -> policy_allow
             web 192.0.2.1 udp 1 -> address_not_resolved
@@ -196,7 +197,7 @@ struct RuleMatchTests {
         try Scene(yaml).check(
             """
             web 192.0.2.1 tcp 443 -> address_not_resolved default|default-action|-|Deny
-            web 192.0.2.1 tcp 443 as www.example.org -> address_not_resolved
+            web 192.0.2.1 tcp 443 as www.example.org -> name_not_allowed
             web 192.0.2.1 tcp 80 -> tier_default_deny
             web 203.0.113.1 tcp 443 -> policy_deny default|p|egress[1]|Deny
             """)

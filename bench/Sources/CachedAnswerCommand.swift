@@ -63,10 +63,11 @@ struct CachedAnswerCommand: ParsableCommand {
                     namespace: inside ? lab.pod.namespace : lab.network.internet, server: "\(BenchLab.resolver)", port: port,
                     questions: lab.path("questions")))
         }
+        let (bare, ruledName) = ("echo", "echo behind the rules")
         let subjects = [
             subject("policed", daemon, enforced), subject("unpoliced", daemon, enforced, inside: false),
-            subject("echo", plainEcho, plain), subject("echo again", plainEcho, plain),
-            subject("echo behind the rules", ruledEcho, ruled), subject("echo behind the rules again", ruledEcho, ruled),
+            subject(bare, plainEcho, plain), subject(bare + " again", plainEcho, plain),
+            subject(ruledName, ruledEcho, ruled), subject(ruledName + " again", ruledEcho, ruled),
             subject("unbound", unbound, plain, port: 5301), subject("dnsmasq", dnsmasq, plain, port: 5302),
         ]
         // The first round fills the caches.
@@ -80,6 +81,21 @@ struct CachedAnswerCommand: ParsableCommand {
             }
         }
 
+        // The same with a full queue of queries.
+        let queries = (0..<4_000).map { DNSLoad.query("nc\(String(1_000_000 + $0 % nameCount).dropFirst()).\(BenchPolicy.zone)") }
+        let backlogs = [
+            ("policed", daemon, enforced), (ruledName, ruledEcho, ruled), (ruledName + " again", ruledEcho, ruled),
+            (bare, plainEcho, plain),
+            (bare + " again", plainEcho, plain),
+        ]
+        for round in -1..<BenchOptions.pairs {
+            for place in backlogs.indices {
+                let (name, process, lab) = backlogs[(place + round + 1) % backlogs.count]
+                let cost = try DNSBacklog(pod: lab.pod.namespace, server: BenchLab.resolver, queries: queries).cost(of: process)
+                if round >= 0 { costs["full batches, " + name, default: []].append(cost) }
+            }
+        }
+
         func values(_ name: String) -> [Double] { costs[name] ?? [] }
         func text(_ name: String) -> String { "\((values(name).median / 1000).rounded(2)) µs" }
         func row(_ what: String, _ measured: String, _ anchor: String, again: String?, bar: ResultTable.Bar?) -> ResultTable.Row {
@@ -88,16 +104,29 @@ struct CachedAnswerCommand: ParsableCommand {
                 anchorSpread: again.map { Interval(ratiosOf: values($0), to: values(anchor)) }, bar: bar)
         }
         let bar = ResultTable.Bar.ratioAtMost(1.25)
-        let (bare, ruledName) = ("echo", "echo behind the rules")
         var table = ResultTable()
-        table.add(row("Cached answer, policed client, against the echo behind the same rules", "policed", ruledName, again: "\(ruledName) again", bar: bar))
-        table.add(row("Cached answer, unpoliced client, against the echo behind the same rules", "unpoliced", ruledName, again: nil, bar: bar))
-        table.add(row("Cached answer, policed client, against the bare echo, no rules at all", "policed", bare, again: "\(bare) again", bar: bar))
-        table.add(row("Cached answer, unpoliced client, against the bare echo", "unpoliced", bare, again: nil, bar: bar))
+        let cached = "Cached answer"
+        table.add(
+            row(
+                "\(cached), policed client, against the echo behind the same rules", "policed", ruledName, again: ruledName + " again",
+                bar: bar))
+        table.add(row("\(cached), unpoliced client, against the echo behind the same rules", "unpoliced", ruledName, again: nil, bar: bar))
+        table.add(
+            row("\(cached), policed client, against the bare echo, no rules at all", "policed", bare, again: bare + " again", bar: bar))
+        table.add(row("\(cached), unpoliced client, against the bare echo", "unpoliced", bare, again: nil, bar: bar))
+        let full = "full batches, "
+        table.add(
+            row(
+                "\(cached), policed client, from a backlog (full batches), against the echo behind the same rules", full + "policed",
+                full + ruledName, again: full + ruledName + " again", bar: bar))
+        table.add(
+            row(
+                "\(cached), policed client, from a backlog, against the bare echo", full + "policed", full + bare,
+                again: full + bare + " again", bar: bar))
         table.add(row("unbound, cached, against the bare echo", "unbound", bare, again: nil, bar: nil))
         table.add(row("dnsmasq, cached, against the bare echo", "dnsmasq", bare, again: nil, bar: nil))
-        table.add(row("Cached answer, policed client, against unbound", "policed", "unbound", again: nil, bar: nil))
-        table.add(row("Cached answer, policed client, against dnsmasq", "policed", "dnsmasq", again: nil, bar: nil))
+        table.add(row("\(cached), policed client, against unbound", "policed", "unbound", again: nil, bar: nil))
+        table.add(row("\(cached), policed client, against dnsmasq", "policed", "dnsmasq", again: nil, bar: nil))
         return table
     }
 

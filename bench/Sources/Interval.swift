@@ -31,7 +31,7 @@ struct Interval {
         self.init(zip(measured, anchors).map { $0 / $1 })
     }
 
-    /// The largest half-width, relative to the median.
+    /// "median [low, high]".
     var text: String { "\(median.rounded(2)) [\(low.rounded(2)), \(high.rounded(2))]" }
 }
 

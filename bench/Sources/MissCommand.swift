@@ -4,7 +4,8 @@ import Foundation
 
 struct MissCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "miss", abstract: "What the daemon adds to a DNS answer that was not cached, with 10,000 foreign nft chains on the node.")
+        commandName: "miss",
+        abstract: "What the daemon adds to a DNS answer that was not cached, with 10,000 foreign nft chains on the node.")
 
     @OptionGroup var options: BenchOptions
 
@@ -29,9 +30,10 @@ struct MissCommand: ParsableCommand {
         let rate = options.quick ? 4_000 : 2_000
         let length = DNSLoad.query("nm00000000.\(BenchPolicy.zone)").count + 16
         let echo = try MeasuredProgram(
-            [try options.anchor("udp-echo"), "\(BenchLab.resolver)", "53", "\(length)"], in: plain.network.node, output: plain.path("echo.out"))
+            [try options.anchor("udp-echo"), "\(BenchLab.resolver)", "53", "\(length)"], in: plain.network.node,
+            output: plain.path("echo.out"))
         echo.process.kill(SIGUSR1)
-        var echoLines = try waitForTimes(echo, 2)
+        var times = try echo.waitForLines(2)
         var means: [Double] = []
         var echoMeans: [Double] = []
         var echoHigh: [Double] = []
@@ -50,12 +52,14 @@ struct MissCommand: ParsableCommand {
             means.append((now.seconds - before.seconds) / (now.count - before.count) * 1e6)
             before = now
             echo.process.kill(SIGUSR1)
-            echoLines = try waitForTimes(echo, slice + 3)
-            echoMeans.append((echoLines["meanNanoseconds"] ?? 0) / 1000)
-            echoHigh.append(echoLines["p99Microseconds"] ?? 0)
+            times = try echo.waitForLines(slice + 3)
+            echoMeans.append((times["meanNanoseconds"] ?? 0) / 1000)
+            echoHigh.append(times["p99Microseconds"] ?? 0)
         }
         let last = try buckets(lab)
-        let counts = last.map { bucket in (bound: bucket.bound, count: bucket.count - (first.first { $0.bound == bucket.bound }?.count ?? 0)) }
+        let counts = last.map { bucket in
+            (bound: bucket.bound, count: bucket.count - (first.first { $0.bound == bucket.bound }?.count ?? 0))
+        }
         let total = counts.last?.count ?? 0
         func bound(_ share: Double) -> Double { counts.first { $0.count >= total * share }?.bound ?? .infinity }
         let shareWithin = (counts.first { $0.bound == 100e-6 }?.count ?? 0) / total * 100
@@ -78,11 +82,11 @@ struct MissCommand: ParsableCommand {
         return table
     }
 
-    private static func waitForTimes(_ echo: MeasuredProgram, _ lines: Int) throws -> [String: Double] { try echo.waitForLines(lines) }
-
     private static func sums(_ lab: BenchLab) throws -> (seconds: Double, count: Double) {
         let metrics = try lab.metrics()
-        guard let seconds = metrics[histogram + "_sum"], let count = metrics[histogram + "_count"] else { throw BenchError("no \(histogram)") }
+        guard let seconds = metrics[histogram + "_sum"], let count = metrics[histogram + "_count"] else {
+            throw BenchError("no \(histogram)")
+        }
         return (seconds, count)
     }
 

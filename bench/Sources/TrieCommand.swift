@@ -33,7 +33,9 @@ struct TrieCommand: ParsableCommand {
         let memoryBefore = residentBytes()
         let start = CPUTime.nowNanoseconds()
         var builder = DomainTrie.Builder()
-        for number in 0..<size { builder.insert(try DomainPattern(parsing: pattern(number, at: "*"), dialect: .calico), number: UInt32(number)) }
+        for number in 0..<size {
+            builder.insert(try DomainPattern(parsing: pattern(number, at: "*"), dialect: .calico), number: UInt32(number))
+        }
         let trie = builder.freeze()
         let build = Double(CPUTime.nowNanoseconds() - start) / 1e9
         let memory = residentBytes() - memoryBefore
@@ -73,7 +75,8 @@ struct TrieCommand: ParsableCommand {
         let perPattern = size >= 1_000 ? ", \(max(0, memory) / size) B a pattern" : ""
         return .init(
             what: "Trie, \(size) patterns: time a lookup, against a dictionary of as many exact names",
-            measured: "\(times.median.rounded(0)) ns, built in \(build.rounded(2)) s\(perPattern)", anchor: "\(anchors.median.rounded(0)) ns",
+            measured: "\(times.median.rounded(0)) ns, built in \(build.rounded(2)) s\(perPattern)",
+            anchor: "\(anchors.median.rounded(0)) ns",
             ratio: Interval(ratiosOf: times, to: anchors), anchorSpread: Interval(ratiosOf: again, to: anchors))
     }
 
@@ -104,7 +107,7 @@ struct TrieCommand: ParsableCommand {
             }
         }
         return .init(
-            what: "Trie, two patterns that match one name, each in the same \(lists) lists, against one pattern in as many",
+            what: "Trie, two patterns for one name in the same \(lists) lists, against one pattern",
             measured: "\(times[0].median.rounded(0)) µs", anchor: "\(times[1].median.rounded(0)) µs",
             ratio: Interval(ratiosOf: times[0], to: times[1]))
     }

@@ -1,14 +1,9 @@
 import ArgumentParser
-import CLinux
 import Daemon
-import Datastores
-import DomainNames
 import Enforcement
 import Glibc
 import NetfilterQueue
 import NetfilterTables
-import NetworkTypes
-import PolicyEngine
 
 /// The daemon's verdict loop alone in a process, so that it is measured as the C loop is: the same queue socket, handler, engine and
 /// tables, filled from real policy and a real binding for each address of the flood. A second thread empties the ring of facts as often as
