@@ -83,10 +83,12 @@ final class ControlPlane: @unchecked Sendable {
             try table.install(tableConfiguration, contents: wanted)
             contents = wanted
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }
+            let counters = try table.counters()
             sharedStatus.withLock { status in
                 status.policyVersion = policy.version
                 status.policies = resources.policies.count
                 status.endpoints = policy.endpoints.count
+                status.kernelDrops = counters
             }
         }
     }

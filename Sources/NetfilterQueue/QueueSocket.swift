@@ -102,6 +102,8 @@ public struct QueueSocket: ~Copyable {
             while let message = QueueMessage.next(in: span, at: &offset) {
                 switch message {
                 case .error(0): return lost
+                // Of a verdict that found nothing waiting; no configuration message is answered so.
+                case .error(ENOENT): break
                 case .error(let error): throw NetlinkError(operation, errno: error)
                 case .packet(let packet, _, _): lost = packet.id
                 case .malformed(let id): lost = id ?? lost

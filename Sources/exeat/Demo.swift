@@ -18,6 +18,8 @@ struct Demo: AsyncParsableCommand {
 
     mutating func run() async throws {
         let configuration = try Self.find(config)
+        // Rows appear as they come, also in a pipe.
+        unsafe setlinebuf(stdout)
         var session: DemoSession?
         do {
             let started = try DemoSession(configurationFolder: configuration)

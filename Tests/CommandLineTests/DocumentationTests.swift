@@ -49,6 +49,7 @@ extension CommandLineTests {
 
         private func check(_ text: String) throws -> Program.Result {
             let folder = try TemporaryFolder()
+            for name in ["policies", "endpoints"] { try folder.write("", to: "\(name)/empty.yaml") }
             return try Program.run("check", try folder.write(text, to: "exeat.yaml"))
         }
 

@@ -131,6 +131,7 @@ extension KernelSuites {
             try node.afterReload { try node.writeEndpoints() }
             try node.resolve("one.names.test", from: "pod-late")
             #expect(try node.isReached("pod-late", "198.51.100.101"))
+            #expect(try witnesses[0].packets() > 0)
             #expect(try node.isRefused("pod-late", "198.51.100.200"))
         }
     }

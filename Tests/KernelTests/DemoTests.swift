@@ -26,6 +26,7 @@ extension KernelSuites {
         }
 
         private static func start(_ arguments: String..., output: Any) throws -> Process {
+            try Program.require()
             let demo = Process()
             demo.executableURL = URL(fileURLWithPath: Program.path)
             demo.arguments = ["demo"] + arguments

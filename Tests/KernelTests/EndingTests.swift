@@ -19,7 +19,9 @@ extension KernelSuites {
             let node = try Self.makeNode()
             defer { node.stop() }
             let pump = try StreamPump(try node.stream("pod-a", to: "192.0.2.10"), every: 0.01, in: node.lab)
+            let witness = try Witness(in: node.lab, to: try #require(IPAddress(parsing: "203.0.113.66")))
             #expect(try node.isRefused("pod-a", "203.0.113.66"))
+            #expect(try witness.packets() == 0)
             if !isAlive { try node.end(SIGKILL) }
 
             let result = try node.exeat("down")
@@ -28,6 +30,7 @@ extension KernelSuites {
             #expect(node.daemon?.wait(timeoutSeconds: 5) == (isAlive ? 0 : 137))
             #expect(try node.lab.node.run(["nft", "list tables"]).stdout.isEmpty)
             #expect(try node.isReached("pod-a", "203.0.113.66"))
+            #expect(try witness.packets() > 0)
             #expect(try node.isReached("pod-b", "192.0.2.10"))
             try Stopwatch.wait("holder and daemon are gone", seconds: 2) { node.lab.node.processes.isEmpty }
             #expect(try node.lab.node.run(["cat", "/proc/net/netfilter/nfnetlink_queue"]).stdout.isEmpty)
@@ -70,7 +73,8 @@ extension KernelSuites {
         /// The kernel's number of the table: another one means another table.
         private static func tableHandle(_ node: RunningNode) throws -> String {
             let text = try node.lab.node.run(["nft", "-a", "list table inet exeat"]).stdout
-            return try String(#require(text.firstMatch(of: /table inet exeat \{ # (?:progname [^ ]+ )?handle ([0-9]+)/), "no table: \(text)").1)
+            let match = text.firstMatch(of: /table inet exeat \{ # (?:progname [^ ]+ )?handle ([0-9]+)/)
+            return try String(#require(match, "no table: \(text)").1)
         }
     }
 }

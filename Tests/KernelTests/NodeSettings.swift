@@ -4,6 +4,8 @@ struct NodeSettings: Sendable {
     var startFailure = "closed"
     var floorSeconds = 5
     var graceSeconds = 10
+    /// Further lines of the file.
+    var extra = ""
 
     /// The whole configuration file. Upstream is the lab's name server, sockets and files stay in the lab's folder.
     func configuration(directory: String) -> String {
@@ -23,7 +25,7 @@ struct NodeSettings: Sendable {
           graceSeconds: \(graceSeconds)
         flowLog:
           path: \(directory)/flows.jsonl
-
+        \(extra)
         """
     }
 }

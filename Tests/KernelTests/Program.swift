@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// The program under test.
 enum Program {
@@ -11,4 +12,12 @@ enum Program {
         for _ in 0..<3 { folder.deleteLastPathComponent() }
         return folder.appendingPathComponent(".build/release/exeat").path
     }()
+
+    /// Ends the test with clear words where it cannot run.
+    static func require() throws {
+        try #require(geteuid() == 0, "kernel tests make network namespaces: run them as root")
+        try #require(
+            FileManager.default.isExecutableFile(atPath: path),
+            "no program at \(path): swift build -c release --product exeat, or set EXEAT_BINARY")
+    }
 }

@@ -86,6 +86,22 @@ extension KernelSuites {
             #expect(try node.isRefused("pod-a", "203.0.113.66"))
         }
 
+        @Test func `a start with a bad configuration closes the workload interfaces that it names`() throws {
+            let node = try RunningNode(
+                NodeSettings(extra: "colour: blue\n"), policies: ["shop.yaml": Self.good, "rest.yaml": PolicyText.denyRest], starts: false)
+            defer { node.stop() }
+            try node.echo("203.0.113.66")
+            try #require(try node.isReached("pod-a", "203.0.113.66"), "nothing is enforced before the first start")
+            #expect(try node.startInVain() != 0)
+            #expect(node.log.contains("colour: unknown field"))
+            #expect(try !node.isReached("pod-a", "203.0.113.66"))
+            try node.write(settings: NodeSettings())
+            try node.start()
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10", port: 80))
+            #expect(try node.isRefused("pod-a", "203.0.113.66"))
+        }
+
         @Test func `a bad start after a crash leaves the table of the daemon before in force`() throws {
             let node = try RunningNode(policies: ["shop.yaml": Self.good, "rest.yaml": PolicyText.denyRest])
             defer { node.stop() }

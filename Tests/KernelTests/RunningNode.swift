@@ -23,10 +23,7 @@ final class RunningNode {
         _ settings: NodeSettings = NodeSettings(), pods: [LabConfiguration.PodConfiguration]? = nil, zones: [String: String] = [:],
         policies: [String: String], starts: Bool = true
     ) throws {
-        try #require(geteuid() == 0, "kernel tests make network namespaces: run them as root")
-        try #require(
-            FileManager.default.isExecutableFile(atPath: Program.path),
-            "no program at \(Program.path): swift build -c release --product exeat, or set EXEAT_BINARY")
+        try Program.require()
         var configuration = LabConfiguration()
         if let pods { configuration.pods = pods }
         configuration.zones = zones

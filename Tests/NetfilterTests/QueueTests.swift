@@ -58,6 +58,27 @@ extension KernelSuites {
             #expect(conntrack.split(separator: "\n").count == 5, "\(conntrack)")
         }
 
+        @Test func `a queue in which nothing waits is taken over as well`() throws {
+            let fixture = try Fixture(serveQueues: false) { $0.queues = 100...100 }
+            defer { fixture.stop() }
+            let mark = fixture.configuration.mark
+            try inNamespace(fixture.network.node) {
+                let first = try QueueSocket(queue: 100)
+                var copy = dup(first.descriptor)
+                for _ in 0..<2 {
+                    var next = try QueueSocket(adopting: copy, queue: 100)
+                    copy = dup(next.descriptor)
+                    var handler = PlainHandler(mark: mark.deposit(1))
+                    try inNamespace(fixture.network.podA) {
+                        _ = Client.udp(Endpoint(TestNetwork.serverAddress, 7000)).send([1])
+                    }
+                    #expect(try next.serve(&handler, timeoutMilliseconds: 500) == 1)
+                    #expect(next.counters.verdictErrors == 0)
+                }
+                close(copy)
+            }
+        }
+
         @Test func `a batch is decided without allocating`() throws {
             let fixture = try Fixture(serveQueues: false) { $0.queues = 100...100 }
             defer { fixture.stop() }
