@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 _Static_assert(sizeof(struct exeat_mmsghdr) == sizeof(struct mmsghdr), "mmsghdr layout");
@@ -98,4 +99,12 @@ int exeat_set_nonblocking(int descriptor, int on) {
 
 int exeat_unshare(int flags) {
     return unshare(flags);
+}
+
+int exeat_spawn_closes_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+int exeat_set_name(const char *name) {
+    return prctl(PR_SET_NAME, name, 0, 0, 0);
 }

@@ -15,7 +15,7 @@ public enum Holder {
     /// The holder's whole life: until `Q`. Never returns in between.
     public static func run(runtimeDirectory: String) throws {
         // The name that `nft list` and ps show.
-        unsafe pthread_setname_np(pthread_self(), "exeat-holder")
+        _ = unsafe exeat_set_name("exeat-holder")
         signal(SIGPIPE, SIG_IGN)
         signal(SIGINT, SIG_IGN)
         signal(SIGHUP, SIG_IGN)

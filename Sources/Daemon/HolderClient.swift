@@ -44,7 +44,7 @@ struct HolderClient: ~Copyable {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         for standard in Int32(0)...2 { unsafe posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0) }
         // What this process inherited is not the holder's to keep open.
-        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        _ = unsafe exeat_spawn_closes_from(&actions, 3)
         let arguments = ["exeat", "holder", "--runtime-directory", runtimeDirectory]
         var pointers: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe pointers.append(nil)

@@ -15,7 +15,7 @@ public enum Teardown {
 
     private static func withoutDaemon(_ runtimeDirectory: String) throws -> String {
         // What the dead daemon could not remove.
-        unlink(ControlSocket.path(runtimeDirectory: runtimeDirectory))
+        unsafe unlink(ControlSocket.path(runtimeDirectory: runtimeDirectory))
         guard let holder = HolderClient(existingIn: runtimeDirectory) else {
             // Nobody owns the table: it is an orphan, or there is none.
             var table = try TableSocket()

@@ -18,8 +18,6 @@ struct Demo: AsyncParsableCommand {
 
     mutating func run() async throws {
         let configuration = try Self.find(config)
-        // Rows appear as they come, also in a pipe.
-        unsafe setlinebuf(stdout)
         var session: DemoSession?
         do {
             let started = try DemoSession(configurationFolder: configuration)
@@ -32,6 +30,7 @@ struct Demo: AsyncParsableCommand {
                 return
             }
             print(started.farewell)
+            fflush(nil)
             await Self.interruption()
             started.stop()
         } catch let error as ExitCode {

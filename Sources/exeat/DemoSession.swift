@@ -84,6 +84,8 @@ final class DemoSession {
             let isExpected = row.expects(outcome) && (row.rule == nil || decision.contains(row.rule ?? ""))
             good = good && isExpected
             print(row.line(outcome: outcome, decision: decision, isExpected: isExpected))
+            // Rows appear as they come, also in a pipe.
+            fflush(nil)
         }
         print(good ? "\nevery row as expected" : "\nNOT as expected; the daemon's log:\n\(daemonLog)")
         return good

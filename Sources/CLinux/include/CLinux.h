@@ -4,6 +4,7 @@
 #define EXEAT_CLINUX_H
 
 #include <netinet/in.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -39,5 +40,10 @@ int exeat_set_nonblocking(int descriptor, int on);
 
 /// unshare(2): shown by glibc only under _GNU_SOURCE.
 int exeat_unshare(int flags);
+
+/// posix_spawn_file_actions_addclosefrom_np(3), shown by glibc only under _GNU_SOURCE.
+int exeat_spawn_closes_from(posix_spawn_file_actions_t *actions, int first);
+/// prctl(2) PR_SET_NAME, variadic in C: the name of the calling thread, for the first thread that of the process.
+int exeat_set_name(const char *name);
 
 #endif
