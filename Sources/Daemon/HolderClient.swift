@@ -48,7 +48,7 @@ struct HolderClient: ~Copyable {
         let arguments = ["exeat", "holder", "--runtime-directory", runtimeDirectory]
         var pointers: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe pointers.append(nil)
-        defer { unsafe pointers.forEach { unsafe free($0) } }
+        defer { for index in unsafe pointers.indices { unsafe free(pointers[index]) } }
         var process: pid_t = 0
         let status = unsafe posix_spawn(&process, "/proc/self/exe", &actions, &attributes, pointers, environ)
         guard status == 0 else { throw DaemonError("cannot start the holder", code: status) }
