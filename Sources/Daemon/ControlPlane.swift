@@ -162,6 +162,12 @@ final class ControlPlane: @unchecked Sendable {
         let changes = Self.changes(from: contents, to: wanted)
         do {
             if !changes.isEmpty { try table.apply(changes) }
+            for endpoint in policy.endpoints {
+                for address in endpoint.addresses {
+                    guard let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id else { continue }
+                    purge(address)
+                }
+            }
             let came = wanted.known.subtracting(contents.known)
             let went = contents.known.subtracting(wanted.known)
             contents = wanted
@@ -199,7 +205,7 @@ final class ControlPlane: @unchecked Sendable {
         var borne: [IPAddress: Set<UInt32>]?
         var changed = 0
         let generations = policy.endpoints.map { endpoint in
-            let generation = registry.generation(of: endpoint.id, fingerprint: endpoint.fingerprint) { candidate in
+            let generation = registry.generation(of: endpoint.id, fingerprint: Self.fingerprint(endpoint)) { candidate in
                 let marks = borne ?? Self.marksInConntrack(layout)
                 borne = marks
                 return endpoint.addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
@@ -208,6 +214,19 @@ final class ControlPlane: @unchecked Sendable {
             return generation
         }
         return (policy.withGenerations(generations), changed)
+    }
+
+    /// Of policy and addresses: an endpoint that gets another address gets a new generation, because flows that began there under
+    /// another owner may bear its old one.
+    private static func fingerprint(_ endpoint: CompiledEndpoint) -> UInt64 {
+        endpoint.addresses.reduce(endpoint.fingerprint) { value, address in
+            var value = (value ^ UInt64(address.family.rawValue)) &* 0x0000_0100_0000_01b3
+            for word in [address.upper, address.lower] {
+                value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
+                value ^= value >> 32
+            }
+            return value
+        }
     }
 
     private static func marksInConntrack(_ layout: MarkLayout) -> [IPAddress: Set<UInt32>] {

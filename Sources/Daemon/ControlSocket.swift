@@ -7,7 +7,7 @@ import Synchronization
 /// `ok` or `error: ...`, then the connection ends. Only root and the group of the socket file get an answer.
 final class ControlSocket: Sendable {
     /// Answers one request line by line; throws what went wrong.
-    typealias Handler = @Sendable (_ words: [String], _ write: (String) -> Bool) throws -> Void
+    typealias Handler = @Sendable (_ words: [String], _ client: ControlConnection) throws -> Void
 
     private static let clientsMax = 16
 
@@ -68,13 +68,14 @@ final class ControlSocket: Sendable {
         var timeout = timeval(tv_sec: 5, tv_usec: 0)
         unsafe setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         unsafe setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        guard let request = LineIO.readLine(client, bytesMax: 4_096) else { return }
+        let connection = ControlConnection(descriptor: client)
+        guard let request = LineIO.readLine(client, bytesMax: 4_096, until: BootClock.now().advanced(bySeconds: 5)) else { return }
         let words = request.split(separator: " ").map(String.init)
         do {
-            try handler(words) { LineIO.write(client, $0 + "\n") }
-            _ = LineIO.write(client, "ok\n")
+            try handler(words, connection)
+            _ = connection.write("ok")
         } catch {
-            _ = LineIO.write(client, "error: \(error)\n")
+            _ = connection.write("error: \(error)")
         }
     }
 }

@@ -73,8 +73,9 @@ extension ExeatConfiguration {
         guard case .scalar(let text, isQuoted: false) = field.node.kind,
             let value = text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
         else { return field.error("must be a mask of 32 bits", hint: "such as 0x1f7f", into: &problems) }
-        guard value.nonzeroBitCount >= 3 else {
-            return field.error("has \(value.nonzeroBitCount) bits set", hint: "at least 3 are needed", into: &problems)
+        // Few generations come round soon, and a flow that slept through a round would pass as decided.
+        guard (8...16).contains(value.nonzeroBitCount) else {
+            return field.error("has \(value.nonzeroBitCount) bits set", hint: "8 to 16 are needed", into: &problems)
         }
         markMask = value
     }
@@ -162,7 +163,9 @@ extension ExeatConfiguration {
     private static func interfacePattern(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> String? {
         guard let text = field.string(&problems) else { return nil }
         let stem = text.hasSuffix("*") ? text.dropLast() : text[...]
-        guard (1...15).contains(stem.utf8.count), !stem.contains("*"), !stem.contains("/"), !stem.contains(" ") else {
+        // As `Ruleset` takes it: printable ASCII, the star counts.
+        guard !stem.isEmpty, text.utf8.count <= 15, stem.utf8.allSatisfy({ $0 > 32 && $0 < 127 }), !stem.contains("*"), !stem.contains("/")
+        else {
             field.error("\"\(text)\" is no interface name", hint: "a name, or the beginning of names followed by *", into: &problems)
             return nil
         }

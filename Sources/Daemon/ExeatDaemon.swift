@@ -50,6 +50,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             throw error
         }
         try makeDirectory(configuration.runtimeDirectory)
+        // Before anything that another daemon uses is touched. The descriptor is closed by the end of the process alone.
+        try lock(configuration.runtimeDirectory)
         let watch = FolderWatch(PolicyFolder(paths: [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])))
         let load = watch.load()
         guard load.isUsable else {
@@ -83,6 +85,16 @@ public final class ExeatDaemon: @unchecked Sendable {
             logger.error("start failed; workload interfaces are closed until a good start or `exeat down`")
         } catch {
             logger.critical("start failed, and workload interfaces could not be closed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// One daemon for each runtime directory: two would write one registry and one store, and take each other's packets.
+    private static func lock(_ directory: String) throws {
+        let path = "\(directory)/lock"
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw DaemonError("another daemon uses \(directory)", hint: "`exeat status` asks it; `exeat down` ends it")
         }
     }
 
@@ -170,11 +182,15 @@ public final class ExeatDaemon: @unchecked Sendable {
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox, logger: logger)
 
         // The table.
-        let table = try Self.openTable(holder)
+        let kept = try holder.get("table")
+        let table = if let kept { try TableSocket(adopting: kept) } else { try TableSocket() }
+        let tableDescriptor = table.descriptor
         control = ControlPlane(
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog, logger: logger)
         try control.install(policy: policy, resources: load.resources)
+        // Only now: what the holder has under this name is a table in force (see failStart).
+        if kept == nil { try holder.put("table", tableDescriptor) }
         try holder.retain(Self.heldNames(configuration))
         logger.info(
             "enforcing",
@@ -213,19 +229,12 @@ public final class ExeatDaemon: @unchecked Sendable {
         return names
     }
 
-    private static func openTable(_ holder: borrowing HolderClient) throws -> TableSocket {
-        if let kept = try holder.get("table") { return try TableSocket(adopting: kept) }
-        let table = try TableSocket()
-        try holder.put("table", table.descriptor)
-        return table
-    }
-
     // MARK: Running
 
     private func serve() async throws {
         flowLog.start()
-        let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, write in
-            try answer(words, write)
+        let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, client in
+            try answer(words, client)
         }
         socket.start()
         try control.start()
@@ -242,7 +251,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             return source
         }
         var servicesLogger = Logger(label: "exeat.http")
-        servicesLogger.logLevel = .error
+        servicesLogger.logLevel = .critical
         let server = MetricsServer(
             page: { [self] in metricsPage() }, isReady: { [self] in isReady.load(ordering: .acquiring) }, logger: servicesLogger)
         let listeners = [configuration.metrics] + (configuration.health.map { [$0] } ?? [])
@@ -273,26 +282,27 @@ public final class ExeatDaemon: @unchecked Sendable {
 
     private let end = Mutex<AsyncStream<Int32>.Continuation?>(nil)
 
-    private func answer(_ words: [String], _ write: (String) -> Bool) throws {
+    private func answer(_ words: [String], _ client: ControlConnection) throws {
         switch words.first {
-        case "status": for line in statusLines() where !write(line) { return }
-        case "endpoints": for line in endpointLines() where !write(line) { return }
-        case "bindings": for line in try bindingLines() where !write(line) { return }
+        case "status": for line in statusLines() where !client.write(line) { return }
+        case "endpoints": for line in endpointLines() where !client.write(line) { return }
+        case "bindings": for line in try bindingLines() where !client.write(line) { return }
         case "flows":
-            for line in flowLog.recentLines() where !write(line) { return }
+            for line in flowLog.recentLines() where !client.write(line) { return }
             guard words.contains("follow") else { return }
             let follower = flowLog.follow()
             defer { follower.close() }
-            while isReady.load(ordering: .relaxed) {
-                for line in follower.take() where !write(line) { return }
+            while isReady.load(ordering: .relaxed), client.isOpen {
+                for line in follower.take() where !client.write(line) { return }
                 usleep(50_000)
             }
         case "down":
             isReady.store(false, ordering: .releasing)
             control.stop()
             try control.removeTable()
+            // Whatever becomes of the holder: a daemon without a table must not go on.
+            defer { end.withLock { _ = $0?.yield(0) } }
             try holder.quit()
-            end.withLock { _ = $0?.yield(0) }
         default: throw DaemonError("unknown request \(words.joined(separator: " "))")
         }
     }

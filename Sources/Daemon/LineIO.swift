@@ -1,11 +1,12 @@
 import Glibc
+import NetworkTypes
 
 /// Lines over a descriptor.
 enum LineIO {
-    /// Up to the line end, which is left out; nil at the end of the stream, on error or beyond `bytesMax`.
-    static func readLine(_ descriptor: Int32, bytesMax: Int) -> String? {
+    /// Up to the line end, which is left out; nil at the end of the stream, on error, beyond `bytesMax` or after the deadline.
+    static func readLine(_ descriptor: Int32, bytesMax: Int, until deadline: Instant) -> String? {
         var bytes: [UInt8] = []
-        while bytes.count < bytesMax {
+        while bytes.count < bytesMax, BootClock.now() < deadline {
             var byte: UInt8 = 0
             let count = unsafe read(descriptor, &byte, 1)
             if count < 0, errno == EINTR { continue }

@@ -8,7 +8,8 @@ public enum Teardown {
         do {
             try ControlClient.ask("down", runtimeDirectory: runtimeDirectory) { _ in true }
             return "enforcement removed by the daemon, which ends"
-        } catch {
+        } catch let error as DaemonError where error.code == ENOENT || error.code == ECONNREFUSED {
+            // Nobody listens: no daemon lives. Any other failure is the daemon's own, and it goes on.
             return try withoutDaemon(runtimeDirectory)
         }
     }

@@ -31,6 +31,8 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
             wasAdmitted: question == redecideReply || question == redecideOriginal)
         let foreign = packet.mark & ~layout.mask
         switch engine.decide(payload, state) {
+        // Audit mode, and no endpoint whose generation could be stamped: a stamp of 0 would come back to the queue for ever.
+        case .allow(0): return .acceptOnce
         case .allow(let generation): return .repeat(mark: foreign | layout.deposit(UInt32(generation)))
         case .reject: return .repeat(mark: foreign | reject)
         case .drop: return .drop

@@ -29,6 +29,13 @@ public struct PolicyFolder: Sendable {
         var byteCount = 0
         for file in files(&problems) {
             guard let bytes = contents(of: file, &problems) else { continue }
+            // A file that is being rewritten in place is empty for a moment: what it said must not be taken for withdrawn.
+            guard !bytes.isEmpty else {
+                problems.error(
+                    at: SourceLocation(file: file), field: "", "the file is empty", hint: "remove it, or write a new one and rename it over"
+                )
+                continue
+            }
             byteCount += bytes.count
             guard byteCount <= Limit.byteCountMax else {
                 problems.error(

@@ -3,7 +3,7 @@ import NetworkTypes
 /// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
 ///
 ///     header (4096 bytes): magic, layout version, capacity
-///     slot (1024 bytes):   [in use 1][wrapped 1][generation 2][identity length 2][0 2][fingerprint 8][identity ...]
+///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][0 2][fingerprint 8][identity ...]
 ///
 /// Owned by the control plane. A generation changes exactly when the fingerprint of the endpoint's effective policy
 /// changes; generation 0 is never given out.
@@ -82,24 +82,19 @@ public struct EndpointRegistry: ~Copyable {
         }
     }
 
-    /// The generation for this fingerprint: the one in use if the policy is the same, else the next. For a slot that is new or
-    /// has wrapped, a value that `isBorne` affirms is passed over: some conntrack entry of the endpoint's addresses still
-    /// carries it. (Should all be borne, the next one is taken: its flows are then decided by it without a new look.)
+    /// The generation for this fingerprint: the one in use if the policy is the same, else the next. A value that `isBorne`
+    /// affirms is passed over: some conntrack entry of the endpoint's addresses still carries it, of an earlier round or of
+    /// another endpoint that had the address before. (Should all be borne, the next one is taken: its flows are then decided by
+    /// it without a new look.)
     public mutating func generation(of id: EndpointID, fingerprint: UInt64, isBorne: (UInt16) -> Bool) -> UInt16 {
         let place = unsafe at(Int(id.rawValue))
         let current = unsafe place.load(fromByteOffset: 2, as: UInt16.self)
         if current != 0, current <= generationMax, unsafe place.load(fromByteOffset: 8, as: UInt64.self) == fingerprint { return current }
-        let hasWrapped = unsafe place.load(fromByteOffset: 1, as: UInt8.self) != 0
-        var mustAsk = current == 0 || hasWrapped
         let following = current >= generationMax ? 1 : current + 1
         var next = following
         // At most once round; the one in use is never taken again, whatever bears it.
         repeat {
-            if next <= current {
-                mustAsk = true
-                unsafe place.storeBytes(of: 1, toByteOffset: 1, as: UInt8.self)
-            }
-            if next != current, !(mustAsk && isBorne(next)) { break }
+            if next != current, !isBorne(next) { break }
             next = next >= generationMax ? 1 : next + 1
         } while next != following
         unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)

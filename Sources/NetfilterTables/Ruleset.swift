@@ -129,9 +129,8 @@ struct Ruleset: Sendable, Hashable {
         mutating func build() {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
-                "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge", "refuse",
-                "stamp",
-                "own_errors",
+                "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge",
+                "refuse", "stamp", "own_errors",
             ] { chain(name) }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
@@ -157,11 +156,23 @@ struct Ruleset: Sendable, Hashable {
             }
             rule("raw_prerouting", [.verdict(.goto("elsewhere"))])
 
+            // Only with a source that is never forwarded nor answered beyond the link: with any other these messages would be a way out.
+            for (mask, prefix): ([UInt8], [UInt8]) in [
+                ([0xff, 0xc0], [0xfe, 0x80]), (Array(repeating: 0xff, count: 16), Array(repeating: 0, count: 16)),
+            ] {
+                rule(
+                    "workload", Expression.isIPv6,
+                    [
+                        .loadPayload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 8, count: UInt32(mask.count), into: lookupRegister),
+                        .bitwise(register: lookupRegister, mask: mask, xor: Array(repeating: 0, count: mask.count)),
+                        .compare(NFT_CMP_EQ.rawValue, register: lookupRegister, prefix), .verdict(.jump("neighbours")),
+                    ], comment: "from a link-local source, or none (duplicate address detection)")
+            }
             for type: UInt8 in [133, 135, 136] {  // router solicitation, neighbour solicitation and advertisement, DAD included
-                rule("workload", icmpv6Type(type, hopLimit: 255), [.verdict(.accept)], comment: type == 133 ? "neighbour discovery" : nil)
+                rule("neighbours", icmpv6Type(type, hopLimit: 255), [.verdict(.accept)], comment: type == 133 ? "neighbour discovery" : nil)
             }
             for type: UInt8 in [131, 132, 143] {  // reports and done of MLD version 1, reports of version 2
-                rule("workload", icmpv6Type(type, hopLimit: 1), [.verdict(.accept)], comment: type == 131 ? "multicast listener" : nil)
+                rule("neighbours", icmpv6Type(type, hopLimit: 1), [.verdict(.accept)], comment: type == 131 ? "multicast listener" : nil)
             }
             rule(
                 "workload", Expression.isIPv4, Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 16, equals: [255, 255, 255, 255]),

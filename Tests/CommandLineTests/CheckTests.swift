@@ -164,7 +164,7 @@ extension CommandLineTests {
             Row(
                 "a floor above the ceiling", "3:3", "bindings.floorSeconds", "ceiling",
                 "workloadInterfaces: [\"cali*\"]\nbindings:\n  floorSeconds: 60\n  ceilingSeconds: 59\n"),
-            Row("a mask with too few bits", "2:11", "markMask", "at least 3", "workloadInterfaces: [\"cali*\"]\nmarkMask: 0x3\n"),
+            Row("a mask with too few bits", "2:11", "markMask", "8 to 16", "workloadInterfaces: [\"cali*\"]\nmarkMask: 0x7f\n"),
             Row("a bad interface", "1:22", "workloadInterfaces[0]", "no interface name", "workloadInterfaces: [\"a*b\", \"cali*\"]\n"),
             Row("a field without value", "2:1", "dns", "no value", "workloadInterfaces: [\"cali*\"]\ndns:\n"),
         ]

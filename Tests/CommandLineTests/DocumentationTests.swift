@@ -49,7 +49,7 @@ extension CommandLineTests {
 
         private func check(_ text: String) throws -> Program.Result {
             let folder = try TemporaryFolder()
-            for name in ["policies", "endpoints"] { try folder.write("", to: "\(name)/empty.yaml") }
+            for name in ["policies", "endpoints"] { try folder.write("# nothing\n", to: "\(name)/none.yaml") }
             return try Program.run("check", try folder.write(text, to: "exeat.yaml"))
         }
 

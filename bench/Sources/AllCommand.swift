@@ -13,5 +13,6 @@ struct AllCommand: ParsableCommand {
         ]
         for measure in measurements { table.add(try measure(options)) }
         print(table.markdown)
+        print(table.meetsBars ? "\nEvery bar is met." : "\nNot every bar is met.")
     }
 }

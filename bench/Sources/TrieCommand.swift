@@ -72,7 +72,8 @@ struct TrieCommand: ParsableCommand {
             again.append(dictionaryLookups())
         }
         guard found == lookups * (BenchOptions.pairs * 3 + 2) else { throw BenchError("the trie found other names") }
-        let perPattern = size >= 1_000 ? ", \(max(0, memory) / size) B a pattern" : ""
+        // Small tries fit into memory that was freed before.
+        let perPattern = size >= 100_000 ? ", \(max(0, memory) / size) B a pattern" : ""
         return .init(
             what: "Trie, \(size) patterns: time a lookup, against a dictionary of as many exact names",
             measured: "\(times.median.rounded(0)) ns, built in \(build.rounded(2)) s\(perPattern)",
