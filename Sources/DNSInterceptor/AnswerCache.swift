@@ -52,7 +52,7 @@ struct AnswerCache {
         while buckets[place] != 0 {
             if buckets[place] >> 32 == upper {
                 let slot = Int(buckets[place] & 0xffff_ffff) - 1
-                if let answer = slots[slot].answer, answer.key == key {
+                if let answer = slots[slot].answer, answer.hash == hash, answer.key == key {
                     guard !answer.isExpired(now: now) else { return nil }
                     if slots[slot].hits < 3 { slots[slot].hits += 1 }
                     return answer

@@ -14,6 +14,10 @@ public struct BindingLimits: Sendable, Hashable {
 
     public init() {}
 
+    /// A renewal that would lengthen a lease by less than this is left out: a second, but no more than half of the grace, so that
+    /// a lease is always longer than the TTL that was handed out.
+    public var renewalSlackNanoseconds: UInt64 { min(1_000_000_000, UInt64(graceSeconds) * 500_000_000) }
+
     /// How long a binding learned with this TTL lives, in seconds.
     public func leaseSeconds(timeToLive: UInt32) -> UInt64 {
         UInt64(min(max(timeToLive, floorSeconds), max(ceilingSeconds, floorSeconds))) + UInt64(graceSeconds)

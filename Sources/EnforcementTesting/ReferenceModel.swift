@@ -32,6 +32,14 @@ public struct ReferenceModel {
         }
     }
 
+    /// Takes over when a binding ends, which may be earlier by the slack of renewals. False if it is earlier still, or later.
+    mutating func settle(_ name: DomainName, _ address: IPAddress, at actual: Instant, client: String, slack: UInt64) -> Bool {
+        let binding = Binding(client: client, name: name, address: address)
+        guard let expected = expiries[binding] else { return false }
+        expiries[binding] = actual
+        return actual <= expected && actual.advanced(byNanoseconds: slack) >= expected
+    }
+
     /// Whether a binding counts for a flow that is new, or that was admitted before.
     func counts(_ binding: Binding, wasAdmitted: Bool) -> Bool {
         guard let expiry = expiries[binding] else { return false }

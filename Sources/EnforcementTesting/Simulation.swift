@@ -138,6 +138,12 @@ public struct Simulation: ~Copyable {
             // 2: the TTL that the client gets is never longer than the lease.
             guard UInt64(min(ttl, cap)) <= limits.leaseSeconds(timeToLive: ttl) else { throw failed("2 TTL within the lease", "\(ttl)") }
             model.learn(name, addresses, expiry: lease, client: client.identity)
+            let held = heldAddresses(id, name)
+            for address in Set(addresses) where fault != .neverExpires {
+                guard let actual = held[address],
+                    model.settle(name, address, at: actual, client: client.identity, slack: limits.renewalSlackNanoseconds)
+                else { throw failed("2 the lease is what was learned", "\(name) \(address)") }
+            }
             try connect(client, to: random.pick(addresses), expecting: nil, afterAnswerOf: nil, [], 0)
         case .refuse:
             coverage.boundsReached += 1
