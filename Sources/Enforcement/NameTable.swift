@@ -30,6 +30,8 @@ public struct NameTable: ~Copyable {
         var address: IPAddress
         var expiry: Instant
         var state: BindingStore.State
+        /// All of its numbers found a place in the table: only then may a renewal be left out.
+        var isPublished = false
         /// Next record of the same client and address; -1 at the end.
         var next: Int32
     }
@@ -124,7 +126,8 @@ public struct NameTable: ~Copyable {
     private func isHeld(_ name: DomainName, _ addresses: [IPAddress], _ client: EndpointID, until expiry: UInt64) -> Bool {
         for address in addresses {
             guard let record = table.record(client, address, anyNameSelector), record < records.count, records[record].state == .live,
-                records[record].expiry.nanoseconds >= expiry, records[record].client == client, records[record].address == address,
+                records[record].isPublished, records[record].expiry.nanoseconds >= expiry, records[record].client == client,
+                records[record].address == address,
                 names[Int(records[record].name)].name == name
             else { return false }
         }
@@ -187,12 +190,13 @@ public struct NameTable: ~Copyable {
     }
 
     /// Publishes one record under "any name" and under every number of its name that the client's rules use.
-    private func publish(_ record: Int32, selectors: [SelectorNumber]) -> Bool {
+    private mutating func publish(_ record: Int32, selectors: [SelectorNumber]) -> Bool {
         let entry = records[Int(record)]
         var succeeded = table.publish(entry.client, entry.address, anyNameSelector, expiry: entry.expiry, record: Int(record))
         for number in names[Int(entry.name)].numbers where selectors.containsSorted(number) {
             succeeded = table.publish(entry.client, entry.address, number, expiry: entry.expiry, record: Int(record)) && succeeded
         }
+        records[Int(record)].isPublished = succeeded
         return succeeded
     }
 
