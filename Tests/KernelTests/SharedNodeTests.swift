@@ -25,7 +25,11 @@ extension KernelSuites {
                 let address = try #require(IPAddress(parsing: destination))
                 let result = try node.pod(pod).namespace.withThread { LabClient.connect(to: address, port: RunningNode.echoPort) }
                 #expect(result.outcome == .refused(errno: ECONNREFUSED), "\(what)")
-                #expect(result.milliseconds < 50, "\(what)")
+                // The quickest of three: a busy machine may hold any single attempt up.
+                let again = try (0..<2).map { _ in
+                    try node.pod(pod).namespace.withThread { LabClient.connect(to: address, port: RunningNode.echoPort) }.milliseconds
+                }
+                #expect(min(result.milliseconds, again[0], again[1]) < 50, "\(what)")
                 let datagram = try node.pod(pod).namespace.withThread { LabClient.udp(to: address, port: RunningNode.echoPort) }
                 #expect(datagram.outcome == .refused(errno: EHOSTUNREACH), "\(what), UDP")
                 #expect(try node.flow(pod, to: destination, verdict: "reject").tier == "default", "\(what)")

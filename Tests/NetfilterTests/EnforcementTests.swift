@@ -39,10 +39,11 @@ extension KernelSuites {
             _ = try fixture.connect(from: fixture.network.podA, to: server)  // resolves neighbours
             let (_, attempt, took) = try fixture.connect(from: fixture.network.podA, to: server)
             #expect(attempt == .refused(errno: ECONNREFUSED))
-            #expect(took < 50, "\(took) ms")
+            // Without a reset the kernel sends the SYN again after a second.
+            #expect(took < 500, "\(took) ms")
             let started = milliseconds()
             let udp = try fixture.udp(from: fixture.network.podA, to: server).echo()
-            #expect(udp.isRefused && milliseconds() - started < 100, "\(udp)")
+            #expect(udp.isRefused && milliseconds() - started < 500, "\(udp)")
             #expect(try fixture.counter(.rejected) == 3)
             #expect(try fixture.node("grep -c . /proc/net/nf_conntrack || true").text.contains("0"), "a refused flow leaves no entry")
         }
@@ -209,7 +210,8 @@ extension KernelSuites {
             fixture.script.answer(.reject)
             let (_, refused, took) = try fixture.connect(from: fixture.network.node, to: TestNetwork.serverAddress)
             #expect(refused == .refused(errno: ECONNREFUSED))
-            #expect(took < 50, "\(took) ms")
+            // Without a reset the kernel sends the SYN again after a second.
+            #expect(took < 500, "\(took) ms")
             #expect(try fixture.udp(from: fixture.network.node, to: TestNetwork.serverAddress).echo().isRefused)
         }
 
