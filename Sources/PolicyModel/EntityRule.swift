@@ -13,15 +13,22 @@ public struct EntityRule: Sendable, Hashable {
     public var notSelector: Selector?
     /// The address belongs to an endpoint or network set of a namespace with such labels; `global()`: to one of no namespace.
     public var namespaceSelector: Selector?
-    public var ports: [PortRange]
-    public var notPorts: [PortRange]
-    /// The client learned the address from one of these names. Only in the destination of an Allow rule for egress, and
-    /// never beside `nets`, `notNets` or a selector.
+    public var ports: [RulePort]
+    public var notPorts: [RulePort]
+    /// The address belongs to an endpoint that runs under such a service account.
+    public var serviceAccounts: ServiceAccountMatch?
+    /// Address and port belong to this service. Only in a destination for egress (or a source for ingress), beside no other field.
+    public var services: ServiceMatch?
+    /// The client learned the address from one of these names. Only in the destination of an Allow rule for egress (of a Deny
+    /// rule too where the policy denies by name), and never beside `nets`, `notNets` or a selector.
     public var domains: [DomainPattern]
+    /// As `domains`, each on its own TCP port; the rule has no ports then and no protocol but TCP. A rule with both matches if either does.
+    public var urls: [DomainURL]
 
     public init(
         nets: [IPPrefix] = [], notNets: [IPPrefix] = [], selector: Selector? = nil, notSelector: Selector? = nil,
-        namespaceSelector: Selector? = nil, ports: [PortRange] = [], notPorts: [PortRange] = [], domains: [DomainPattern] = []
+        namespaceSelector: Selector? = nil, ports: [RulePort] = [], notPorts: [RulePort] = [], serviceAccounts: ServiceAccountMatch? = nil,
+        services: ServiceMatch? = nil, domains: [DomainPattern] = [], urls: [DomainURL] = []
     ) {
         self.nets = nets
         self.notNets = notNets
@@ -30,23 +37,32 @@ public struct EntityRule: Sendable, Hashable {
         self.namespaceSelector = namespaceSelector
         self.ports = ports
         self.notPorts = notPorts
+        self.serviceAccounts = serviceAccounts
+        self.services = services
         self.domains = domains
+        self.urls = urls
     }
 
     /// Matches everything.
     public static let any = EntityRule()
 
-    /// `selector` and `namespaceSelector` as one selector over `effectiveLabels`, nil if the rule names neither. In a
-    /// policy with a namespace (`policyNamespace`), `selector` and `notSelector` reach into that namespace only, unless
-    /// `namespaceSelector` says otherwise. `notSelector` itself is applied by itself, beside this one.
+    /// `selector`, `namespaceSelector` and `serviceAccounts` as one selector over the effective labels of endpoints and network
+    /// sets, nil if the rule names none of them. In a policy with a namespace (`policyNamespace`), each reaches into that namespace
+    /// only, unless `namespaceSelector` says otherwise. `notSelector` itself is applied by itself, beside this one.
     public func effectiveSelector(policyNamespace: String?) -> Selector? {
         var parts: [Selector] = []
         if let namespaceSelector {
             parts.append(namespaceSelector.asNamespaceSelector)
-        } else if let policyNamespace, selector != nil || notSelector != nil {
+        } else if let policyNamespace, selector != nil || notSelector != nil || serviceAccounts != nil {
             parts.append(Selector(root: .equal(ReservedLabel.namespace, policyNamespace)))
         }
         if let selector { parts.append(selector) }
+        if let serviceAccounts {
+            if !serviceAccounts.names.isEmpty {
+                parts.append(Selector(root: .isIn(ReservedLabel.serviceAccount, serviceAccounts.names.sorted())))
+            }
+            if let selector = serviceAccounts.selector { parts.append(selector.asServiceAccountSelector) }
+        }
         return parts.isEmpty ? nil : Selector.conjunction(parts)
     }
 }
@@ -56,5 +72,10 @@ extension Selector {
     var asNamespaceSelector: Selector {
         prefixingLabels(
             ReservedLabel.namespacePrefix, all: .has(ReservedLabel.namespace), global: .not(.has(ReservedLabel.namespace)))
+    }
+
+    /// Over the labels of service accounts, as it applies to the labels that endpoints inherit from theirs.
+    var asServiceAccountSelector: Selector {
+        prefixingLabels(ReservedLabel.serviceAccountPrefix, all: .has(ReservedLabel.serviceAccount), global: .not(.all))
     }
 }

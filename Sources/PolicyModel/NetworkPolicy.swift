@@ -1,5 +1,19 @@
-/// A `NetworkPolicy` or, without namespace, a `GlobalNetworkPolicy` of `projectcalico.org/v3`.
+/// A policy in the form of `projectcalico.org/v3`: a `NetworkPolicy` or, without namespace, a `GlobalNetworkPolicy`; staged ones and
+/// those of other dialects are brought into it.
 public struct NetworkPolicy: Sendable, Hashable {
+    /// What a staged policy would do if it were enforced (Calico's `stagedAction`). Staged policies decide nothing.
+    public enum StagedAction: String, Sendable, Hashable, CaseIterable {
+        /// Create or replace the enforced policy of the same namespace, tier and name.
+        case set = "Set"
+        /// Remove it.
+        case delete = "Delete"
+        /// Neither: a recommendation that is looked at, or one that was put aside.
+        case learn = "Learn"
+        case ignore = "Ignore"
+    }
+
+    /// The kind that it was written as.
+    public var kind: ResourceKind
     public var name: String
     /// Nil for a GlobalNetworkPolicy.
     public var namespace: String?
@@ -10,29 +24,52 @@ public struct NetworkPolicy: Sendable, Hashable {
     public var selector: Selector
     /// Of a GlobalNetworkPolicy: the namespaces of the endpoints that it applies to.
     public var namespaceSelector: Selector?
+    /// The service accounts of the endpoints that it applies to, over the labels of service accounts.
+    public var serviceAccountSelector: Selector?
     /// After defaulting: without `types` in the file a policy with egress rules alone governs egress, one without egress
     /// rules ingress, one with both both.
     public var types: Set<PolicyType>
     public var ingress: [PolicyRule]
     public var egress: [PolicyRule]
     public var annotations: [String: String]
+    /// Nil: enforced.
+    public var stagedAction: StagedAction?
+    /// Whether its selecting an endpoint makes the tier's default action count for it. False where the origin knows policies that
+    /// imply no default deny (Cilium `enableDefaultDeny`, OVN-Kubernetes EgressFirewall).
+    public var impliesDefault: Bool
+    /// Annotation `exeat.io/exclusive`: the names of its Allow rules are closed to every endpoint that it does not select.
+    public var isExclusive: Bool
+    /// Annotation `exeat.io/deny-domains`, or a dialect that denies by name: names in Deny rules count.
+    public var deniesByName: Bool
+    /// Of a GlobalNetworkPolicy, for host endpoints: it governs forwarded traffic too.
+    public var appliesOnForward: Bool
     public var location: SourceLocation?
 
     public init(
-        name: String, namespace: String? = nil, tier: String = Tier.defaultName, order: Double? = nil, selector: Selector = .all,
-        namespaceSelector: Selector? = nil, types: Set<PolicyType>? = nil, ingress: [PolicyRule] = [], egress: [PolicyRule] = [],
-        annotations: [String: String] = [:], location: SourceLocation? = nil
+        name: String, kind: ResourceKind? = nil, namespace: String? = nil, tier: String = Tier.defaultName, order: Double? = nil,
+        selector: Selector = .all,
+        namespaceSelector: Selector? = nil, serviceAccountSelector: Selector? = nil, types: Set<PolicyType>? = nil,
+        ingress: [PolicyRule] = [], egress: [PolicyRule] = [],
+        annotations: [String: String] = [:], stagedAction: StagedAction? = nil, impliesDefault: Bool = true, isExclusive: Bool = false,
+        deniesByName: Bool = false, appliesOnForward: Bool = false, location: SourceLocation? = nil
     ) {
         self.name = name
+        self.kind = kind ?? (namespace == nil ? .globalNetworkPolicy : .networkPolicy)
         self.namespace = namespace
         self.tier = tier
         self.order = order
         self.selector = selector
         self.namespaceSelector = namespaceSelector
+        self.serviceAccountSelector = serviceAccountSelector
         self.types = types ?? Self.defaultTypes(hasIngressRules: !ingress.isEmpty, hasEgressRules: !egress.isEmpty)
         self.ingress = ingress
         self.egress = egress
         self.annotations = annotations
+        self.stagedAction = stagedAction
+        self.impliesDefault = impliesDefault
+        self.isExclusive = isExclusive
+        self.deniesByName = deniesByName
+        self.appliesOnForward = appliesOnForward
         self.location = location
     }
 
@@ -48,11 +85,14 @@ public struct NetworkPolicy: Sendable, Hashable {
     /// `name`, or `namespace/name`.
     public var identity: String { namespace.map { "\($0)/\(name)" } ?? name }
 
-    /// Which endpoints it applies to, over their `effectiveLabels`.
+    public var key: ResourceKey { ResourceKey(kind, namespace: namespace, name: name) }
+
+    /// Which endpoints it applies to, over their labels in a `LabelContext`.
     public var effectiveSelector: Selector {
         var parts: [Selector] = selector.isAll ? [] : [selector]
         if let namespace { parts.append(Selector(root: .equal(ReservedLabel.namespace, namespace))) }
         if let namespaceSelector { parts.append(namespaceSelector.asNamespaceSelector) }
+        if let serviceAccountSelector { parts.append(serviceAccountSelector.asServiceAccountSelector) }
         return Selector.conjunction(parts)
     }
 }

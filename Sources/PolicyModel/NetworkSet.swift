@@ -11,26 +11,29 @@ public struct NetworkSet: Sendable, Hashable {
     public var nets: [IPPrefix]
     /// Count for the destination of Allow rules for egress.
     public var allowedEgressDomains: [DomainPattern]
+    /// As `allowedEgressDomains`, each on its own TCP port.
+    public var allowedEgressURLs: [DomainURL]
+    /// Annotation `exeat.io/exclusive`: its names are closed to every endpoint for which no Allow rule names the set.
+    public var isExclusive: Bool
     public var location: SourceLocation?
 
     public init(
         name: String, namespace: String? = nil, labels: [String: String] = [:], nets: [IPPrefix] = [],
-        allowedEgressDomains: [DomainPattern] = [], location: SourceLocation? = nil
+        allowedEgressDomains: [DomainPattern] = [], allowedEgressURLs: [DomainURL] = [], isExclusive: Bool = false,
+        location: SourceLocation? = nil
     ) {
         self.name = name
         self.namespace = namespace
         self.labels = labels
         self.nets = nets
         self.allowedEgressDomains = allowedEgressDomains
+        self.allowedEgressURLs = allowedEgressURLs
+        self.isExclusive = isExclusive
         self.location = location
     }
 
     /// `name`, or `namespace/name`.
     public var identity: String { namespace.map { "\($0)/\(name)" } ?? name }
 
-    /// What selectors see: its labels and those from its namespace.
-    public var effectiveLabels: [String: String] {
-        guard let namespace else { return labels }
-        return labels.merging(ReservedLabel.inherited(fromNamespace: namespace)) { $1 }
-    }
+    public var key: ResourceKey { ResourceKey(namespace == nil ? .globalNetworkSet : .networkSet, namespace: namespace, name: name) }
 }

@@ -6,7 +6,10 @@ public enum ReservedLabel {
     /// Before the name of a label that is inherited from the namespace.
     public static let namespacePrefix = "pcns."
 
-    /// What everything in a namespace inherits from it. Labels that a cluster gives to its namespaces are not known yet.
+    /// Before the name of a label that is inherited from the service account.
+    public static let serviceAccountPrefix = "pcsa."
+
+    /// What everything in a namespace inherits from it, beside the namespace's own labels.
     static func inherited(fromNamespace name: String) -> [String: String] {
         [
             namespace: name,

@@ -114,7 +114,7 @@ extension ResourceDecoder {
         }
         for name in ["ports", "notPorts"] {
             guard let portsField = reader[name], let elements = portsField.elements(&problems) else { continue }
-            let ports = elements.compactMap { decodePort($0, &problems) }
+            let ports = elements.compactMap { decodePort($0, &problems).map(RulePort.range) }
             if name == "ports" { half.entity.ports = ports } else { half.entity.notPorts = ports }
             if !elements.isEmpty { half.portFields.append(portsField) }
             warnOfEmptyList(portsField, &problems)

@@ -9,15 +9,37 @@ public struct ResourceSet: Sendable, Equatable {
     public var tiers: [Tier]
     public var networkSets: [NetworkSet]
     public var endpoints: [WorkloadEndpoint]
+    public var hostEndpoints: [HostEndpoint]
+    public var profiles: [Profile]
+    public var namespaces: [Namespace]
+    public var serviceAccounts: [ServiceAccount]
+    public var serviceEndpoints: [ServiceEndpoints]
+    public var felixConfigurations: [FelixConfiguration]
 
     /// Adds the tier `default` if `tiers` lacks it. Checks nothing across resources.
     public init(
-        policies: [NetworkPolicy] = [], tiers: [Tier] = [], networkSets: [NetworkSet] = [], endpoints: [WorkloadEndpoint] = []
+        policies: [NetworkPolicy] = [], tiers: [Tier] = [], networkSets: [NetworkSet] = [], endpoints: [WorkloadEndpoint] = [],
+        hostEndpoints: [HostEndpoint] = [], profiles: [Profile] = [], namespaces: [Namespace] = [], serviceAccounts: [ServiceAccount] = [],
+        serviceEndpoints: [ServiceEndpoints] = [], felixConfigurations: [FelixConfiguration] = []
     ) {
         self.policies = policies
         self.tiers = tiers.contains { $0.name == Tier.defaultName } ? tiers : tiers + [.default]
         self.networkSets = networkSets
         self.endpoints = endpoints
+        self.hostEndpoints = hostEndpoints
+        self.profiles = profiles
+        self.namespaces = namespaces
+        self.serviceAccounts = serviceAccounts
+        self.serviceEndpoints = serviceEndpoints
+        self.felixConfigurations = felixConfigurations
+    }
+
+    /// Everything, each kind by itself.
+    public var all: [Resource] {
+        policies.map(Resource.policy) + tiers.map(Resource.tier) + networkSets.map(Resource.networkSet)
+            + endpoints.map(Resource.workloadEndpoint) + hostEndpoints.map(Resource.hostEndpoint) + profiles.map(Resource.profile)
+            + namespaces.map(Resource.namespace) + serviceAccounts.map(Resource.serviceAccount)
+            + serviceEndpoints.map(Resource.serviceEndpoints) + felixConfigurations.map(Resource.felixConfiguration)
     }
 
     /// Decodes and checks the documents of one load, each resource by itself and all together. Documents without content

@@ -16,12 +16,13 @@ public struct WorkloadEndpoint: Sendable, Hashable {
     public var pod: String?
     public var serviceAccount: String?
     public var profiles: [String]
+    public var ports: [NamedPort]
     public var location: SourceLocation?
 
     public init(
         name: String, namespace: String, uid: String? = nil, labels: [String: String] = [:], addresses: [IPAddress],
         interfaceName: String, orchestrator: String? = nil, node: String? = nil, pod: String? = nil, serviceAccount: String? = nil,
-        profiles: [String] = [], location: SourceLocation? = nil
+        profiles: [String] = [], ports: [NamedPort] = [], location: SourceLocation? = nil
     ) {
         self.name = name
         self.namespace = namespace
@@ -34,17 +35,10 @@ public struct WorkloadEndpoint: Sendable, Hashable {
         self.pod = pod
         self.serviceAccount = serviceAccount
         self.profiles = profiles
+        self.ports = ports
         self.location = location
     }
 
     /// `namespace/name`, with `/uid` if it has one: the same text means the same workload.
     public var identity: String { "\(namespace)/\(name)" + (uid.map { "/\($0)" } ?? "") }
-
-    /// What selectors see: its labels, those from its namespace, and Calico's own.
-    public var effectiveLabels: [String: String] {
-        var result = labels.merging(ReservedLabel.inherited(fromNamespace: namespace)) { $1 }
-        result[ReservedLabel.orchestrator] = orchestrator ?? "k8s"
-        result[ReservedLabel.serviceAccount] = serviceAccount
-        return result
-    }
 }
