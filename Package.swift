@@ -40,11 +40,13 @@ let package = Package(
             providers: [
                 .apt(["libnetfilter-queue-dev", "libmnl-dev", "libnftnl-dev", "libnetfilter-conntrack-dev"])
             ]),
+        .systemLibrary(name: "CIDN2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
+        .systemLibrary(name: "CPSL", pkgConfig: "libpsl", providers: [.apt(["libpsl-dev"])]),
         .target(name: "CLinux"),
 
         // values
         module("NetworkTypes"),
-        module("DomainNames"),
+        module("DomainNames", ["CIDN2", "CPSL"]),
         module("PacketHeaders", ["NetworkTypes"]),
         module("PolicyModel", ["NetworkTypes", "DomainNames"]),
 
@@ -94,7 +96,7 @@ let package = Package(
         .executableTarget(
             name: "exeat-bench",
             dependencies: [
-                "NetworkTypes", "DomainNames", "PolicyEngine", "Enforcement", "NetfilterQueue", "NetfilterTables", "Datastores", "Daemon",
+                "NetworkTypes", "DomainNames", "PolicyEngine", "Enforcement", "Netlink", "NetfilterQueue", "NetfilterTables", "Datastores", "Daemon",
                 "DemoNetwork",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -111,6 +113,7 @@ let package = Package(
         tests("DomainNamesTests", ["DomainNames", "CAllocationCounter"]),
         tests("PacketHeadersTests", ["PacketHeaders", "CAllocationCounter"]),
         tests("PolicyModelTests", ["PolicyModel", "Datastores"]),
+        tests("DifferentialTests", ["NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "EnforcementTesting"]),
         tests("PolicyEngineTests", ["PolicyEngine", "Datastores", "EnforcementTesting", "CAllocationCounter"]),
         .testTarget(
             name: "EnforcementTests", dependencies: ["Enforcement", "EnforcementTesting", "Datastores", "CAllocationCounter"],

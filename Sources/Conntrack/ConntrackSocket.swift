@@ -46,6 +46,12 @@ public struct ConntrackSocket: ~Copyable {
         try purge([originalSource], where: { _ in true })
     }
 
+    /// As above, for many addresses in one walk.
+    @discardableResult
+    public mutating func purge(originalSources: Set<IPAddress>) throws(ConntrackError) -> Int {
+        try purge(originalSources, where: { _ in true })
+    }
+
     /// Deletes every entry of DNS (destination port 53, UDP and TCP) that these addresses have begun: flows from before an address
     /// translation was installed bypass it.
     @discardableResult

@@ -1,50 +1,106 @@
 import DNSMessages
+import DomainNames
 import NetworkTypes
 
 /// What a question came to: an upstream's answer, checked, or the failure to get one. Ready to be given to any number of clients.
 ///
-/// Immutable and shared between the cache and the clients that wait.
-final class Answer: Sendable {
-    enum Content: Sendable {
-        /// The first `bodyEnd` bytes of the upstream's message, and what the parser found in it.
-        case message(bytes: [UInt8], DNSResponse)
-        /// SERVFAIL of our own.
-        case failure(ExtendedDNSError)
-    }
-
-    let key: CacheKey
-    /// `key.hashValue`.
+/// Immutable and shared between the cache and the clients that wait. Bytes and TTL offsets lie side by side in storage of its own, so that
+/// giving it out touches little memory and counts no references but its own:
+///
+///     | TTL offsets, two bytes each | bytes |
+@safe
+final class Answer: @unchecked Sendable {
+    /// Of the question, as the cache's hasher gives it.
     let hash: UInt64
-    let content: Content
     let storedAt: Instant
     /// How long it may be given out, from `storedAt`; 0: only to those who wait for it now.
     let lifetimeSeconds: UInt32
-
-    init(key: CacheKey, hash: UInt64, content: Content, storedAt: Instant, lifetimeSeconds: UInt32) {
-        self.key = key
-        self.hash = hash
-        self.content = content
-        self.storedAt = storedAt
-        self.lifetimeSeconds = lifetimeSeconds
-    }
+    /// Two more parts of the question.
+    let isDNSSECOK: Bool
+    let isCheckingDisabled: Bool
+    /// Whether it may be kept at all; else its TTLs are passed on as they are.
+    let isCacheable: Bool
+    /// A and AAAA answers teach. Address hints in HTTPS and SVCB records are passed on but not learned.
+    let teaches: Bool
+    /// Nil: SERVFAIL of our own.
+    let stored: StoredAnswer?
+    let addresses: [IPAddress]
+    let qname: DomainName
+    /// Why, if it is a failure of our own.
+    let failure: ExtendedDNSError?
+    private let storage: UnsafeMutableRawPointer
+    private let offsetCount: Int
+    private let byteCount: Int
 
     /// An upstream's message; its lifetime follows RFC 2308 within the configured ceilings.
-    convenience init(
-        key: CacheKey, hash: UInt64, message: Span<UInt8>, response: DNSResponse, now: Instant, configuration: DNSWorkerConfiguration
-    ) {
-        let lifetime: UInt32
+    init(key: CacheKey, hash: UInt64, message: Span<UInt8>, response: DNSResponse, now: Instant, configuration: DNSWorkerConfiguration) {
         switch response.rcode {
         case .noError, .nameError:
             let ceiling = response.isNegative ? configuration.negativeSecondsMax : configuration.positiveSecondsMax
-            lifetime = min(response.cacheTTL ?? 0, ceiling)
+            lifetimeSeconds = min(response.cacheTTL ?? 0, ceiling)
         default:
-            lifetime = configuration.failureLifetimeSeconds
+            lifetimeSeconds = configuration.failureLifetimeSeconds
         }
-        let body = message.extracting(first: response.bodyEnd)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(body.count)
-        for index in 0..<body.count { bytes.append(body[index]) }
-        self.init(key: key, hash: hash, content: .message(bytes: bytes, response), storedAt: now, lifetimeSeconds: lifetime)
+        (unsafe storage, offsetCount, byteCount) = unsafe Self.store(message.extracting(first: response.bodyEnd), response.ttlOffsets)
+        self.hash = hash
+        storedAt = now
+        isDNSSECOK = key.isDNSSECOK
+        isCheckingDisabled = key.isCheckingDisabled
+        isCacheable = response.isCacheable
+        teaches = !response.addresses.isEmpty && (response.qtype == .a || response.qtype == .aaaa)
+        stored = StoredAnswer(response)
+        addresses = response.addresses
+        qname = response.qname
+        failure = nil
+    }
+
+    /// A failure of our own.
+    init(key: CacheKey, hash: UInt64, failure: ExtendedDNSError, storedAt: Instant, lifetimeSeconds: UInt32) {
+        self.hash = hash
+        self.storedAt = storedAt
+        self.lifetimeSeconds = lifetimeSeconds
+        isDNSSECOK = key.isDNSSECOK
+        isCheckingDisabled = key.isCheckingDisabled
+        isCacheable = false
+        teaches = false
+        (unsafe storage, offsetCount, byteCount) = unsafe Self.store(key.question.span, [])
+        stored = nil
+        addresses = []
+        qname = key.qname
+        self.failure = failure
+    }
+
+    deinit { unsafe storage.deallocate() }
+
+    private static func store(_ bytes: Span<UInt8>, _ offsets: [UInt16]) -> (UnsafeMutableRawPointer, Int, Int) {
+        let storage = UnsafeMutableRawPointer.allocate(byteCount: 2 * offsets.count + bytes.count, alignment: 2)
+        for index in 0..<offsets.count { unsafe storage.storeBytes(of: offsets[index], toByteOffset: 2 * index, as: UInt16.self) }
+        for index in 0..<bytes.count {
+            unsafe storage.storeBytes(of: bytes[index], toByteOffset: 2 * offsets.count + index, as: UInt8.self)
+        }
+        return unsafe (storage, offsets.count, bytes.count)
+    }
+
+    /// Runs `body` with the first `bodyEnd` bytes of the upstream's message, or header and question alone, and with where TTLs are in them.
+    func withBytes<R>(_ body: (_ bytes: Span<UInt8>, _ timeToLiveOffsets: Span<UInt16>) -> R) -> R {
+        // Sound: the storage was filled with as much at the start, is never written again, and lives as long as this.
+        let offsets = unsafe UnsafeBufferPointer(start: storage.assumingMemoryBound(to: UInt16.self), count: offsetCount)
+        let bytes = unsafe UnsafeBufferPointer(
+            start: storage.advanced(by: 2 * offsetCount).assumingMemoryBound(to: UInt8.self), count: byteCount)
+        return withExtendedLifetime(self) { unsafe body(bytes.span, offsets.span) }
+    }
+
+    /// Whether this is what a query asks for; `message` is the one that `query` was scanned in.
+    func answers(_ query: QueryHead, in message: Span<UInt8>) -> Bool {
+        withBytes { bytes, _ in
+            query.asksFor(bytes, isDNSSECOK: isDNSSECOK, isCheckingDisabled: isCheckingDisabled, in: message)
+        }
+    }
+
+    /// Whether both answer the same question.
+    func answersTheSame(as other: Answer) -> Bool {
+        hash == other.hash && isDNSSECOK == other.isDNSSECOK && isCheckingDisabled == other.isCheckingDisabled
+            && withBytes { bytes, _ in other.withBytes { others, _ in CacheKey.isSameQuestion(bytes, others) } }
     }
 
     /// Whole seconds since it was stored, rounded down.
@@ -52,11 +108,6 @@ final class Answer: Sendable {
 
     func isExpired(now: Instant) -> Bool { ageSeconds(now: now) >= lifetimeSeconds }
 
-    /// Memory that it takes, estimated: the object with its key, and the arrays with their heads.
-    var byteCost: Int {
-        switch content {
-        case .message(let bytes, let response): 800 + bytes.count + 24 * response.addresses.count + 2 * response.ttlOffsets.count
-        case .failure: 480
-        }
-    }
+    /// Memory that it takes, estimated: the object, and the arrays with their heads.
+    var byteCost: Int { 400 + byteCount + qname.rootFirst.count + 24 * addresses.count + 2 * offsetCount }
 }

@@ -14,6 +14,14 @@ struct AnswerCache {
         /// Hits since it was queued, at most 3.
         var hits: UInt8 = 0
         var isInMain = false
+        /// What the gate said when this answer was last given to a client.
+        var lesson: Lesson?
+    }
+
+    /// An answer that is in the cache, and where.
+    struct Hit {
+        let answer: Answer
+        fileprivate let slot: Int
     }
 
     let bytesMax: Int
@@ -22,8 +30,9 @@ struct AnswerCache {
     private(set) var count = 0
     private(set) var evictions: UInt64 = 0
 
+    private let hasher = QuestionHasher()
     private var buckets: [UInt64]
-    private let bucketMask: Int
+    private var bucketMask: Int
     private var slots: [Slot] = []
     private var free: [UInt32] = []
     private var small: SlotQueue
@@ -32,36 +41,46 @@ struct AnswerCache {
     /// Fingerprints of evicted questions, one place per hash.
     private var ghosts: [UInt32]
 
-    /// Allocates the table for `entriesMax` answers; the answers' own bytes as they come.
+    /// The table grows with the answers: the fewer they are, the closer together they lie.
     init(bytesMax: Int, entriesMax: Int) {
         self.bytesMax = max(0, bytesMax)
         self.entriesMax = min(max(1, entriesMax), 1 << 24)
         var size = 16
-        while size < 2 * self.entriesMax { size *= 2 }
-        buckets = Array(repeating: 0, count: size)
-        bucketMask = size - 1
-        ghosts = Array(repeating: 0, count: size / 2)
+        while size < self.entriesMax { size *= 2 }
+        ghosts = Array(repeating: 0, count: size)
+        buckets = Array(repeating: 0, count: 1_024)
+        bucketMask = buckets.count - 1
         small = SlotQueue(capacity: self.entriesMax)
         main = SlotQueue(capacity: self.entriesMax)
     }
 
-    /// The answer to a question, unless it has expired. Counts as a hit. `hash` is `key.hashValue` as an unsigned number.
-    mutating func find(_ key: CacheKey, hash: UInt64, now: Instant) -> Answer? {
+    /// What the cache wants to know of a question beside its bytes, whether it is asked for or kept.
+    func hash(_ message: Span<UInt8>, _ query: QueryHead) -> UInt64 { hasher.hash(message, query) }
+
+    /// The answer to a question, unless it has expired. Counts as a hit. `message` is the one that `query` was scanned in.
+    mutating func find(_ message: Span<UInt8>, _ query: QueryHead, hash: UInt64, now: Instant) -> Hit? {
         var place = home(hash)
         let upper = hash >> 32
-        while buckets[place] != 0 {
-            if buckets[place] >> 32 == upper {
-                let slot = Int(buckets[place] & 0xffff_ffff) - 1
-                if let answer = slots[slot].answer, answer.hash == hash, answer.key == key {
+        while true {
+            let bucket = buckets[place]
+            if bucket == 0 { return nil }
+            if bucket >> 32 == upper {
+                let slot = Int(bucket & 0xffff_ffff) - 1
+                if let answer = slots[slot].answer, answer.hash == hash, answer.answers(query, in: message) {
                     guard !answer.isExpired(now: now) else { return nil }
                     if slots[slot].hits < 3 { slots[slot].hits += 1 }
-                    return answer
+                    return Hit(answer: answer, slot: slot)
                 }
             }
             place = (place + 1) & bucketMask
         }
-        return nil
     }
+
+    /// What was noted last of the answer just found.
+    func lesson(of hit: Hit) -> Lesson? { slots[hit.slot].lesson }
+
+    /// Notes what the gate said of the answer just found.
+    mutating func note(_ lesson: Lesson, of hit: Hit) { slots[hit.slot].lesson = lesson }
 
     /// Keeps an answer in place of an older one to the same question. One larger than a quarter of the whole is not kept.
     mutating func store(_ answer: Answer, now: Instant) {
@@ -73,6 +92,7 @@ struct AnswerCache {
             bytes += difference
             if !slots[slot].isInMain { smallBytes += difference }
             slots[slot].answer = answer
+            slots[slot].lesson = nil
             while bytes > bytesMax, evict(now: now) {}
             return
         }
@@ -94,9 +114,8 @@ struct AnswerCache {
         if !isKnown { smallBytes += cost }
         bytes += cost
         count += 1
-        var place = home(answer.hash)
-        while buckets[place] != 0 { place = (place + 1) & bucketMask }
-        buckets[place] = (answer.hash >> 32) << 32 | UInt64(slot + 1)
+        if 2 * count > buckets.count { grow() }
+        insert((answer.hash >> 32) << 32 | UInt64(slot + 1))
     }
 
     /// Forgets everything.
@@ -134,6 +153,20 @@ struct AnswerCache {
 
     // MARK: the table
 
+    private mutating func insert(_ bucket: UInt64) {
+        var place = home(bucket)
+        while buckets[place] != 0 { place = (place + 1) & bucketMask }
+        buckets[place] = bucket
+    }
+
+    /// Twice the buckets. A bucket holds what its home follows from, so no answer is looked at: 65,536 answers take a fraction of a millisecond.
+    private mutating func grow() {
+        let old = buckets
+        buckets = Array(repeating: 0, count: 2 * old.count)
+        bucketMask = buckets.count - 1
+        for index in 0..<old.count where old[index] != 0 { insert(old[index]) }
+    }
+
     private func home(_ hash: UInt64) -> Int { Int(hash >> 32) & bucketMask }
 
     private func fingerprint(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) | 1 }
@@ -143,7 +176,7 @@ struct AnswerCache {
         var place = home(answer.hash)
         while buckets[place] != 0 {
             let slot = Int(buckets[place] & 0xffff_ffff) - 1
-            if buckets[place] >> 32 == answer.hash >> 32, slots[slot].answer?.key == answer.key { return place }
+            if buckets[place] >> 32 == answer.hash >> 32, let kept = slots[slot].answer, kept.answersTheSame(as: answer) { return place }
             place = (place + 1) & bucketMask
         }
         return nil

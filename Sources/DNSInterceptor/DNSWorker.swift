@@ -8,7 +8,7 @@ import NetworkTypes
 ///                                      |                                         ^
 ///                                      miss --> coalesce --> upstreams --> parse-+--> cache
 ///
-/// `run()` is its event loop (epoll). Only the gate's owner calls the gate; other threads reach it through the mailbox.
+/// `run()` is its event loop (poll and epoll). Only the gate's owner calls the gate; other threads reach it through the mailbox.
 /// Limits, and what happens when they are reached, are in ``DNSWorkerConfiguration``; everything is counted in ``DNSCounters``.
 public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
     private var core: DNSWorkerCore
@@ -25,6 +25,7 @@ public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
         core = try DNSWorkerCore(
             configuration: configuration, datagramSockets: datagramSockets, streamSockets: streamSockets, counters: counters,
             mailbox: mailbox.descriptor)
+        core.remembersLessons = gate.onlyAddsBetweenTicks
         self.mailbox = mailbox
         self.gate = gate
     }
@@ -35,12 +36,14 @@ public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
         while true {
             if core.now >= nextTick {
                 gate.tick(now: core.now)
+                core.gateEra &+= 1
                 core.tick()
                 nextTick = core.now.advanced(bySeconds: 1)
             }
             let rang = core.turn(until: nextTick, gate: &gate)
             guard rang else { continue }
             for work in mailbox.take() { work(&gate) }
+            core.gateEra &+= 1
             if mailbox.mustStop { break }
         }
         for work in mailbox.take() { work(&gate) }

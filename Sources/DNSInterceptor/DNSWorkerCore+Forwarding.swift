@@ -13,7 +13,7 @@ extension DNSWorkerCore {
         let ofSource = waitingBySource[waiting.source, default: 0]
         guard waitingCount < configuration.waitersMax, ofSource < configuration.waitersPerClientMax else {
             counters.add(.failedWaiters)
-            return refuse(waiting.query, waiting.origin, .serverFailure, .other("too many queries waiting"))
+            return refuse(waiting, .other("too many queries waiting"))
         }
         if let slot = inFlight[key], let transaction = transactions[slot] {
             counters.add(.coalesced)
@@ -21,7 +21,7 @@ extension DNSWorkerCore {
         }
         guard let slot = freeTransactions.popLast() else {
             counters.add(.failedOutstanding)
-            return refuse(waiting.query, waiting.origin, .serverFailure, .networkError("too many questions in flight"))
+            return refuse(waiting, .networkError("too many questions in flight"))
         }
         let plan = ForwardingPlan(now: now, configuration: configuration)
         let transaction = Transaction(query: waiting.query, key: key, hash: hash, generation: nextGeneration(), plan: plan)
@@ -29,6 +29,14 @@ extension DNSWorkerCore {
         inFlight[key] = slot
         append(waiting, to: transaction)
         carryOut(transaction.plan.start(health, configuration: configuration, now: now), slot, transaction, gate: &gate)
+    }
+
+    private mutating func refuse(_ waiting: WaitingQuery, _ reason: ExtendedDNSError) {
+        waiting.query.name.withSpan { refuse(waiting.query.head, $0, waiting.origin, .serverFailure, reason) }
+    }
+
+    private mutating func deliver<G: AnswerGate & ~Copyable>(_ answer: Answer, to waiting: WaitingQuery, gate: inout G) {
+        waiting.query.name.withSpan { deliver(answer, nil, to: waiting.query.head, $0, waiting.client, waiting.origin, gate: &gate) }
     }
 
     private mutating func append(_ waiting: WaitingQuery, to transaction: Transaction) {
@@ -298,7 +306,7 @@ extension DNSWorkerCore {
                 reason = .noReachableAuthority("no upstream answered")
             }
             answer = Answer(
-                key: transaction.key, hash: transaction.hash, content: .failure(reason), storedAt: now,
+                key: transaction.key, hash: transaction.hash, failure: reason, storedAt: now,
                 lifetimeSeconds: configuration.failureLifetimeSeconds)
         }
         finish(slot, transaction, answer, readAt: now, gate: &gate)
@@ -321,7 +329,7 @@ extension DNSWorkerCore {
                 connection.waitingQueries -= 1
                 mark(connection)
             }
-            deliver(answer, to: waiting.query, waiting.client, waiting.origin, gate: &gate)
+            deliver(answer, to: waiting, gate: &gate)
             unsentMisses.append((waiting.arrivedAt, readAt))
         }
         if unsentMisses.count >= 4 { flushDatagrams() }

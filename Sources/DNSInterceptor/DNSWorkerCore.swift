@@ -12,7 +12,9 @@ import NetworkTypes
 struct DNSWorkerCore: ~Copyable {
     let configuration: DNSWorkerConfiguration
     let counters: DNSCounters
+    /// What is not a UDP listener.
     let poll: EventPoll
+    let datagramWait: DatagramWait
     var listeners: [Listener]
     /// The time of this turn, read after the wait and after each upstream reply.
     var now: Instant
@@ -25,6 +27,10 @@ struct DNSWorkerCore: ~Copyable {
 
     // Answers and questions in flight.
     var cache: AnswerCache
+    /// Counts what the gate did besides learning: what a client was taught in an earlier era may have been withdrawn.
+    var gateEra: UInt32 = 0
+    /// `TickingGate.onlyAddsBetweenTicks`.
+    var remembersLessons = false
     var health: [UpstreamHealth]
     var transactions: [Transaction?]
     var freeTransactions: [Int]
@@ -69,10 +75,11 @@ struct DNSWorkerCore: ~Copyable {
     ) throws(DNSSocketError) {
         try Self.check(mark: configuration.upstreamMark)
         let poll = try EventPoll()
-        for (index, descriptor) in (datagramSockets + streamSockets).enumerated() {
-            try poll.add(descriptor, token: Self.token(.listener, slot: index, generation: 0))
+        for (index, descriptor) in streamSockets.enumerated() {
+            try poll.add(descriptor, token: Self.token(.listener, slot: datagramSockets.count + index, generation: 0))
         }
         try poll.add(mailbox, token: Self.token(.mailbox, slot: 0, generation: 0))
+        datagramWait = DatagramWait(datagramSockets, poll)
         self.poll = poll
         self.configuration = configuration
         self.counters = counters
@@ -109,21 +116,18 @@ struct DNSWorkerCore: ~Copyable {
 
     /// Waits until something is ready, a deadline is due or `until` has come, and handles it. True if the mailbox rang.
     mutating func turn<G: AnswerGate & ~Copyable>(until: Instant, gate: inout G) -> Bool {
-        let count = poll.wait(milliseconds: waitMilliseconds(until: until))
+        let isReady = datagramWait.wait(milliseconds: waitMilliseconds(until: until))
         now = Self.clock()
         var rang = false
-        for index in 0..<count {
+        for index in 0..<(isReady && datagramWait.hasEvents ? poll.take() : 0) {
             let event = poll[index]
             let slot = Int(event.token & 0xff_ffff)
             let generation = UInt32(truncatingIfNeeded: event.token >> 24)
             switch TokenKind(rawValue: event.token >> 56) {
             case .mailbox:
                 rang = true
-            case .listener where listeners[slot].isTCP:
-                acceptConnections(listener: slot)
             case .listener:
-                flushDatagrams()
-                receiveDatagrams(listener: slot, gate: &gate)
+                acceptConnections(listener: slot)
             case .connection:
                 connectionIsReady(slot, generation, event)
             case .transaction:
@@ -131,6 +135,11 @@ struct DNSWorkerCore: ~Copyable {
             case nil:
                 preconditionFailure("an event of unknown kind")
             }
+        }
+        // UDP listeners come first, in the order in which they are waited for.
+        for index in listeners.indices where isReady && !listeners[index].isTCP && datagramWait.isReady(index) {
+            flushDatagrams()
+            receiveDatagrams(listener: index, gate: &gate)
         }
         expire(gate: &gate)
         flushDatagrams()
@@ -178,8 +187,8 @@ struct DNSWorkerCore: ~Copyable {
         var next = until
         if let deadline = attemptDeadlines.earliest { next = min(next, deadline) }
         if let deadline = idleDeadlines.earliest { next = min(next, deadline) }
-        for listener in listeners {
-            if let deadline = listener.pausedUntil { next = min(next, deadline) }
+        for index in listeners.indices {
+            if let deadline = listeners[index].pausedUntil { next = min(next, deadline) }
         }
         return Int32(clamping: (next.nanoseconds(since: Self.clock()) + 999_999) / 1_000_000)
     }

@@ -17,10 +17,13 @@ struct DatagramBatch: ~Copyable {
     private let payloads: UnsafeMutablePointer<UInt8>
     private let controls: UnsafeMutableRawPointer
     private static var controlBytes: Int { 64 }
+    /// Datagrams whose lengths must be set anew before the next receive.
+    private var receivedCount: Int
 
     init(capacity: Int, payloadBytes: Int) {
         self.capacity = capacity
         self.payloadBytes = payloadBytes
+        receivedCount = capacity
         unsafe messages = .allocate(capacity: capacity)
         unsafe messages.initialize(repeating: exeat_mmsghdr(), count: capacity)
         unsafe vectors = .allocate(capacity: capacity)
@@ -51,11 +54,14 @@ struct DatagramBatch: ~Copyable {
 
     /// Fills the batch with what waits at `descriptor`: the number of datagrams, or -1 and `errno`.
     mutating func receive(from descriptor: Int32) -> Int {
-        for index in 0..<capacity {
+        // The call before has changed as many as it filled.
+        for index in 0..<receivedCount {
             unsafe messages[index].header.msg_namelen = SocketAddress.storageLength
             unsafe messages[index].header.msg_controllen = Self.controlBytes
         }
-        return Int(unsafe exeat_recvmmsg(descriptor, messages, UInt32(capacity), 0))
+        let count = Int(unsafe exeat_recvmmsg(descriptor, messages, UInt32(capacity), 0))
+        receivedCount = count >= 0 ? count : capacity
+        return count
     }
 
     /// The bytes of a received datagram. They last until the next call of `receive`.

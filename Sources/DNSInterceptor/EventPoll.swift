@@ -13,7 +13,7 @@ struct EventPoll: ~Copyable {
         let isBroken: Bool
     }
 
-    private let descriptor: Int32
+    let descriptor: Int32
     private let events: UnsafeMutablePointer<epoll_event>
     private static var capacity: Int { 128 }
 
@@ -48,12 +48,12 @@ struct EventPoll: ~Copyable {
         guard unsafe epoll_ctl(descriptor, operation, target, &event) == 0 else { throw DNSSocketError(.epollControl, code: errno) }
     }
 
-    /// Waits up to `milliseconds`; the number of events that ``subscript(_:)`` then has. An interrupted wait gives 0.
-    func wait(milliseconds: Int32) -> Int {
-        Int(max(0, unsafe epoll_wait(descriptor, events, Int32(Self.capacity), milliseconds)))
+    /// Takes what is ready, without waiting; the number of events that ``subscript(_:)`` then has.
+    func take() -> Int {
+        Int(max(0, unsafe epoll_wait(descriptor, events, Int32(Self.capacity), 0)))
     }
 
-    /// An event of the last wait. Traps beyond the capacity.
+    /// An event of the last `take`. Traps beyond the capacity.
     subscript(index: Int) -> Readiness {
         precondition(index >= 0 && index < Self.capacity, "event index")
         let event = unsafe events[index]

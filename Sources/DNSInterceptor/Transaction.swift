@@ -9,6 +9,7 @@ final class Transaction {
     /// The query that started it, which is what is forwarded.
     let query: DNSQuery
     let key: CacheKey
+    /// The cache's, of the question.
     let hash: UInt64
     /// Tells this transaction from earlier ones in the same slot.
     let generation: UInt32

@@ -1,6 +1,8 @@
+import DomainNames
+
 /// What a stored answer answers: name in lower case, type, class (always IN), DO and CD.
 ///
-/// Held in place, hashed by the standard library's seeded hasher: a lookup allocates nothing and cannot be flooded with collisions.
+/// Held in place: for questions in flight. A stored answer is found by the query's own bytes (``QuestionHasher``, `QueryHead.asksFor`).
 public struct CacheKey: Hashable, Sendable, BitwiseCopyable {
     let name: WireName
     public let qtype: RecordType
@@ -13,6 +15,24 @@ public struct CacheKey: Hashable, Sendable, BitwiseCopyable {
             UInt8(truncatingIfNeeded: qtype.rawValue >> 8), UInt8(truncatingIfNeeded: qtype.rawValue), 0, 1,
             (isDNSSECOK ? 2 : 0) | (isCheckingDisabled ? 1 : 0),
         ]
+    }
+
+    /// Header of zeros and the question: what a stored answer of our own making begins with.
+    public var question: [UInt8] {
+        Array(repeating: 0, count: 12) + name.bytes + [
+            UInt8(truncatingIfNeeded: qtype.rawValue >> 8), UInt8(truncatingIfNeeded: qtype.rawValue), 0, 1,
+        ]
+    }
+
+    /// The name asked for, as policy knows it. Allocates.
+    public var qname: DomainName { name.domainName }
+
+    /// Whether two messages that were walked begin with the same question, but for the case of letters.
+    public static func isSameQuestion(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
+        var offset = 12
+        while left[offset] != 0 { offset += 1 + Int(left[offset]) }
+        let end = offset + 5
+        return right.count >= end && left.hasSameFolded(12..<offset + 1, as: right) && left.read16(at: end - 4) == right.read16(at: end - 4)
     }
 
     public static func == (left: CacheKey, right: CacheKey) -> Bool {

@@ -16,20 +16,23 @@ public enum DNSReply {
         _ code: ResponseCode, to query: DNSQuery, extendedError: ExtendedDNSError? = nil,
         udpPayloadSize: Int = udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>
     ) -> Int? {
+        write(
+            code, to: query.head, name: query.name.storage.span.extracting(first: query.name.count), extendedError: extendedError,
+            udpPayloadSize: udpPayloadSize, into: &buffer)
+    }
+
+    /// The same with the name as it stands in the query.
+    public static func write(
+        _ code: ResponseCode, to query: QueryHead, name: Span<UInt8>, extendedError: ExtendedDNSError? = nil,
+        udpPayloadSize: Int = udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>
+    ) -> Int? {
         let code = query.edns == nil && code.rawValue > 15 ? .serverFailure : code
-        guard var end = writeQuestion(of: query, code: code, into: &buffer) else { return nil }
+        guard var end = writeQuestion(of: query, name, code: code, into: &buffer) else { return nil }
         if query.edns != nil {
             guard let optEnd = appendOPT(query, code, extendedError, udpPayloadSize, at: end, into: &buffer) else { return nil }
             end = optEnd
         }
         return end
-    }
-
-    /// BADVERS, for a query whose EDNS version is not 0 (RFC 6891 §6.1.3).
-    public static func writeBadVersion(
-        to query: DNSQuery, udpPayloadSize: Int = udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>
-    ) -> Int? {
-        write(.badVersion, to: query, udpPayloadSize: udpPayloadSize, into: &buffer)
     }
 
     /// Answers a message that is not a proper query with a header alone, as its question cannot be trusted.
@@ -57,22 +60,36 @@ public enum DNSReply {
         _ stored: Span<UInt8>, of response: DNSResponse, to query: DNSQuery, ageSeconds: UInt32, timeToLiveCapSeconds: UInt32,
         sizeMax: Int, udpPayloadSize: Int = udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>
     ) -> Int? {
-        let bodyEnd = response.bodyEnd
-        guard stored.count >= bodyEnd, response.questionEnd == query.questionEnd, response.qtype == query.qtype else { return nil }
+        guard response.questionEnd == query.questionEnd, response.qtype == query.qtype, stored.count >= response.bodyEnd else { return nil }
         for index in 0..<query.name.count where stored[12 + index].lowercasedASCII != query.name[index].lowercasedASCII { return nil }
-        let code = query.edns == nil && response.rcode.rawValue > 15 ? .serverFailure : response.rcode
-        guard var end = writeQuestion(of: query, code: code, into: &buffer) else { return nil }
-        if response.isAuthenticData, query.isAuthenticDataRequested || query.isDNSSECOK { buffer[3] |= 0x20 }
-        if response.isTruncated || bodyEnd + (query.edns == nil ? 0 : optLength) > sizeMax {
+        return write(
+            stored, StoredAnswer(response), timeToLiveOffsets: response.ttlOffsets.span, to: query.head,
+            name: query.name.storage.span.extracting(first: query.name.count), ageSeconds: ageSeconds,
+            timeToLiveCapSeconds: timeToLiveCapSeconds, sizeMax: sizeMax, udpPayloadSize: udpPayloadSize, into: &buffer)
+    }
+
+    /// The same for an answer that is known to answer the question, with the name as it stands in the query.
+    public static func write(
+        _ stored: Span<UInt8>, _ answer: StoredAnswer, timeToLiveOffsets: Span<UInt16>, to query: QueryHead, name: Span<UInt8>,
+        ageSeconds: UInt32, timeToLiveCapSeconds: UInt32, sizeMax: Int, udpPayloadSize: Int = udpPayloadSizeDefault,
+        into buffer: inout MutableSpan<UInt8>
+    ) -> Int? {
+        let bodyEnd = answer.bodyEnd
+        guard stored.count >= bodyEnd, answer.questionEnd == query.questionEnd else { return nil }
+        let code = query.edns == nil && answer.rcode.rawValue > 15 ? .serverFailure : answer.rcode
+        guard var end = writeQuestion(of: query, name, code: code, into: &buffer) else { return nil }
+        if answer.isAuthenticData, query.isAuthenticDataRequested || query.isDNSSECOK { buffer[3] |= 0x20 }
+        if answer.isCut(to: sizeMax, for: query) {
             buffer[2] |= 0x02
         } else {
             guard buffer.count >= bodyEnd else { return nil }
-            for index in 6..<10 { buffer[index] = stored[index] }
-            for index in end..<bodyEnd { buffer[index] = stored[index] }
-            for offset in response.ttlOffsets {
-                let original = stored.read32(at: Int(offset))
+            buffer.write(stored.extracting(6..<10), at: 6)
+            buffer.write(stored.extracting(end..<bodyEnd), at: end)
+            for index in 0..<timeToLiveOffsets.count {
+                let offset = Int(timeToLiveOffsets[index])
+                let original = stored.read32(at: offset)
                 let left = original >> 31 == 0 && original > ageSeconds ? original - ageSeconds : 0
-                buffer.write32(min(left, timeToLiveCapSeconds), at: Int(offset))
+                buffer.write32(min(left, timeToLiveCapSeconds), at: offset)
             }
             end = bodyEnd
         }
@@ -84,20 +101,22 @@ public enum DNSReply {
     }
 
     /// Header with zero records, and the question as the client asked it.
-    private static func writeQuestion(of query: DNSQuery, code: ResponseCode, into buffer: inout MutableSpan<UInt8>) -> Int? {
-        guard buffer.count >= query.questionEnd else { return nil }
+    private static func writeQuestion(
+        of query: QueryHead, _ name: Span<UInt8>, code: ResponseCode, into buffer: inout MutableSpan<UInt8>
+    ) -> Int? {
+        guard buffer.count >= query.questionEnd, name.count == query.nameRange.count else { return nil }
         buffer.write16(query.id, at: 0)
         buffer[2] = 0x80 | (query.isRecursionDesired ? 0x01 : 0)
         buffer[3] = 0x80 | (query.isCheckingDisabled ? 0x10 : 0) | UInt8(truncatingIfNeeded: code.rawValue & 0x0f)
         buffer.write16(1, at: 4)
         for index in 6..<12 { buffer[index] = 0 }
-        UpstreamQuery.writeQuestion(query.name, query.qtype, into: &buffer)
+        UpstreamQuery.writeQuestion(name, query.qtype, into: &buffer)
         return query.questionEnd
     }
 
     /// Appends an OPT record, with the Extended DNS Error as its only option (RFC 8914 §2), and counts it.
     private static func appendOPT(
-        _ query: DNSQuery, _ code: ResponseCode, _ extendedError: ExtendedDNSError?, _ udpPayloadSize: Int,
+        _ query: QueryHead, _ code: ResponseCode, _ extendedError: ExtendedDNSError?, _ udpPayloadSize: Int,
         at start: Int, into buffer: inout MutableSpan<UInt8>
     ) -> Int? {
         let textCount = extendedError?.sentTextCount ?? 0

@@ -21,7 +21,7 @@ public enum UpstreamQuery {
         buffer[3] = (query.isAuthenticDataRequested ? 0x20 : 0) | (query.isCheckingDisabled ? 0x10 : 0)
         buffer.write16(1, at: 4)
         for index in 6..<12 { buffer[index] = 0 }
-        writeQuestion(query.name, query.qtype, into: &buffer)
+        writeQuestion(query.name.storage.span.extracting(first: query.name.count), query.qtype, into: &buffer)
         for index in 0..<query.name.count where query.name[index].isASCIILetter {
             let isCapital = caseBits[index >> 6] >> UInt64(index & 63) & 1 == 1
             buffer[12 + index] = isCapital ? query.name[index] & ~0x20 : query.name[index] | 0x20
@@ -51,8 +51,8 @@ public enum UpstreamQuery {
     /// Whether a matching reply has TC set: its records are to be ignored and the question asked over TCP (RFC 2181 §9).
     public static func isTruncated(reply: Span<UInt8>) -> Bool { reply.count >= 12 && reply[2] & 0x02 != 0 }
 
-    static func writeQuestion(_ name: WireName, _ qtype: RecordType, into buffer: inout MutableSpan<UInt8>) {
-        for index in 0..<name.count { buffer[12 + index] = name[index] }
+    static func writeQuestion(_ name: Span<UInt8>, _ qtype: RecordType, into buffer: inout MutableSpan<UInt8>) {
+        buffer.write(name, at: 12)
         buffer.write16(qtype.rawValue, at: 12 + name.count)
         buffer.write16(1, at: 14 + name.count)
     }

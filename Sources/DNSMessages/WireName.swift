@@ -37,6 +37,9 @@ public struct WireName: Sendable, BitwiseCopyable {
     /// The byte at an index below `count`.
     public subscript(index: Int) -> UInt8 { storage[index] }
 
+    /// Runs `body` with the bytes.
+    public func withSpan<R>(_ body: (Span<UInt8>) -> R) -> R { body(storage.span.extracting(first: count)) }
+
     /// A copy of the bytes.
     public var bytes: [UInt8] { (0..<count).map { storage[$0] } }
 

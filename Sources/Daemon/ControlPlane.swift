@@ -54,6 +54,7 @@ final class ControlPlane: @unchecked Sendable {
     private let tableConfiguration: TableConfiguration
     private var contents = TableContents()
     private var ticks: UInt64 = 0
+    private var changeCount: UInt64 = 0
 
     private let sharedStatus = Mutex(Status())
 
@@ -154,7 +155,8 @@ final class ControlPlane: @unchecked Sendable {
 
     private func apply(_ resources: ResourceSet) {
         let previous = published.current
-        let (policy, changed) = Self.compile(resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark)
+        let (policy, changed, exhausted) = Self.compile(
+            resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal)
         let wanted = Self.contents(of: policy)
         flowLog.use(policy)
         onDNSWorker { $0.adopt(policy) }
@@ -162,22 +164,24 @@ final class ControlPlane: @unchecked Sendable {
         let changes = Self.changes(from: contents, to: wanted)
         do {
             if !changes.isEmpty { try table.apply(changes) }
+            // The next owner of an address starts clean, and so does one of whose generations none was free.
+            var purged = Set(wanted.known.symmetricDifference(contents.known).map(\.address)).union(exhausted)
             for endpoint in policy.endpoints {
                 for address in endpoint.addresses {
-                    guard let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id else { continue }
-                    purge(address)
+                    if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id { purged.insert(address) }
                 }
             }
-            let came = wanted.known.subtracting(contents.known)
-            let went = contents.known.subtracting(wanted.known)
+            // Their queries under way, which others may have translated, would go on past the redirection.
+            let newlyPoliced = wanted.policed.subtracting(contents.policed)
             contents = wanted
-            for endpoint in came.union(went) { purge(endpoint.address) }
+            purge(purged)
+            if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
         } catch {
             logger.error("the table could not be changed; trying to install it anew", metadata: ["error": "\(error)"])
             repair(wanted)
         }
         registry.retain(Set(policy.endpoints.map(\.identity)))
-        queue.asyncAfter(deadline: .now() + 1) { [self] in onDNSWorker { $0.settle() } }
+        settleLater()
         sharedStatus.withLock { status in
             status.policyVersion = policy.version
             status.policies = resources.policies.count
@@ -194,26 +198,52 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Compiles and gives generations; also how many endpoints have a new one.
+    /// A second after the last of several changes.
+    private func settleLater() {
+        changeCount += 1
+        let count = changeCount
+        queue.asyncAfter(deadline: .now() + 1) { [self] in
+            if changeCount == count { onDNSWorker { $0.settle() } }
+        }
+    }
+
+    /// Compiles and gives generations; also how many endpoints have a new one, and the addresses of those for which none was free: their
+    /// flows have to be purged.
     static func compile(
         _ resources: ResourceSet, _ compiler: inout PolicyCompiler, _ registry: inout EndpointRegistry, previous: CompiledPolicy?,
-        layout: MarkLayout
-    ) -> (CompiledPolicy, changed: Int) {
-        var numbers: [String: EndpointID] = [:]
-        for endpoint in resources.endpoints { numbers[endpoint.identity] = registry.register(endpoint.identity) }
-        let policy = compiler.compile(resources) { numbers[$0.identity] }
+        layout: MarkLayout, isLocal: (String?) -> Bool
+    ) -> (CompiledPolicy, changed: Int, exhausted: Set<IPAddress>) {
+        var remote: Set<String> = []
+        for endpoint in resources.endpoints where !isLocal(endpoint.node) { remote.insert(endpoint.identity) }
+        for endpoint in resources.hostEndpoints where !isLocal(endpoint.node.isEmpty ? nil : endpoint.node) {
+            remote.insert(endpoint.identity)
+        }
+        let policy = compiler.compile(resources) { remote.contains($0) ? nil : registry.register($0) }
         var borne: [IPAddress: Set<UInt32>]?
         var changed = 0
+        var exhausted: Set<IPAddress> = []
         let generations = policy.endpoints.map { endpoint in
+            let before = previous?.endpoint(endpoint.id)
+            // Until its generations begin again, only flows of another owner of its address can bear one that is still to come.
+            let mayBeBorne = before == nil || before?.addresses != endpoint.addresses || registry.hasWrapped(endpoint.id)
+            var isExhausted = false
             let generation = registry.generation(of: endpoint.id, fingerprint: Self.fingerprint(endpoint)) { candidate in
-                let marks = borne ?? Self.marksInConntrack(layout)
+                guard mayBeBorne else { return false }
+                guard let marks = borne ?? Self.marksInConntrack(layout) else {
+                    isExhausted = true
+                    return false
+                }
                 borne = marks
                 return endpoint.addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
             }
-            if previous?.endpoint(endpoint.id)?.generation != generation { changed += 1 }
+            if before?.generation != generation {
+                changed += 1
+                if let borne { isExhausted = endpoint.addresses.contains { borne[$0]?.contains(UInt32(generation)) ?? false } }
+                if isExhausted { exhausted.formUnion(endpoint.addresses) }
+            }
             return generation
         }
-        return (policy.withGenerations(generations), changed)
+        return (policy.withGenerations(generations), changed, exhausted)
     }
 
     /// Of policy and addresses: an endpoint that gets another address gets a new generation, because flows that began there under
@@ -229,12 +259,17 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    private static func marksInConntrack(_ layout: MarkLayout) -> [IPAddress: Set<UInt32>] {
+    /// Which of our codes the flows of each address bear; nil if conntrack cannot be read.
+    private static func marksInConntrack(_ layout: MarkLayout) -> [IPAddress: Set<UInt32>]? {
         var marks: [IPAddress: Set<UInt32>] = [:]
-        guard var conntrack = try? ConntrackSocket() else { return marks }
-        try? conntrack.dump { flow in
-            let code = layout.extract(flow.mark)
-            if code != 0 { marks[flow.original.source, default: []].insert(code) }
+        do {
+            var conntrack = try ConntrackSocket()
+            try conntrack.dump { flow in
+                let code = layout.extract(flow.mark)
+                if code != 0 { marks[flow.original.source, default: []].insert(code) }
+            }
+        } catch {
+            return nil
         }
         return marks
     }
@@ -243,8 +278,9 @@ final class ControlPlane: @unchecked Sendable {
         var contents = TableContents()
         for endpoint in policy.endpoints {
             for address in endpoint.addresses {
-                contents.known.insert(KnownEndpoint(interface: endpoint.interfaceName, address: address))
-                if endpoint.isPoliced || !policy.unselectedAllowed {
+                // A host endpoint is the node itself: it sends from no workload interface.
+                if !endpoint.isHost { contents.known.insert(KnownEndpoint(interface: endpoint.interfaceName, address: address)) }
+                if endpoint.isPoliced {
                     contents.policed.insert(address)
                     contents.current[address] = UInt32(endpoint.generation)
                 }
@@ -326,13 +362,15 @@ final class ControlPlane: @unchecked Sendable {
 
     // MARK: Conntrack
 
-    /// The next owner of the address starts clean.
-    private func purge(_ address: IPAddress) {
+    private func purge(_ addresses: Set<IPAddress>) {
+        guard !addresses.isEmpty else { return }
         do {
             var conntrack = try ConntrackSocket()
-            _ = try conntrack.purge(originalSource: address)
+            _ = try conntrack.purge(originalSources: addresses)
         } catch {
-            logger.warning("conntrack entries could not be purged", metadata: ["address": "\(address)", "error": "\(error)"])
+            logger.warning(
+                "conntrack entries could not be purged",
+                metadata: ["addresses": "\(addresses.map(\.description).sorted().prefix(16))", "error": "\(error)"])
         }
     }
 

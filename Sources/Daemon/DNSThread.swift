@@ -12,16 +12,12 @@ enum DNSThread {
     ) throws {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
+        for (address, port) in datagramSockets(configuration.dns) {
+            datagrams.append(try open(datagramName(address, port), holder) { try DNSSockets.bindUDP(address, port: port) })
+        }
         for address in configuration.dns.listen {
-            let names = heldNames(address, configuration.dns.port)
-            datagrams.append(
-                try open(names[0], holder) {
-                    try DNSSockets.bindUDP(address, port: configuration.dns.port)
-                })
-            streams.append(
-                try open(names[1], holder) {
-                    try DNSSockets.bindTCP(address, port: configuration.dns.port)
-                })
+            let port = configuration.dns.port
+            streams.append(try open(streamName(address, port), holder) { try DNSSockets.bindTCP(address, port: port) })
         }
         var options = DNSWorkerConfiguration(upstreams: configuration.dns.upstreams.map { UpstreamAddress($0.address, port: $0.port) })
         options.cacheBytesMax = configuration.dns.cacheBytesMax
@@ -32,10 +28,24 @@ enum DNSThread {
         DaemonThread.start("exeat-dns") { box.worker.run() }
     }
 
-    /// Of the UDP and the TCP socket of one listen address.
-    static func heldNames(_ address: IPAddress, _ port: UInt16) -> [String] {
-        ["dns-udp-\(address)-\(port)", "dns-tcp-\(address)-\(port)"]
+    /// What the holder keeps of the sockets.
+    static func heldNames(_ dns: ExeatConfiguration.DNS) -> [String] {
+        datagramSockets(dns).map { datagramName($0.address, $0.port) } + dns.listen.map { streamName($0, dns.port) }
     }
+
+    /// The queries of each listen address, and on the first of each family those that are intercepted.
+    private static func datagramSockets(_ dns: ExeatConfiguration.DNS) -> [(address: IPAddress, port: UInt16)] {
+        var sockets = dns.listen.map { (address: $0, port: dns.port) }
+        guard dns.intercepts else { return sockets }
+        for family: IPFamily in [.v4, .v6] {
+            if let address = dns.listen.first(where: { $0.family == family }) { sockets.append((address, dns.interceptPort)) }
+        }
+        return sockets
+    }
+
+    private static func datagramName(_ address: IPAddress, _ port: UInt16) -> String { "dns-udp-\(address)-\(port)" }
+
+    private static func streamName(_ address: IPAddress, _ port: UInt16) -> String { "dns-tcp-\(address)-\(port)" }
 
     private static func open(_ name: String, _ holder: borrowing HolderClient, _ make: () throws -> Int32) throws -> Int32 {
         if let kept = try holder.get(name) { return kept }
@@ -43,7 +53,8 @@ enum DNSThread {
         do {
             descriptor = try make()
         } catch {
-            throw DaemonError("\(name): \(error)", hint: "is the address on an interface of this node, and the port free?")
+            throw DaemonError(
+                "\(name): \(error)", hint: "is the address on an interface of this node, and the port (dns.port, dns.interceptPort) free?")
         }
         try holder.put(name, descriptor)
         return descriptor

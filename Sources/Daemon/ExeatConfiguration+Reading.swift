@@ -37,7 +37,7 @@ extension ExeatConfiguration {
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "unselectedEndpoints", "policies", "endpoints", "runtimeDirectory", "workloadInterfaces",
+            "mode", "denyAction", "startFailure", "unselectedEndpoints", "exclusiveDomains", "node", "policies", "endpoints", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
         ])
@@ -46,6 +46,8 @@ extension ExeatConfiguration {
         if let value = reader["denyAction"]?.choice(VerdictEngine.DenyAction.self, &problems) { denyAction = value }
         if let value = reader["startFailure"]?.choice(StartFailure.self, &problems) { startFailure = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
+        if let value = reader["exclusiveDomains"]?.boolean(&problems) { exclusiveDomains = value }
+        if let value = reader["node"]?.string(&problems) { node = value }
         if let value = reader["policies"]?.string(&problems) { policies = value }
         if let value = reader["endpoints"]?.string(&problems) { endpoints = value }
         if let value = reader["runtimeDirectory"]?.string(&problems) { runtimeDirectory = value }
@@ -87,7 +89,7 @@ extension ExeatConfiguration {
 
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "listen", "port", "upstreams", "allowFrom", "intercept", "cacheBytesMax", "rebindingGuard",
+            "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -99,8 +101,13 @@ extension ExeatConfiguration {
         }
         if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
         if let value = reader["intercept"]?.boolean(&problems) { dns.intercepts = value }
+        if let value = reader["interceptPort"]?.integer(in: 1...65_535, &problems) { dns.interceptPort = UInt16(value) }
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
+        if dns.intercepts, dns.interceptPort == dns.port {
+            problems.error(
+                at: field.location, field: "dns.interceptPort", "is dns.port too", hint: "intercepted queries need a port of their own")
+        }
         if !dns.listen.isEmpty, dns.upstreams.isEmpty {
             problems.error(
                 at: field.location, field: "dns.upstreams", "is required", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]")

@@ -33,6 +33,8 @@ public struct ExeatConfiguration: Sendable {
         public var allowFrom: [IPPrefix] = []
         /// Whether port 53 of policed endpoints is brought here whatever server they ask.
         public var intercepts = true
+        /// Where intercepted queries come in over UDP, on the first address of each family.
+        public var interceptPort: UInt16 = 10_053
         public var cacheBytesMax = 32 << 20
         public var rebinding = RebindingGuard()
     }
@@ -55,6 +57,10 @@ public struct ExeatConfiguration: Sendable {
     public var denyAction = VerdictEngine.DenyAction.reject
     public var startFailure = StartFailure.closed
     public var unselectedAllowed = true
+    /// Whether every policy with names in Allow rules is exclusive (`exeat.io/exclusive`).
+    public var exclusiveDomains = false
+    /// This node's name in the endpoints' `node`; nil: all of them are of this node.
+    public var node: String?
     public var policies = "policies"
     /// Where the endpoints of this node are described; nil: among the policies.
     public var endpoints: String?
@@ -71,4 +77,7 @@ public struct ExeatConfiguration: Sendable {
     public var flowLog = FlowLog()
 
     public init() {}
+
+    /// Whether an endpoint whose `node` is this is one of this node.
+    public func isLocal(_ endpointNode: String?) -> Bool { node == nil || endpointNode == nil || node == endpointNode }
 }

@@ -117,7 +117,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             workloadInterfaces: configuration.workloadInterfaces, podPrefixes: configuration.podPrefixes,
             queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)), mark: mark,
             mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
-            interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty, queueBackend: backend,
+            interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
+            dnsInterceptPort: configuration.dns.interceptPort, queueBackend: backend,
             ownership: features.ownership)
     }
 
@@ -131,12 +132,14 @@ public final class ExeatDaemon: @unchecked Sendable {
         let directory = configuration.runtimeDirectory
 
         // Policy, with the numbers and generations of the process before.
-        var compiler = PolicyCompiler(unselectedAllowed: configuration.unselectedAllowed)
+        var compiler = PolicyCompiler(
+            PolicyOptions(unselectedAllowed: configuration.unselectedAllowed, exclusiveByDefault: configuration.exclusiveDomains))
         let registryMemory = try MappedFile.map(
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(
             registryMemory, capacity: configuration.endpointsMax, generationMax: UInt16(tableConfiguration.mark.generationMax))
-        let (policy, _) = ControlPlane.compile(load.resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark)
+        let (policy, _, _) = ControlPlane.compile(
+            load.resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal)
         registry.retain(Set(policy.endpoints.map(\.identity)))
         published = Published(policy)
 
@@ -145,7 +148,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         let storeMemory = try MappedFile.map("\(directory)/bindings", byteCount: BindingStore.byteCount(capacity: limits.bindings))
         let store = BindingStore(storeMemory, capacity: limits.bindings, bootMark: MappedFile.bootMark())
         let addresses = AddressTable(
-            try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 4)),
+            try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2)),
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let names = NameTable(limits: limits, table: addresses, store: store, policy: policy, now: BootClock.now())
         let recovered = names.bindingCount
@@ -225,7 +228,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private static func heldNames(_ configuration: ExeatConfiguration) -> Set<String> {
         var names: Set<String> = ["table"]
         for index in 0..<configuration.queues.count { names.insert(queueName(configuration.queues.first + UInt16(index))) }
-        for address in configuration.dns.listen { names.formUnion(DNSThread.heldNames(address, configuration.dns.port)) }
+        names.formUnion(DNSThread.heldNames(configuration.dns))
         return names
     }
 

@@ -23,7 +23,7 @@ final class FlowLog: Sendable {
 
     private static let recentMax = 1_024
     /// Records name a policy version; so many of the last ones are kept to look it up.
-    private static let policiesMax = 16
+    private static let policiesMax = 128
 
     private let rings: [Ring<FlowRecord>]
     private let store: BindingStore
@@ -135,11 +135,15 @@ final class FlowLog: Sendable {
                 line.names = [name.description]
             }
         }
-        if record.rule != PolicyDecision.noRule, policy.descriptions.indices.contains(Int(record.rule)) {
-            let description = policy.descriptions[Int(record.rule)]
+        if let description = policy.description(ofRule: record.rule) {
             line.tier = description.tier
             line.policy = description.policy
             line.rule = description.rule.map { "egress[\($0)]" }
+        }
+        if let staged = record.staged {
+            line.stagedVerdict = staged.isAllowed ? "allow" : "deny"
+            line.stagedReason = staged.reason.label
+            line.stagedRule = policy.description(ofRule: staged.rule)?.description
         }
         return line
     }

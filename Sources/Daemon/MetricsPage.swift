@@ -23,6 +23,13 @@ enum MetricsPage {
                 "exeat_malformed_packets", .counter, help: "Packets that could not be parsed, by fault.", by: "fault",
                 PacketError.allCases.map { fault in (fault.label, verdicts.reduce(0) { $0 + $1.count(of: fault) }) }),
             MetricFamily(
+                "exeat_staged_turns", .counter, help: "Decisions that staged policies would turn round, by what they would become.",
+                by: "verdict",
+                [
+                    ("allow", verdicts.reduce(0) { $0 + $1.stagedTurns(intoAllow: true) }),
+                    ("deny", verdicts.reduce(0) { $0 + $1.stagedTurns(intoAllow: false) }),
+                ]),
+            MetricFamily(
                 "exeat_kernel_refused_packets", .counter, help: "Packets that rules of the table dropped or rejected, by reason.",
                 by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
         ]

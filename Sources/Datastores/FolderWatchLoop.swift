@@ -22,8 +22,15 @@ final class FolderWatchLoop {
     private var isBlind = false
     private var buffer = [UInt8](repeating: 0, count: 65_536)
 
-    static let quietMilliseconds: UInt64 = 100
-    static let delayMillisecondsMax: UInt64 = 1_000
+    /// Files that somebody has begun to write and not closed.
+    private var unfinished: Set<String> = []
+
+    /// After the last event, and at the latest after the first: short where each event left a whole file behind, long while a file
+    /// is being written.
+    static let quietMilliseconds: UInt64 = 20
+    static let delayMillisecondsMax: UInt64 = 60
+    static let unfinishedQuietMilliseconds: UInt64 = 100
+    static let unfinishedDelayMillisecondsMax: UInt64 = 1_000
     static let blindMilliseconds: UInt64 = 10_000
 
     init(paths: [String], inotify: Int32, stop: Int32, onChange: @escaping @Sendable () -> Void) {
@@ -48,7 +55,10 @@ final class FolderWatchLoop {
         while true {
             var deadline: UInt64?
             if let firstEvent {
-                deadline = min(lastEvent + Self.quietMilliseconds, firstEvent + Self.delayMillisecondsMax)
+                deadline =
+                    unfinished.isEmpty
+                    ? min(lastEvent + Self.quietMilliseconds, firstEvent + Self.delayMillisecondsMax)
+                    : min(lastEvent + Self.unfinishedQuietMilliseconds, firstEvent + Self.unfinishedDelayMillisecondsMax)
             } else if isBlind {
                 deadline = lastReport + Self.blindMilliseconds
             }
@@ -56,6 +66,7 @@ final class FolderWatchLoop {
             case .stopped: return
             case .timedOut:
                 firstEvent = nil
+                unfinished.removeAll()
                 lastReport = Self.now()
                 renewWatches()
                 onChange()
@@ -149,16 +160,31 @@ final class FolderWatchLoop {
         if mask & UInt32(IN_IGNORED) != 0 { return false }
         guard let interest = interests[watch] else { return false }
         if name.isEmpty { return true }
-        return switch interest {
-        case .all: !name.hasPrefix(".") || name.hasPrefix("..")
-        case .names(let names): names.contains(name)
+        let matters =
+            switch interest {
+            case .all: !name.hasPrefix(".") || name.hasPrefix("..")
+            case .names(let names): names.contains(name)
+            }
+        if matters { noteProgress(of: "\(watch) \(name)", mask) }
+        return matters
+    }
+
+    /// A new or a changed file is whole only when its writer closes it; one that is renamed into place is whole at once.
+    private func noteProgress(of file: String, _ mask: UInt32) {
+        if mask & Self.beginning != 0, mask & UInt32(IN_ISDIR) == 0 {
+            unfinished.insert(file)
+        } else if mask & Self.ending != 0 {
+            unfinished.remove(file)
         }
     }
+
+    private static let beginning = UInt32(IN_CREATE) | UInt32(IN_MODIFY)
+    private static let ending = UInt32(IN_CLOSE_WRITE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO) | UInt32(IN_DELETE)
 
     // Watches
 
     private static let mask: UInt32 = [
-        IN_CLOSE_WRITE, IN_CREATE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF,
+        IN_CLOSE_WRITE, IN_CREATE, IN_MODIFY, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF,
     ].reduce(0) { $0 | UInt32($1) }
 
     /// Walks the paths and makes the watches fit what is there.

@@ -1,74 +1,78 @@
 extension DomainName: CustomStringConvertible {
     /// Reads the presentation form of RFC 1035 §5.1: labels between dots, `\DDD` and `\X` escapes. A final dot is dropped.
-    /// Letters outside ASCII are refused: write the A-label (`xn--...`, RFC 5891).
+    ///
+    /// A label with letters outside ASCII becomes its A-label (`InternationalLabel`); the ideographic dots of UTS #46 §2.3 part labels too.
+    /// Labels that begin with `xn--` are taken as they are: a name on the wire may hold any bytes.
     public init(parsing text: some StringProtocol) throws(DomainNameError) {
-        let labels = try Self.labels(of: Array(text.utf8))
+        let scalars = Array(text.unicodeScalars)
+        let labels = try Self.labels(of: scalars)
         let count = labels.reduce(1) { $0 + $1.count + 1 }
-        guard count <= Self.wireBytesMax else { throw DomainNameError(.tooLong, offset: text.utf8.count) }
-        try self.init(rootFirst: labels.reversed().reduce(into: []) { $0 += [UInt8($1.count)] + $1.map(Self.folded) })
+        guard count <= Self.wireBytesMax else { throw DomainNameError(.tooLong, offset: scalars.count) }
+        self.init(unchecked: labels.reversed().reduce(into: []) { $0 += [UInt8($1.count)] + $1.map(Self.folded) })
     }
 
-    private static func labels(of bytes: [UInt8]) throws(DomainNameError) -> [[UInt8]] {
-        guard !bytes.isEmpty else { throw DomainNameError(.empty, offset: 0) }
-        if bytes == [UInt8(ascii: ".")] { return [] }
+    private static func labels(of scalars: [Unicode.Scalar]) throws(DomainNameError) -> [[UInt8]] {
+        guard !scalars.isEmpty else { throw DomainNameError(.empty, offset: 0) }
+        if scalars.count == 1, InternationalLabel.isDot(scalars[0]) { return [] }
         var labels: [[UInt8]] = []
-        var label: [UInt8] = []
+        var label = PresentationLabel(start: 0)
         var position = 0
         var endsWithDot = false
-        while position < bytes.count {
-            let byte = bytes[position]
+        while position < scalars.count {
+            let scalar = scalars[position]
             endsWithDot = false
-            switch byte {
-            case UInt8(ascii: "."):
-                guard !label.isEmpty else { throw DomainNameError(.emptyLabel, offset: position) }
-                labels.append(label)
-                label = []
+            switch scalar {
+            case _ where InternationalLabel.isDot(scalar):
+                guard labels.count < labelsMax else { throw DomainNameError(.tooLong, offset: scalars.count) }
+                labels.append(try label.bytes(endingAt: position))
+                label = PresentationLabel(start: position + 1)
                 endsWithDot = true
-            case UInt8(ascii: "\\"):
-                let (value, length) = try escape(bytes, position)
-                label.append(value)
+            case "\\":
+                let (value, length) = try escape(scalars, position)
+                try label.append(escaped: value, at: position + length - 1)
                 position += length - 1
-            case 0x80...:
-                throw DomainNameError(.notASCII, offset: position)
-            case ...0x20, 0x7f:
+            case ..."\u{20}", "\u{7f}":
                 throw DomainNameError(.controlCharacter, offset: position)
             default:
-                label.append(byte)
+                try label.append(scalar, at: position)
             }
-            guard label.count <= labelBytesMax else { throw DomainNameError(.labelTooLong, offset: position) }
             position += 1
         }
-        if !endsWithDot { labels.append(label) }
+        if !endsWithDot { labels.append(try label.bytes(endingAt: position)) }
         return labels
     }
 
-    private static func escape(_ bytes: [UInt8], _ position: Int) throws(DomainNameError) -> (value: UInt8, length: Int) {
-        guard position + 1 < bytes.count else { throw DomainNameError(.badEscape, offset: position) }
-        let next = bytes[position + 1]
-        guard (48...57).contains(next) else { return (next, 2) }
-        guard position + 3 < bytes.count, (48...57).contains(bytes[position + 2]), (48...57).contains(bytes[position + 3]) else {
+    private static func escape(_ scalars: [Unicode.Scalar], _ position: Int) throws(DomainNameError) -> (value: UInt8, length: Int) {
+        guard position + 1 < scalars.count else { throw DomainNameError(.badEscape, offset: position) }
+        let next = scalars[position + 1]
+        guard let digit = digit(next) else {
+            guard next.isASCII else { throw DomainNameError(.badEscape, offset: position) }
+            return (UInt8(next.value), 2)
+        }
+        guard position + 3 < scalars.count, let tens = Self.digit(scalars[position + 2]), let ones = Self.digit(scalars[position + 3]),
+            let value = UInt8(exactly: digit * 100 + tens * 10 + ones)
+        else {
             throw DomainNameError(.badEscape, offset: position)
         }
-        let value = Int(next - 48) * 100 + Int(bytes[position + 2] - 48) * 10 + Int(bytes[position + 3] - 48)
-        guard value <= 255 else { throw DomainNameError(.badEscape, offset: position) }
-        return (UInt8(value), 4)
+        return (value, 4)
     }
 
+    private static func digit(_ scalar: Unicode.Scalar) -> Int? { ("0"..."9").contains(scalar) ? Int(scalar.value) - 48 : nil }
+
     /// The presentation form without a final dot; the root name is `.`. Bytes that could be mistaken are escaped.
-    public var description: String {
-        if rootFirst.isEmpty { return "." }
-        return labels.reversed().map { label in
-            var text = ""
-            for byte in label {
-                switch byte {
-                case UInt8(ascii: "."), UInt8(ascii: "\\"): text += "\\" + String(UnicodeScalar(byte))
-                case 0x21...0x7e: text += String(UnicodeScalar(byte))
-                default:
-                    let digits = String(byte)
-                    text += "\\" + String(repeating: "0", count: 3 - digits.count) + digits
-                }
+    public var description: String { rootFirst.isEmpty ? "." : labels.reversed().map(Self.text(ofLabel:)).joined(separator: ".") }
+
+    static func text(ofLabel label: ArraySlice<UInt8>) -> String {
+        var text = ""
+        for byte in label {
+            switch byte {
+            case UInt8(ascii: "."), UInt8(ascii: "\\"): text += "\\" + String(UnicodeScalar(byte))
+            case 0x21...0x7e: text += String(UnicodeScalar(byte))
+            default:
+                let digits = String(byte)
+                text += "\\" + String(repeating: "0", count: 3 - digits.count) + digits
             }
-            return text
-        }.joined(separator: ".")
+        }
+        return text
     }
 }

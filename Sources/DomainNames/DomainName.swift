@@ -8,6 +8,8 @@ public struct DomainName: Hashable, Sendable {
     /// The longest wire form, root label included (RFC 1035 §2.3.4).
     public static let wireBytesMax = 255
     public static let labelBytesMax = 63
+    /// More than 127 labels are more than 255 bytes.
+    static let labelsMax = 127
 
     /// Length-prefixed labels, the top-level domain first, without the root label.
     public let rootFirst: [UInt8]
@@ -28,6 +30,9 @@ public struct DomainName: Hashable, Sendable {
         }
         rootFirst = bytes
     }
+
+    /// Takes labels that this module has checked.
+    init(unchecked bytes: [UInt8]) { rootFirst = bytes }
 
     /// Reads one uncompressed owner name that takes all of `wire`, the root label at its end included.
     public init(wire: Span<UInt8>) throws(DomainNameError) {

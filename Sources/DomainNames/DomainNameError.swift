@@ -8,13 +8,14 @@ public struct DomainNameError: Error, Hashable, Sendable, CustomStringConvertibl
         case truncated = "the name ends within a label"
         case trailingBytes = "bytes follow the name"
         case notFolded = "upper-case letter in a folded name"
-        case notASCII = "a letter outside ASCII: write the A-label (xn--...)"
+        case notASCII = "a letter outside ASCII beside an escape"
+        case notInternational = "letters outside ASCII that IDNA2008 does not allow so"
         case controlCharacter = "white space or a control character"
         case badEscape = "an escape is \\DDD up to 255, or \\ and one character"
     }
 
     public let reason: Reason
-    /// Bytes from the beginning of the input.
+    /// From the beginning of the input: bytes, or characters (Unicode scalars) of a text.
     public let offset: Int
 
     public init(_ reason: Reason, offset: Int) {

@@ -1,73 +1,112 @@
-/// A name or a wildcard, as a policy names destinations. One form serves all dialects:
+/// A name or a wildcard, as a policy names destinations. One form serves all dialects: elements from the root on, each for one label
+/// or for several.
 ///
-///     leading labels . wildcard . trailing labels        update.*.example.org
+///     update.*.example.org  of Calico  ->  [org] [example] [one or more labels] [update]
+///     **.api*.example.org   of Cilium  ->  [org] [example] [glob api*] [one or more labels of host characters]
 ///
-/// with the wildcard standing for no label (an exact name), one or more labels, or exactly one.
+/// Two patterns are equal if they were parsed to the same elements, whatever their dialects: `*.example.org` of Calico and of Kubernetes
+/// are one pattern, that of OVN-Kubernetes is another.
 public struct DomainPattern: Hashable, Sendable {
-    enum Wildcard: UInt8, Sendable {
-        case none
-        case oneOrMoreLabels
-        case oneLabel
-    }
+    /// The elements, root first, each with a tag before it; see `PatternElement`.
+    let code: [UInt8]
 
-    /// Labels left of the wildcard, root first with lengths; empty if it comes first.
-    let leading: [UInt8]
-    let leadingCount: Int
-    let wildcard: Wildcard
-    /// Labels right of the wildcard, or the whole name.
-    let trailing: DomainName
+    init(code: [UInt8]) { self.code = code }
 
-    /// Reads a pattern. The error names the byte, what is wrong and what to write instead.
+    /// Reads a pattern. The error names the character, what is wrong and what to write instead.
+    ///
+    /// Letters outside ASCII become A-labels; labels that begin with `xn--` must hold Punycode (RFC 3492).
     public init(parsing text: some StringProtocol, dialect: PatternDialect) throws(DomainPatternError) {
-        var text = String(text)
-        try DomainPatternSyntax.check(text)
-        if text.hasSuffix("."), text.utf8.count > 1 { text.removeLast() }
-        let labels = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        try DomainPatternSyntax.check(labels: labels, dialect: dialect)
-        let star = labels.firstIndex(of: "*")
-        var partOffset = 0
-        do throws(DomainNameError) {
-            if let star {
-                leading = star == 0 ? [] : try DomainName(parsing: labels[..<star].joined(separator: ".")).rootFirst
-                partOffset = labels[...star].reduce(0) { $0 + $1.utf8.count + 1 }
-                trailing = try DomainName(parsing: labels[(star + 1)...].joined(separator: "."))
-                leadingCount = star
-                wildcard = dialect == .ovn ? .oneLabel : .oneOrMoreLabels
-            } else {
-                trailing = try DomainName(parsing: text)
-                leading = []
-                leadingCount = 0
-                wildcard = .none
-            }
-        } catch {
-            throw DomainPatternError(offset: partOffset + error.offset, reason: error.reason.rawValue)
-        }
-        guard leading.count + trailing.rootFirst.count + (wildcard == .none ? 0 : 2) < DomainName.wireBytesMax else {
-            throw DomainPatternError(offset: text.utf8.count, reason: DomainNameError.Reason.tooLong.rawValue)
-        }
+        code = try DomainPatternSyntax.code(of: String(text), dialect)
     }
 
     /// Whether it names one name only.
-    public var isExact: Bool { wildcard == .none }
-
-    /// The plain meaning, label by label; `DomainTrie` gives the same answers fast.
-    public func matches(_ name: DomainName) -> Bool {
-        guard name.isSubdomain(of: trailing) else { return false }
-        let free = name.labelCount - trailing.labelCount - leadingCount
-        switch wildcard {
-        case .none: return name.rootFirst.count == trailing.rootFirst.count
-        case .oneLabel: return free == 1
-        case .oneOrMoreLabels:
-            return free >= 1 && name.labels.suffix(leadingCount).reduce(into: []) { $0 += [UInt8($1.count)] + $1 } == leading
+    public var isExact: Bool {
+        var elements = elements
+        while let element = elements.next() {
+            guard case .label = element else { return false }
         }
+        return true
+    }
+
+    /// Whether no name can match: one of its labels or the whole is longer than a name may be. Cilium takes such patterns.
+    public var isUnmatchable: Bool {
+        var elements = elements
+        if case .nothing = elements.next() { return true }
+        return false
+    }
+
+    /// The labels right of every wildcard; all labels of an exact name.
+    public var literalSuffix: DomainName {
+        var bytes: [UInt8] = []
+        var elements = elements
+        while case .label(let label) = elements.next() { bytes += [UInt8(label.count)] + label }
+        return DomainName(unchecked: bytes)
+    }
+
+    var elements: PatternElements { PatternElements(code) }
+
+    /// The plain meaning, label by label; `DomainPatternTable` gives the same answers fast.
+    public func matches(_ name: DomainName) -> Bool {
+        let labels = name.labels
+        var next = 0
+        var elements = elements
+        while let element = elements.next() {
+            switch element {
+            case .label(let label):
+                guard next < labels.count, labels[next].elementsEqual(label) else { return false }
+                next += 1
+            case .oneLabel:
+                guard next < labels.count else { return false }
+                next += 1
+            case .glob(let glob, let kind):
+                guard next < labels.count, kind.takes(labels[next]), LabelGlob.matches(glob, labels[next]) else { return false }
+                next += 1
+            case .labels(let least, let kind):
+                // Behind it stand single labels only, so what it takes is known.
+                let last = labels.count - elements.labelsLeft
+                guard last - next >= least, labels[next..<last].allSatisfy(kind.takes) else { return false }
+                next = last
+            case .nothing:
+                return false
+            }
+        }
+        return next == labels.count
     }
 }
 
 extension DomainPattern: CustomStringConvertible {
-    /// In Calico's form: lower case, without a final dot.
+    /// Lower case, without a final dot. Equal texts mean equal patterns: a wildcard that is not Calico's is followed by what it is.
+    ///
+    ///     *.example.org                      one or more labels (Calico, Kubernetes, Istio)
+    ///     *.example.org [one label]          exactly one (OVN-Kubernetes)
+    ///     api*.example.org [matchPattern]    Cilium
+    ///     *example.org [any characters]      Antrea
     public var description: String {
-        guard wildcard != .none else { return trailing.description }
-        let head = (try? DomainName(rootFirst: leading)).map { $0.rootFirst.isEmpty ? "" : "\($0)." } ?? ""
-        return "\(head)*.\(trailing)"
+        var labels: [String] = []
+        var kind = ""
+        var elements = elements
+        while let element = elements.next() {
+            switch element {
+            case .label(let label): labels.append(DomainName.text(ofLabel: label))
+            case .oneLabel:
+                labels.append("*")
+                kind = " [one label]"
+            case .glob(let glob, .hostCharacters):
+                labels.append(String(decoding: glob, as: UTF8.self))
+                kind = " [matchPattern]"
+            case .glob(let glob, .anyBytes):
+                labels.append(String(decoding: glob, as: UTF8.self))
+            case .labels(let least, .hostCharacters):
+                labels.append(least == 0 ? "*" : "**")
+                kind = " [matchPattern]"
+            case .labels(1..., .anyBytes): labels.append("*")
+            case .labels(_, .anyBytes):
+                // Antrea's star is written once, in the label before it, if there is one.
+                if labels.isEmpty { labels.append("*") }
+                kind = " [any characters]"
+            case .nothing(let text): return String(decoding: text, as: UTF8.self)
+            }
+        }
+        return labels.isEmpty ? "." : labels.reversed().joined(separator: ".") + kind
     }
 }

@@ -1,6 +1,6 @@
 /// Why a text is no pattern of its dialect.
 public struct DomainPatternError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Bytes from the beginning of the text.
+    /// Characters (Unicode scalars) from the beginning of the text; in ASCII these are bytes.
     public let offset: Int
     public let reason: String
     public let hint: String?
@@ -12,4 +12,7 @@ public struct DomainPatternError: Error, Hashable, Sendable, CustomStringConvert
     }
 
     public var description: String { hint.map { "\(reason) (\($0))" } ?? reason }
+
+    /// The same, of a text in which this one begins `count` characters later.
+    func moved(by count: Int) -> DomainPatternError { DomainPatternError(offset: offset + count, reason: reason, hint: hint) }
 }

@@ -7,7 +7,7 @@ struct AddressBindings: BindingLookup {
     let now: Instant
     let liveness: AddressTable.Liveness
 
-    func isBound(_ endpoint: EndpointID, to address: IPAddress, selector: SelectorNumber) -> Bool {
-        table.isBound(endpoint, to: address, selector: selector, now: now, liveness: liveness)
+    func numbers(_ endpoint: EndpointID, boundTo address: IPAddress) -> AddressNumbers {
+        table.numbers(endpoint, boundTo: address, now: now, liveness: liveness)
     }
 }

@@ -2,18 +2,19 @@ import NetworkTypes
 import PolicyEngine
 import Synchronization
 
-/// What the verdict threads look up: whether an endpoint holds an address under a selector number, and until when.
+/// What the verdict threads look up: under which pattern numbers an endpoint holds an address, and until when.
 ///
-/// One writer (the NameTable's owner), any number of readers, no locks. The key is the triple (endpoint, address, selector
-/// number); open addressing with linear probing inside a window of `probeWindow` slots. A slot is one cache line of
-/// eight words, guarded by a sequence that is odd while the writer changes it:
+/// One writer (the NameTable's owner), any number of readers, no locks. The key is (endpoint, address); open addressing with linear
+/// probing inside a window of `probeWindow` slots. A slot is two cache lines of sixteen words, guarded by a sequence that is odd while
+/// the writer changes it. It holds five numbers; what does not fit goes on in a slot of its own, found by (endpoint, address, part):
 ///
-///      0         8                     16      24      32              40       48               56
-///     [sequence][endpoint | selector ][upper ][lower ][record | family][expiry ][first admission][unused]
+///      0         8                  16      24      32               40                48 ... 128
+///     [sequence][endpoint | part  ][upper ][lower ][family | goes on][first admission][5 x [record | number][expiry]]
 ///
-/// The writer publishes with a releasing store of the sequence, readers acquire it: after `publish` has returned, every
-/// reader that begins a lookup sees the binding (invariant 1). The hash is keyed, so that a client that chooses its
-/// addresses cannot choose their places.
+/// The first number of the first part is 0, "any name". A number never moves to another place, so that a reader that goes from part to
+/// part misses none. The writer publishes with a releasing store of the sequence, readers acquire it: after `publish` has returned,
+/// every reader that begins a lookup sees the binding (invariant 1). The hash is keyed, so that a client that chooses its addresses
+/// cannot choose their places.
 @safe
 public final class AddressTable: @unchecked Sendable {
     /// How a lookup may be satisfied.
@@ -25,29 +26,33 @@ public final class AddressTable: @unchecked Sendable {
         case liveOrDraining
     }
 
-    static let slotBytes = 64
+    static let slotWords = 16
+    static let numbersPerSlot = 5
+    static let firstNumberWord = 6
     static let probeWindow = 96
+    /// Of one address of one client: 1,279 patterns and "any name".
+    static let partsMax = 256
+    static let goesOn: UInt64 = 1 << 8
 
-    private static let neverUsed: UInt64 = 0
+    static let neverUsed: UInt64 = 0
     private static let removed: UInt64 = .max
 
     private let memory: SharedMemory
-    private let words: UnsafeMutablePointer<Atomic<UInt64>>
-    private let mask: Int
-    private let seed: (UInt64, UInt64)
+    let words: UnsafeMutablePointer<Atomic<UInt64>>
+    let mask: Int
+    let seed: (UInt64, UInt64)
     private var usedSlots = 0
 
-    /// Bytes for a table of at least `slots` slots, which are rounded up to a power of two. Take four times the bindings that it is
-    /// to hold.
+    /// Bytes for a table of at least `slots` slots, which are rounded up to a power of two. Take twice the bindings that it is to hold.
     public static func byteCount(slots: Int) -> Int {
         var count = 1024
         while count < slots { count *= 2 }
-        return count * slotBytes
+        return count * slotWords * 8
     }
 
     /// A table in zeroed memory of `byteCount(slots:)` bytes. Pages that no binding falls into need not exist.
     public init(_ memory: SharedMemory, seed: (UInt64, UInt64)) {
-        let count = memory.byteCount / Self.slotBytes
+        let count = memory.byteCount / (Self.slotWords * 8)
         precondition(count.nonzeroBitCount == 1, "the bytes of a table are a power of two")
         self.memory = memory
         // Sound: the memory is zeroed, large enough and aligned, and Atomic<UInt64> has the layout of UInt64.
@@ -63,169 +68,216 @@ public final class AddressTable: @unchecked Sendable {
 
     // MARK: Reading, from any thread
 
-    /// Whether the endpoint holds the address under the selector at `now`. Allocates nothing; at most `probeWindow` slots.
-    public func isBound(
-        _ endpoint: EndpointID, to address: IPAddress, selector: SelectorNumber, now: Instant, liveness: Liveness
-    ) -> Bool {
-        guard let found = read(endpoint, address, selector) else { return false }
-        if now.nanoseconds <= found.expiry { return true }
-        return liveness == .liveOrDraining && isDraining(endpoint, address, expiry: found.expiry)
+    /// The numbers under which the endpoint holds the address at `now`, "any name" among them. Allocates nothing; at most
+    /// `probeWindow` slots for each part. The table must outlive what is returned.
+    public func numbers(_ endpoint: EndpointID, boundTo address: IPAddress, now: Instant, liveness: Liveness) -> AddressNumbers {
+        AddressNumbers(table: self, endpoint, address, now: now, liveness: liveness)
+    }
+
+    /// Whether the endpoint holds the address under the number at `now`.
+    public func isBound(_ endpoint: EndpointID, to address: IPAddress, number: PatternNumber, now: Instant, liveness: Liveness) -> Bool {
+        var numbers = numbers(endpoint, boundTo: address, now: now, liveness: liveness)
+        while let next = numbers.next() {
+            if next == number { return true }
+        }
+        return false
     }
 
     /// The record of the store under which the binding was published last; nil if there is none.
-    public func record(_ endpoint: EndpointID, _ address: IPAddress, _ selector: SelectorNumber) -> Int? {
-        read(endpoint, address, selector).map { Int($0.meta >> 32) }
+    public func record(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Int? {
+        place(endpoint, address, number).map { Int(unsafe words[$0].load(ordering: .relaxed) >> 32) - 1 }
     }
 
     /// Notes that a flow was admitted by a name of this endpoint and address: what is bound from now on will drain instead of
     /// vanishing. The first admission counts, so that the order of later ones is of no matter.
     public func noteAdmission(_ endpoint: EndpointID, _ address: IPAddress, now: Instant) {
-        guard let slot = find(endpoint, address, anyNameSelector) else { return }
-        guard unsafe words[slot * 8 + 6].load(ordering: .relaxed) == 0 else { return }
-        _ = unsafe words[slot * 8 + 6].compareExchange(expected: 0, desired: max(now.nanoseconds, 1), ordering: .relaxed)
+        guard let slot = find(endpoint, address, part: 0) else { return }
+        let word = slot * Self.slotWords + 5
+        guard unsafe words[word].load(ordering: .relaxed) == 0 else { return }
+        _ = unsafe words[word].compareExchange(expected: 0, desired: max(now.nanoseconds, 1), ordering: .relaxed)
     }
 
     /// Whether a binding of this expiry is kept for flows that were admitted while it lived.
     func isDraining(_ endpoint: EndpointID, _ address: IPAddress, expiry: UInt64) -> Bool {
-        guard let slot = find(endpoint, address, anyNameSelector) else { return false }
-        let first = unsafe words[slot * 8 + 6].load(ordering: .relaxed)
+        guard let slot = find(endpoint, address, part: 0) else { return false }
+        let first = unsafe words[slot * Self.slotWords + 5].load(ordering: .relaxed)
         return first != 0 && first <= expiry
-    }
-
-    private func read(_ endpoint: EndpointID, _ address: IPAddress, _ selector: SelectorNumber) -> (expiry: UInt64, meta: UInt64)? {
-        let key = Self.key(endpoint, selector)
-        var slot = hash(key, address) & mask
-        for _ in 0..<Self.probeWindow {
-            let word = slot * 8
-            while true {
-                let before = unsafe words[word].load(ordering: .acquiring)
-                let slotKey = unsafe words[word + 1].load(ordering: .relaxed)
-                let upper = unsafe words[word + 2].load(ordering: .relaxed)
-                let lower = unsafe words[word + 3].load(ordering: .relaxed)
-                let meta = unsafe words[word + 4].load(ordering: .relaxed)
-                let expiry = unsafe words[word + 5].load(ordering: .relaxed)
-                atomicMemoryFence(ordering: .acquiring)
-                guard before & 1 == 0, unsafe words[word].load(ordering: .relaxed) == before else { continue }
-                if slotKey == Self.neverUsed { return nil }
-                if slotKey == key, upper == address.upper, lower == address.lower,
-                    UInt8(truncatingIfNeeded: meta) == address.family.rawValue
-                {
-                    return (expiry, meta)
-                }
-                break
-            }
-            slot = (slot + 1) & mask
-        }
-        return nil
     }
 
     // MARK: Writing, by the one owner
 
-    /// Makes a binding visible, or lengthens it; an earlier expiry never shortens a later one. False if the window is full.
-    func publish(_ endpoint: EndpointID, _ address: IPAddress, _ selector: SelectorNumber, expiry: Instant, record: Int) -> Bool {
-        let key = Self.key(endpoint, selector)
-        let home = hash(key, address) & mask
-        var slot = home
+    /// Makes a binding visible, or lengthens it; an earlier expiry never shortens a later one. "Any name" comes first for an address.
+    /// False if the window is full or the address has `partsMax` parts.
+    func publish(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int) -> Bool {
         var free: Int?
-        for _ in 0..<Self.probeWindow {
-            let word = slot * 8
-            let slotKey = unsafe words[word + 1].load(ordering: .relaxed)
-            if slotKey == Self.neverUsed {
-                if free == nil { free = slot }
-                break
+        var part = 0
+        while let slot = find(endpoint, address, part: part) {
+            for index in 0..<Self.numbersPerSlot {
+                let word = slot * Self.slotWords + Self.firstNumberWord + index * 2
+                let entry = unsafe words[word].load(ordering: .relaxed)
+                if entry == 0 {
+                    if free == nil { free = word }
+                } else if UInt32(truncatingIfNeeded: entry) == number {
+                    let old = unsafe words[word + 1].load(ordering: .relaxed)
+                    write(word, number, expiry: max(old, expiry.nanoseconds), record: record)
+                    return true
+                }
             }
-            if slotKey == Self.removed {
-                if free == nil { free = slot }
-            } else if matches(slot, key, address) {
-                let old = unsafe words[word + 5].load(ordering: .relaxed)
-                write(slot, key, address, expiry: max(old, expiry.nanoseconds), record: record)
-                return true
-            }
-            slot = (slot + 1) & mask
+            part += 1
+            guard unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn != 0 else { break }
         }
-        guard let free else { return false }
-        unsafe words[free * 8 + 6].store(0, ordering: .relaxed)
-        write(free, key, address, expiry: expiry.nanoseconds, record: record)
-        usedSlots += 1
+        if free == nil {
+            guard part < Self.partsMax, let slot = takeSlot(endpoint, address, part: part) else { return false }
+            free = slot * Self.slotWords + Self.firstNumberWord
+            if part > 0, let before = find(endpoint, address, part: part - 1) {
+                change(before) {
+                    let word = before * Self.slotWords + 4
+                    unsafe words[word].store(words[word].load(ordering: .relaxed) | Self.goesOn, ordering: .relaxed)
+                }
+            }
+        }
+        if let free { write(free, number, expiry: expiry.nanoseconds, record: record) }
         return true
     }
 
-    func withdraw(_ endpoint: EndpointID, _ address: IPAddress, _ selector: SelectorNumber) {
-        guard let slot = find(endpoint, address, selector) else { return }
-        let next = unsafe words[((slot + 1) & mask) * 8 + 1].load(ordering: .relaxed)
-        setKey(slot, next == Self.neverUsed ? Self.neverUsed : Self.removed)
-        usedSlots -= 1
-        guard next == Self.neverUsed else { return }
-        // A run of removed slots before a never used one ends no probe early: give it back.
-        var earlier = (slot - 1) & mask
-        while unsafe words[earlier * 8 + 1].load(ordering: .relaxed) == Self.removed {
-            setKey(earlier, Self.neverUsed)
-            earlier = (earlier - 1) & mask
+    /// Takes one number back; "any name" takes the whole address with it.
+    func withdraw(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) {
+        if number == anyName {
+            var part = 0
+            while let slot = find(endpoint, address, part: part) {
+                let isLast = unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn == 0
+                remove(slot)
+                part += 1
+                if isLast { break }
+            }
+        } else if let word = place(endpoint, address, number) {
+            clear(word)
         }
     }
 
-    func expiry(_ endpoint: EndpointID, _ address: IPAddress, _ selector: SelectorNumber) -> Instant? {
-        read(endpoint, address, selector).map { Instant(nanoseconds: $0.expiry) }
+    /// Takes back the numbers of an address that `isStale` affirms; never "any name".
+    func withdraw(_ endpoint: EndpointID, _ address: IPAddress, where isStale: (PatternNumber) -> Bool) {
+        var part = 0
+        while let slot = find(endpoint, address, part: part) {
+            for index in 0..<Self.numbersPerSlot {
+                let word = slot * Self.slotWords + Self.firstNumberWord + index * 2
+                let entry = unsafe words[word].load(ordering: .relaxed)
+                let number = UInt32(truncatingIfNeeded: entry)
+                if entry != 0, number != anyName, isStale(number) { clear(word) }
+            }
+            part += 1
+            guard unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn != 0 else { break }
+        }
+    }
+
+    func expiry(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Instant? {
+        place(endpoint, address, number).map { Instant(nanoseconds: unsafe words[$0 + 1].load(ordering: .relaxed)) }
     }
 
     /// Slots in use.
     public var count: Int { usedSlots }
 
-    private func find(_ endpoint: EndpointID, _ address: IPAddress, _ selector: SelectorNumber) -> Int? {
-        let key = Self.key(endpoint, selector)
-        var slot = hash(key, address) & mask
+    /// The word where a number of an address stands.
+    private func place(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Int? {
+        var part = 0
+        while let slot = find(endpoint, address, part: part) {
+            for index in 0..<Self.numbersPerSlot {
+                let word = slot * Self.slotWords + Self.firstNumberWord + index * 2
+                let entry = unsafe words[word].load(ordering: .relaxed)
+                if entry != 0, UInt32(truncatingIfNeeded: entry) == number { return word }
+            }
+            part += 1
+            guard unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn != 0 else { return nil }
+        }
+        return nil
+    }
+
+    private func find(_ endpoint: EndpointID, _ address: IPAddress, part: Int) -> Int? {
+        let key = Self.key(endpoint, part: part)
+        var slot = Self.hash(key, address, seed) & mask
         for _ in 0..<Self.probeWindow {
-            let slotKey = unsafe words[slot * 8 + 1].load(ordering: .relaxed)
+            let word = slot * Self.slotWords
+            let slotKey = unsafe words[word + 1].load(ordering: .relaxed)
             if slotKey == Self.neverUsed { return nil }
-            if slotKey != Self.removed, matches(slot, key, address) { return slot }
+            if slotKey == key, unsafe words[word + 2].load(ordering: .relaxed) == address.upper,
+                unsafe words[word + 3].load(ordering: .relaxed) == address.lower,
+                unsafe UInt8(truncatingIfNeeded: words[word + 4].load(ordering: .relaxed)) == address.family.rawValue
+            {
+                return slot
+            }
             slot = (slot + 1) & mask
         }
         return nil
     }
 
-    private func matches(_ slot: Int, _ key: UInt64, _ address: IPAddress) -> Bool {
-        let word = slot * 8
-        let slotKey = unsafe words[word + 1].load(ordering: .relaxed)
-        let upper = unsafe words[word + 2].load(ordering: .relaxed)
-        let lower = unsafe words[word + 3].load(ordering: .relaxed)
-        let meta = unsafe words[word + 4].load(ordering: .relaxed)
-        return slotKey == key && upper == address.upper && lower == address.lower
-            && UInt8(truncatingIfNeeded: meta) == address.family.rawValue
+    /// A fresh slot for a key that has none yet.
+    private func takeSlot(_ endpoint: EndpointID, _ address: IPAddress, part: Int) -> Int? {
+        let key = Self.key(endpoint, part: part)
+        var slot = Self.hash(key, address, seed) & mask
+        for _ in 0..<Self.probeWindow {
+            let word = slot * Self.slotWords
+            let slotKey = unsafe words[word + 1].load(ordering: .relaxed)
+            if slotKey == Self.neverUsed || slotKey == Self.removed {
+                change(slot) {
+                    unsafe words[word + 1].store(key, ordering: .relaxed)
+                    unsafe words[word + 2].store(address.upper, ordering: .relaxed)
+                    unsafe words[word + 3].store(address.lower, ordering: .relaxed)
+                    unsafe words[word + 4].store(UInt64(address.family.rawValue), ordering: .relaxed)
+                    for offset in 5..<Self.slotWords { unsafe words[word + offset].store(0, ordering: .relaxed) }
+                }
+                usedSlots += 1
+                return slot
+            }
+            slot = (slot + 1) & mask
+        }
+        return nil
     }
 
-    private func write(_ slot: Int, _ key: UInt64, _ address: IPAddress, expiry: UInt64, record: Int) {
-        let word = slot * 8
-        let sequence = beginWrite(slot)
-        unsafe words[word + 1].store(key, ordering: .relaxed)
-        unsafe words[word + 2].store(address.upper, ordering: .relaxed)
-        unsafe words[word + 3].store(address.lower, ordering: .relaxed)
-        let meta = UInt64(UInt32(record)) << 32 | UInt64(address.family.rawValue)
-        unsafe words[word + 4].store(meta, ordering: .relaxed)
-        unsafe words[word + 5].store(expiry, ordering: .relaxed)
-        unsafe words[word].store(sequence + 2, ordering: .releasing)
+    private func remove(_ slot: Int) {
+        let next = unsafe words[((slot + 1) & mask) * Self.slotWords + 1].load(ordering: .relaxed)
+        setKey(slot, next == Self.neverUsed ? Self.neverUsed : Self.removed)
+        usedSlots -= 1
+        guard next == Self.neverUsed else { return }
+        // A run of removed slots before a never used one ends no probe early: give it back.
+        var earlier = (slot - 1) & mask
+        while unsafe words[earlier * Self.slotWords + 1].load(ordering: .relaxed) == Self.removed {
+            setKey(earlier, Self.neverUsed)
+            earlier = (earlier - 1) & mask
+        }
+    }
+
+    private func write(_ word: Int, _ number: PatternNumber, expiry: UInt64, record: Int) {
+        change(word / Self.slotWords) {
+            unsafe words[word].store(UInt64(UInt32(record) + 1) << 32 | UInt64(number), ordering: .relaxed)
+            unsafe words[word + 1].store(expiry, ordering: .relaxed)
+        }
+    }
+
+    private func clear(_ word: Int) {
+        change(word / Self.slotWords) { unsafe words[word].store(0, ordering: .relaxed) }
     }
 
     private func setKey(_ slot: Int, _ key: UInt64) {
-        let sequence = beginWrite(slot)
-        unsafe words[slot * 8 + 1].store(key, ordering: .relaxed)
-        unsafe words[slot * 8].store(sequence + 2, ordering: .releasing)
+        change(slot) { unsafe words[slot * Self.slotWords + 1].store(key, ordering: .relaxed) }
     }
 
-    /// Makes the sequence odd before any other word of the slot changes.
-    private func beginWrite(_ slot: Int) -> UInt64 {
-        let sequence = unsafe words[slot * 8].load(ordering: .relaxed)
-        unsafe words[slot * 8].store(sequence + 1, ordering: .relaxed)
+    /// Makes the sequence odd before any other word of the slot changes, and even after.
+    private func change(_ slot: Int, _ body: () -> Void) {
+        let word = slot * Self.slotWords
+        let sequence = unsafe words[word].load(ordering: .relaxed)
+        unsafe words[word].store(sequence + 1, ordering: .relaxed)
         atomicMemoryFence(ordering: .releasing)
-        return sequence
+        body()
+        unsafe words[word].store(sequence + 2, ordering: .releasing)
     }
 
     /// Endpoint numbers are below 2^31 (see EndpointRegistry), so that no key is `removed`, and one above zero in the key,
     /// so that none is `neverUsed`.
-    private static func key(_ endpoint: EndpointID, _ selector: SelectorNumber) -> UInt64 {
-        UInt64(endpoint.rawValue &+ 1) << 32 | UInt64(selector)
+    static func key(_ endpoint: EndpointID, part: Int) -> UInt64 {
+        UInt64(endpoint.rawValue &+ 1) << 32 | UInt64(UInt32(truncatingIfNeeded: part))
     }
 
-    private func hash(_ key: UInt64, _ address: IPAddress) -> Int {
+    static func hash(_ key: UInt64, _ address: IPAddress, _ seed: (UInt64, UInt64)) -> Int {
         var value = (key ^ seed.0) &* 0x9e37_79b9_7f4a_7c15
         value ^= value >> 29
         value = (value ^ address.lower ^ seed.1) &* 0xbf58_476d_1ce4_e5b9

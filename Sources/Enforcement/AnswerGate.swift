@@ -9,6 +9,10 @@ public protocol AnswerGate: ~Copyable {
     /// Who asks from this source address; nil if nobody may ask from there.
     mutating func client(at source: IPAddress) -> DNSClient?
 
+    /// Why this client may not ask for this name at all; nil if it may. Called for every query of a client, also for those whose answer
+    /// is at hand.
+    mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal?
+
     /// Called for every answer that carries addresses, fresh or cached, for each client anew, before it is sent.
     /// `timeToLiveSeconds` is what is left of the smallest TTL over the chain and the address records.
     mutating func learn(
@@ -44,4 +48,8 @@ public enum AnswerRefusal: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case rebinding
     /// The client is no longer an endpoint of this node.
     case unknownClient
+    /// A Deny rule names it (`exeat.io/deny-domains`).
+    case deniedName
+    /// It belongs to others alone (`exeat.io/exclusive`).
+    case exclusiveName
 }

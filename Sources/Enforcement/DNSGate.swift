@@ -9,6 +9,7 @@ public struct DNSGate: AnswerGate, ~Copyable {
     private let rebinding: RebindingGuard
     /// Sources beside the endpoints that may ask; nothing is learned for them.
     private let allowedSources: [IPPrefix]
+    private var patterns: [PatternNumber] = []
     public private(set) var refusals = [UInt64](repeating: 0, count: AnswerRefusal.allCases.count)
 
     public init(names: consuming NameTable, policy: CompiledPolicy, rebinding: RebindingGuard, allowedSources: [IPPrefix]) {
@@ -22,6 +23,18 @@ public struct DNSGate: AnswerGate, ~Copyable {
         let source = source.mappedV4 ?? source
         if let position = policy.endpointIndex(of: source) { return .endpoint(policy.endpoints[position].id) }
         return allowedSources.contains { $0.contains(source) } ? .unpoliced : nil
+    }
+
+    public mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal? {
+        guard policy.deniesNames, case .endpoint(let id) = client, let position = policy.position(of: id) else { return nil }
+        patterns.removeAll(keepingCapacity: true)
+        policy.appendPatterns(matching: name, to: &patterns)
+        guard !patterns.isEmpty, case .refused(_, let reason) = policy.nameDecision(endpoint: position, patterns: patterns) else {
+            return nil
+        }
+        let refusal: AnswerRefusal = reason == .exclusiveName ? .exclusiveName : .deniedName
+        refusals[Int(refusal.rawValue)] += 1
+        return refusal
     }
 
     public mutating func learn(

@@ -3,7 +3,7 @@ import NetworkTypes
 /// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
 ///
 ///     header (4096 bytes): magic, layout version, capacity
-///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][0 2][fingerprint 8][identity ...]
+///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][has wrapped 1][0 1][fingerprint 8][identity ...]
 ///
 /// Owned by the control plane. A generation changes exactly when the fingerprint of the endpoint's effective policy
 /// changes; generation 0 is never given out.
@@ -62,6 +62,7 @@ public struct EndpointRegistry: ~Copyable {
             unsafe place.storeBytes(of: 0, toByteOffset: 1, as: UInt8.self)
             unsafe place.storeBytes(of: 0, toByteOffset: 2, as: UInt16.self)
             unsafe place.storeBytes(of: UInt16(bytes.count), toByteOffset: 4, as: UInt16.self)
+            unsafe place.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
             unsafe place.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
             for (index, byte) in bytes.enumerated() { unsafe place.storeBytes(of: byte, toByteOffset: 16 + index, as: UInt8.self) }
             unsafe place.storeBytes(of: 1, as: UInt8.self)
@@ -84,8 +85,8 @@ public struct EndpointRegistry: ~Copyable {
 
     /// The generation for this fingerprint: the one in use if the policy is the same, else the next. A value that `isBorne`
     /// affirms is passed over: some conntrack entry of the endpoint's addresses still carries it, of an earlier round or of
-    /// another endpoint that had the address before. (Should all be borne, the next one is taken: its flows are then decided by
-    /// it without a new look.)
+    /// another endpoint that had the address before. Should all be borne, the next one is taken, and the caller has to take the flows
+    /// that bear it back.
     public mutating func generation(of id: EndpointID, fingerprint: UInt64, isBorne: (UInt16) -> Bool) -> UInt16 {
         let place = unsafe at(Int(id.rawValue))
         let current = unsafe place.load(fromByteOffset: 2, as: UInt16.self)
@@ -97,10 +98,14 @@ public struct EndpointRegistry: ~Copyable {
             if next != current, !isBorne(next) { break }
             next = next >= generationMax ? 1 : next + 1
         } while next != following
+        if next < current { unsafe place.storeBytes(of: 1, toByteOffset: 6, as: UInt8.self) }
         unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)
         unsafe place.storeBytes(of: fingerprint, toByteOffset: 8, as: UInt64.self)
         return next
     }
+
+    /// Whether the endpoint's generations have begun again from 1: until then no flow of its own can bear one that is still to come.
+    public func hasWrapped(_ id: EndpointID) -> Bool { unsafe at(Int(id.rawValue)).load(fromByteOffset: 6, as: UInt8.self) != 0 }
 
     public func isRegistered(_ identity: String) -> Bool { numbers[identity] != nil }
 

@@ -26,6 +26,8 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public let detail: UInt8
     /// The flow was admitted before and decided again.
     public let isRedecision: Bool
+    /// What policy would decide with its staged policies in force; nil if none bears on the endpoint.
+    public let staged: PolicyDecision?
 
     public static let filler = FlowRecord(
         time: Instant(nanoseconds: 0),
@@ -33,11 +35,11 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
             source: IPAddress(v4: 0), destination: IPAddress(v4: 0), transport: TransportProtocol(rawValue: 0), sourcePort: 0,
             destinationPort: 0),
         endpoint: nil, verdict: .drop, reason: .malformedPacket, rule: PolicyDecision.noRule, policyVersion: 0, nameRecord: -1, detail: 0,
-        isRedecision: false)
+        isRedecision: false, staged: nil)
 
     public init(
         time: Instant, flow: FlowTuple, endpoint: EndpointID?, verdict: Verdict, reason: VerdictReason, rule: UInt32, policyVersion: UInt32,
-        nameRecord: Int32, detail: UInt8, isRedecision: Bool
+        nameRecord: Int32, detail: UInt8, isRedecision: Bool, staged: PolicyDecision?
     ) {
         self.time = time
         self.flow = flow
@@ -49,5 +51,6 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
         self.nameRecord = nameRecord
         self.detail = detail
         self.isRedecision = isRedecision
+        self.staged = staged
     }
 }

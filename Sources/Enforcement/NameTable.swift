@@ -39,17 +39,11 @@ public struct NameTable: ~Copyable {
     private struct Name {
         var name: DomainName
         var references: Int
-        /// Selector numbers of all lists whose patterns match, under the policy in use and, until `settle`, the one before.
-        var numbers: [SelectorNumber]
-        /// Those among them that only the policy before names.
-        var retiring: [SelectorNumber] = []
+        /// Numbers of all patterns that match. Those that policy no longer has are taken out by the sweep.
+        var numbers: [PatternNumber]
     }
 
     private struct Client {
-        /// What its rules name, ascending, under the policy in use and, until `settle`, the one before.
-        var selectors: [SelectorNumber]
-        /// Those among them that only the policy before names, ascending.
-        var retiring: [SelectorNumber] = []
         var names = 0
         var bindings = 0
     }
@@ -82,7 +76,7 @@ public struct NameTable: ~Copyable {
         self.table = table
         self.store = store
         self.policy = policy
-        for endpoint in policy.endpoints { clients[endpoint.id] = Client(selectors: endpoint.selectors) }
+        for endpoint in policy.endpoints { clients[endpoint.id] = Client() }
         recover(now: now)
     }
 
@@ -125,7 +119,7 @@ public struct NameTable: ~Copyable {
     /// Whether the client holds all of these addresses under this name, live at least until then, and published last under it.
     private func isHeld(_ name: DomainName, _ addresses: [IPAddress], _ client: EndpointID, until expiry: UInt64) -> Bool {
         for address in addresses {
-            guard let record = table.record(client, address, anyNameSelector), record < records.count, records[record].state == .live,
+            guard let record = table.record(client, address, anyName), record < records.count, records[record].state == .live,
                 records[record].isPublished, records[record].expiry.nanoseconds >= expiry, records[record].client == client,
                 records[record].address == address,
                 names[Int(records[record].name)].name == name
@@ -155,9 +149,7 @@ public struct NameTable: ~Copyable {
                 record = free
                 insert(triple, expiry: expiry, record: free)
             }
-            guard publish(record, selectors: clients[client]!.selectors) else {
-                return .failure(.bindings)
-            }
+            guard publish(record) else { return .failure(.bindings) }
         }
         return .success(())
     }
@@ -189,11 +181,11 @@ public struct NameTable: ~Copyable {
         store.write(Int(record), client: triple.client, address: triple.address, name: names[Int(triple.name)].name, expiry: expiry)
     }
 
-    /// Publishes one record under "any name" and under every number of its name that the client's rules use.
-    private mutating func publish(_ record: Int32, selectors: [SelectorNumber]) -> Bool {
+    /// Publishes one record under "any name" and under every number of its name.
+    private mutating func publish(_ record: Int32) -> Bool {
         let entry = records[Int(record)]
-        var succeeded = table.publish(entry.client, entry.address, anyNameSelector, expiry: entry.expiry, record: Int(record))
-        for number in names[Int(entry.name)].numbers where selectors.containsSorted(number) {
+        var succeeded = table.publish(entry.client, entry.address, anyName, expiry: entry.expiry, record: Int(record))
+        for number in names[Int(entry.name)].numbers {
             succeeded = table.publish(entry.client, entry.address, number, expiry: entry.expiry, record: Int(record)) && succeeded
         }
         records[Int(record)].isPublished = succeeded
@@ -203,7 +195,13 @@ public struct NameTable: ~Copyable {
     private mutating func intern(_ name: DomainName) -> Int32 {
         if let known = nameNumbers[name] { return known }
         var entry = Name(name: name, references: 0, numbers: [])
-        match(&entry)
+        policy.appendPatterns(matching: name, to: &entry.numbers)
+        if let policyBefore {
+            let count = entry.numbers.count
+            policyBefore.appendPatterns(matching: name, to: &entry.numbers)
+            let earlier = entry.numbers[count...].filter { !entry.numbers[..<count].contains($0) }
+            entry.numbers.replaceSubrange(count..., with: earlier)
+        }
         let number: Int32
         if let free = freeNames.popLast() {
             number = free
@@ -214,18 +212,6 @@ public struct NameTable: ~Copyable {
         }
         nameNumbers[name] = number
         return number
-    }
-
-    /// Sets the numbers of a name by the policy in use and the one before, if that is not settled.
-    private func match(_ entry: inout Name) {
-        entry.numbers.removeAll(keepingCapacity: true)
-        entry.retiring.removeAll(keepingCapacity: true)
-        policy.domains.appendNumbers(matching: entry.name, to: &entry.numbers)
-        guard let policyBefore else { return }
-        var earlier: [SelectorNumber] = []
-        policyBefore.domains.appendNumbers(matching: entry.name, to: &earlier)
-        entry.retiring = earlier.filter { !entry.numbers.contains($0) }
-        entry.numbers += entry.retiring
     }
 
     private mutating func releaseIfUnused(_ number: Int32) {
@@ -254,6 +240,7 @@ public struct NameTable: ~Copyable {
             if sweepPosition >= records.count { sweepPosition = 0 }
             let record = sweepPosition
             sweepPosition += 1
+            if records[record].state != .free { forgetStaleNumbers(Int32(record)) }
             guard records[record].state == .live, records[record].expiry < now else { continue }
             if table.isDraining(records[record].client, records[record].address, expiry: records[record].expiry.nanoseconds) {
                 records[record].state = .draining
@@ -264,6 +251,19 @@ public struct NameTable: ~Copyable {
                 counters.expired += 1
             }
         }
+    }
+
+    /// Takes back the numbers of patterns that policy no longer has. They hurt nobody, because no number is given out twice, but they
+    /// take up room.
+    private mutating func forgetStaleNumbers(_ record: Int32) {
+        let entry = records[Int(record)]
+        let name = Int(entry.name)
+        if names[name].numbers.contains(where: isStale) { names[name].numbers.removeAll(where: isStale) }
+        table.withdraw(entry.client, entry.address, where: isStale)
+    }
+
+    private func isStale(_ number: PatternNumber) -> Bool {
+        !policy.containsPattern(number) && !(policyBefore?.containsPattern(number) ?? false)
     }
 
     public var drainingCount: Int { records.count { $0.state == .draining } }
@@ -292,7 +292,7 @@ public struct NameTable: ~Copyable {
         for number in names[Int(entry.name)].numbers where !isPublished(number, clientAddress) {
             table.withdraw(entry.client, entry.address, number)
         }
-        if firstOfAddress[clientAddress] == nil { table.withdraw(entry.client, entry.address, anyNameSelector) }
+        if firstOfAddress[clientAddress] == nil { table.withdraw(entry.client, entry.address, anyName) }
         byTriple[Triple(client: entry.client, name: entry.name, address: entry.address)] = nil
         let clientName = ClientName(client: entry.client, name: entry.name)
         addressCounts[clientName]! -= 1
@@ -308,7 +308,7 @@ public struct NameTable: ~Copyable {
         freeRecords.append(record)
     }
 
-    private func isPublished(_ number: SelectorNumber, _ clientAddress: ClientAddress) -> Bool {
+    private func isPublished(_ number: PatternNumber, _ clientAddress: ClientAddress) -> Bool {
         var record = firstOfAddress[clientAddress] ?? -1
         while record >= 0 {
             if names[Int(records[Int(record)].name)].numbers.contains(number) { return true }
@@ -319,61 +319,39 @@ public struct NameTable: ~Copyable {
 
     // MARK: Policy
 
-    /// Publishes every binding under the numbers of a new policy; call it before the policy is published to the verdict
-    /// threads. Until `settle` the numbers of the policy before stay and are kept up, for what is learned meanwhile too:
-    /// verdict threads may still use it.
+    /// Publishes the bindings under the patterns that a new policy brings; call it before the policy is published to the verdict
+    /// threads. The cost follows the new patterns and what they match, not the policy. Until `settle` the numbers of patterns that went
+    /// stay, and what is learned meanwhile is published under them too: verdict threads may still use the policy before.
     public mutating func adopt(_ newPolicy: CompiledPolicy) {
-        settle()
+        let added = newPolicy.patterns(numberedFrom: policy.nextPattern)
         policyBefore = policy
         policy = newPolicy
         let oldClients = clients
         clients = [:]
-        for endpoint in newPolicy.endpoints {
-            var client = oldClients[endpoint.id] ?? Client(selectors: [])
-            client.retiring = client.selectors.filter { !endpoint.selectors.containsSorted($0) }
-            client.selectors = (endpoint.selectors + client.retiring).sorted()
-            clients[endpoint.id] = client
-        }
-        for number in nameNumbers.values {
-            var entry = names[Int(number)]
-            match(&entry)
-            names[Int(number)] = entry
-        }
-        for record in records.indices where records[record].state != .free {
-            if let client = clients[records[record].client] {
-                if !publish(Int32(record), selectors: client.selectors) { counters.note(.bindings) }
-            } else {
+        clients.reserveCapacity(newPolicy.endpoints.count)
+        for endpoint in newPolicy.endpoints { clients[endpoint.id] = oldClients[endpoint.id] ?? Client() }
+        if oldClients.keys.contains(where: { clients[$0] == nil }) {
+            for record in records.indices where records[record].state != .free && clients[records[record].client] == nil {
                 remove(Int32(record))
             }
         }
+        guard !added.isEmpty, !nameNumbers.isEmpty else { return }
+        var builder = DomainTrie.Builder()
+        for (number, pattern) in added { builder.insert(pattern, number: number) }
+        let trie = builder.freeze()
+        var changed = [Bool](repeating: false, count: names.count)
+        for number in nameNumbers.values {
+            let before = names[Int(number)].numbers.count
+            trie.appendNumbers(matching: names[Int(number)].name, to: &names[Int(number)].numbers)
+            changed[Int(number)] = names[Int(number)].numbers.count > before
+        }
+        for record in records.indices where records[record].state != .free && changed[Int(records[record].name)] {
+            if !publish(Int32(record)) { counters.note(.bindings) }
+        }
     }
 
-    /// Withdraws the numbers of the policy before: call it when no verdict thread uses that policy any more.
-    public mutating func settle() {
-        guard policyBefore != nil else { return }
-        policyBefore = nil
-        for number in nameNumbers.values {
-            let retiring = names[Int(number)].retiring
-            if !retiring.isEmpty { names[Int(number)].numbers.removeAll { retiring.contains($0) } }
-        }
-        for record in records.indices where records[record].state != .free {
-            let entry = records[record]
-            let clientAddress = ClientAddress(client: entry.client, address: entry.address)
-            for number in names[Int(entry.name)].retiring where !isPublished(number, clientAddress) {
-                table.withdraw(entry.client, entry.address, number)
-            }
-            guard let retiring = clients[entry.client]?.retiring, !retiring.isEmpty else { continue }
-            for number in names[Int(entry.name)].numbers where retiring.containsSorted(number) {
-                table.withdraw(entry.client, entry.address, number)
-            }
-        }
-        for number in nameNumbers.values { names[Int(number)].retiring.removeAll() }
-        for id in Array(clients.keys) {
-            guard let retiring = clients[id]?.retiring, !retiring.isEmpty else { continue }
-            clients[id]?.selectors.removeAll { retiring.containsSorted($0) }
-            clients[id]?.retiring.removeAll()
-        }
-    }
+    /// Call it when no verdict thread uses the policy before any more.
+    public mutating func settle() { policyBefore = nil }
 
     // MARK: Reports
 
@@ -382,19 +360,5 @@ public struct NameTable: ~Copyable {
         for record in records where record.state != .free {
             body(record.client, names[Int(record.name)].name, record.address, record.expiry, record.state)
         }
-    }
-}
-
-extension [SelectorNumber] {
-    /// Binary search; the array is ascending.
-    func containsSorted(_ wanted: SelectorNumber) -> Bool {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle] == wanted { return true }
-            if self[middle] < wanted { low = middle + 1 } else { high = middle }
-        }
-        return false
     }
 }

@@ -8,8 +8,10 @@ public final class VerdictCounters: Sendable {
     private let seenPolicy = Atomic<UInt32>(0)
 
     public init() {
-        storage = CounterArray(count: VerdictReason.allCases.count + 256)
+        storage = CounterArray(count: Self.stagedStart + 2)
     }
+
+    private static let stagedStart = VerdictReason.allCases.count + 256
 
     func noteBatch(policyVersion: UInt32) { seenPolicy.store(policyVersion, ordering: .releasing) }
 
@@ -17,6 +19,11 @@ public final class VerdictCounters: Sendable {
         storage.increment(Int(reason.rawValue))
         if reason == .malformedPacket { storage.increment(VerdictReason.allCases.count + Int(detail)) }
     }
+
+    func noteStaged(isAllowed: Bool) { storage.increment(Self.stagedStart + (isAllowed ? 1 : 0)) }
+
+    /// Decisions that the staged policies would turn round: into allow, or into deny.
+    public func stagedTurns(intoAllow: Bool) -> UInt64 { storage[Self.stagedStart + (intoAllow ? 1 : 0)] }
 
     public func count(of reason: VerdictReason) -> UInt64 { storage[Int(reason.rawValue)] }
 

@@ -78,14 +78,7 @@ public struct VerdictEngine: ~Copyable {
         } catch {
             return refuse(flow: FlowRecord.filler.flow, endpoint: nil, .malformedPacket, detail: error.rawValue, state: state)
         }
-        let flow =
-            state.isReply
-            ? FlowTuple(
-                source: headers.destination, destination: headers.source, transport: headers.transport, sourcePort: headers.destinationPort,
-                destinationPort: headers.sourcePort)
-            : FlowTuple(
-                source: headers.source, destination: headers.destination, transport: headers.transport, sourcePort: headers.sourcePort,
-                destinationPort: headers.destinationPort)
+        let flow = FlowTuple(headers, isReply: state.isReply)
         guard let position = policy.value.endpointIndex(of: flow.source) else {
             return refuse(flow: flow, endpoint: nil, .unknownEndpoint, detail: 0, state: state)
         }
@@ -93,41 +86,44 @@ public struct VerdictEngine: ~Copyable {
         let generation = policy.value.programs[position].generation
         let bindings = AddressBindings(table: table, now: now, liveness: state.wasAdmitted ? .liveOrDraining : .live)
         let decision = policy.value.evaluate(endpoint: position, flow, bindings: bindings)
-        let nameRecord = Int32(truncatingIfNeeded: table.record(id, flow.destination, decision.selector) ?? -1)
+        let nameRecord = Int32(truncatingIfNeeded: table.record(id, flow.destination, decision.pattern) ?? -1)
+        let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
+        if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
         guard decision.isAllowed else {
             return refuse(
                 flow: flow, endpoint: id, decision.reason, detail: 0, state: state, rule: decision.rule, nameRecord: nameRecord,
-                generation: generation)
+                generation: generation, staged: staged)
         }
-        if decision.selector != anyNameSelector { table.noteAdmission(id, flow.destination, now: now) }
-        record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state)
+        if decision.pattern != anyName { table.noteAdmission(id, flow.destination, now: now) }
+        record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state, staged)
         return .allow(generation: generation)
     }
 
     private mutating func refuse(
         flow: FlowTuple, endpoint: EndpointID?, _ reason: VerdictReason, detail: UInt8, state: FlowState,
-        rule: UInt32 = PolicyDecision.noRule, nameRecord: Int32 = -1, generation: UInt16 = 0
+        rule: UInt32 = PolicyDecision.noRule, nameRecord: Int32 = -1, generation: UInt16 = 0, staged: PolicyDecision? = nil
     ) -> Verdict {
         switch mode {
         case .audit:
-            record(flow, endpoint, .auditDeny, reason, rule, nameRecord, detail, state)
+            record(flow, endpoint, .auditDeny, reason, rule, nameRecord, detail, state, staged)
             return .allow(generation: generation)
         case .enforce:
             // What could not be parsed cannot be answered.
             let rejects = denyAction == .reject && reason != .malformedPacket
-            record(flow, endpoint, rejects ? .reject : .drop, reason, rule, nameRecord, detail, state)
+            record(flow, endpoint, rejects ? .reject : .drop, reason, rule, nameRecord, detail, state, staged)
             return rejects ? .reject : .drop
         }
     }
 
     private mutating func record(
         _ flow: FlowTuple, _ endpoint: EndpointID?, _ verdict: FlowRecord.Verdict, _ reason: VerdictReason, _ rule: UInt32,
-        _ nameRecord: Int32, _ detail: UInt8, _ state: FlowState
+        _ nameRecord: Int32, _ detail: UInt8, _ state: FlowState, _ staged: PolicyDecision?
     ) {
         counters.note(reason, detail: detail)
         facts.append(
             FlowRecord(
                 time: now, flow: flow, endpoint: endpoint, verdict: verdict, reason: reason, rule: rule,
-                policyVersion: policy.value.version, nameRecord: nameRecord, detail: detail, isRedecision: state.wasAdmitted))
+                policyVersion: policy.value.version, nameRecord: nameRecord, detail: detail, isRedecision: state.wasAdmitted,
+                staged: staged))
     }
 }

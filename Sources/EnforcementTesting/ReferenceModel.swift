@@ -4,7 +4,7 @@ import PolicyEngine
 import PolicyModel
 
 /// What should be decided, worked out slowly and plainly from the current inputs: policy, endpoints, bindings, admissions
-/// and time. Shares no table and no code of the engine; names are matched pattern by pattern.
+/// and time. Policy is that of `ReferencePolicy`, which shares no table and no code of the engine.
 public struct ReferenceModel {
     struct Binding: Hashable {
         let client: String
@@ -17,7 +17,10 @@ public struct ReferenceModel {
         let address: IPAddress
     }
 
-    var resources = ResourceSet()
+    var resources = ResourceSet() {
+        didSet { policy = ReferencePolicy(resources) }
+    }
+    private var policy = ReferencePolicy(ResourceSet())
     var now = Instant(nanoseconds: 0)
     /// When each binding ends. Bindings that ended stay here until nobody can tell the difference.
     var expiries: [Binding: Instant] = [:]
@@ -77,65 +80,11 @@ public struct ReferenceModel {
 
     /// The decision for one flow, and whether it hung on a name.
     func decide(_ endpoint: WorkloadEndpoint, _ flow: FlowTuple, wasAdmitted: Bool) -> (isAllowed: Bool, byName: Bool) {
-        let labels = endpoint.effectiveLabels
+        let flow = ReferenceFlow(
+            source: flow.source, destination: flow.destination, transport: flow.transport, sourcePort: flow.sourcePort,
+            destinationPort: flow.destinationPort, icmpType: flow.icmpType, icmpCode: flow.icmpCode)
         let names = names(endpoint.identity, flow.destination, wasAdmitted: wasAdmitted)
-        let tiers = resources.tiers.sorted { ($0.order ?? .infinity, $0.name) < ($1.order ?? .infinity, $1.name) }
-        nextTier: for tier in tiers {
-            let policies = resources.policies.filter {
-                $0.tier == tier.name && $0.types.contains(.egress) && ($0.namespace ?? endpoint.namespace) == endpoint.namespace
-                    && $0.selector.matches(labels)
-            }.sorted { ($0.order ?? .infinity, $0.identity) < ($1.order ?? .infinity, $1.identity) }
-            if policies.isEmpty { continue }
-            for (rule, scope) in policies.flatMap({ policy in policy.egress.map { ($0, policy.namespace) } }) {
-                guard let byName = matches(rule, scope, flow, names) else { continue }
-                switch rule.action {
-                case .allow: return (true, byName)
-                case .deny: return (false, byName)
-                case .pass: continue nextTier
-                case .log: continue
-                }
-            }
-            if tier.defaultAction == .deny { return (false, false) }
-        }
-        return (true, false)
-    }
-
-    /// nil: no match; else whether a name was needed.
-    private func matches(_ rule: PolicyRule, _ scope: String?, _ flow: FlowTuple, _ names: [DomainName]) -> Bool? {
-        if let family = rule.ipVersion, family != flow.destination.family { return nil }
-        if let wanted = rule.protocol, wanted != flow.transport { return nil }
-        if let unwanted = rule.notProtocol, unwanted == flow.transport { return nil }
-        let destination = rule.destination
-        let hasPorts = flow.transport == .tcp || flow.transport == .udp
-        if !destination.ports.isEmpty {
-            guard hasPorts, destination.ports.contains(where: { $0.contains(flow.destinationPort) }) else { return nil }
-        }
-        if !destination.notPorts.isEmpty {
-            guard hasPorts, !destination.notPorts.contains(where: { $0.contains(flow.destinationPort) }) else { return nil }
-        }
-        if !destination.nets.isEmpty, !destination.nets.contains(where: { $0.contains(flow.destination) }) { return nil }
-        if destination.notNets.contains(where: { $0.contains(flow.destination) }) { return nil }
-        var byName = false
-        if let selector = destination.selector {
-            // The selector of a policy with a namespace looks no further than that.
-            let sets = resources.networkSets.filter { (scope == nil || $0.namespace == scope) && selector.matches($0.effectiveLabels) }
-            let endpoints = resources.endpoints.filter { (scope == nil || $0.namespace == scope) && selector.matches($0.effectiveLabels) }
-            let isInside =
-                sets.contains { $0.nets.contains { $0.contains(flow.destination) } }
-                || endpoints.contains { $0.addresses.contains(flow.destination) }
-            if !isInside {
-                guard rule.action == .allow, sets.contains(where: { hit($0.allowedEgressDomains, names) }) else { return nil }
-                byName = true
-            }
-        }
-        if !destination.domains.isEmpty {
-            guard hit(destination.domains, names) else { return nil }
-            byName = true
-        }
-        return byName
-    }
-
-    private func hit(_ patterns: [DomainPattern], _ names: [DomainName]) -> Bool {
-        patterns.contains { pattern in names.contains { pattern.matches($0) } }
+        guard let decision = policy.decide(endpoint.identity, flow, held: names) else { return (false, false) }
+        return (decision.isAllowed, !decision.matchedByAddress)
     }
 }

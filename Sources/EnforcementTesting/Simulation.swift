@@ -272,7 +272,7 @@ public struct Simulation: ~Copyable {
         }
         var ids: [String: EndpointID] = [:]
         for endpoint in input.endpoints { ids[endpoint.identity] = registry.register(endpoint.identity) }
-        let policy = compiler.compile(input) { ids[$0.identity] }
+        let policy = compiler.compile(input) { ids[$0] }
         var generations: [UInt16] = []
         let borne = Dictionary(grouping: flows, by: { $0.tuple.source }).mapValues { Set($0.map(\.mark)) }
         for endpoint in policy.endpoints {
@@ -370,5 +370,9 @@ public struct Simulation: ~Copyable {
 }
 
 private struct NoBindings: BindingLookup {
-    func isBound(_ endpoint: EndpointID, to address: IPAddress, selector: SelectorNumber) -> Bool { false }
+    struct Numbers: BoundNumbers {
+        mutating func next() -> PatternNumber? { nil }
+    }
+
+    func numbers(_ endpoint: EndpointID, boundTo address: IPAddress) -> Numbers { Numbers() }
 }

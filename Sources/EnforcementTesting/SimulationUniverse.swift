@@ -97,7 +97,7 @@ struct SimulationUniverse {
         case 3: destination.selector = try? Selector(parsing: random.pick(["set == '0'", "has(set)", "app == 'db'"]))
         default: break
         }
-        if random.chance(40) { destination.ports = [PortRange(443)] }
+        if random.chance(40) { destination.ports = [.range(PortRange(443))] }
         let hasPorts = !destination.ports.isEmpty
         return PolicyRule(action: action, protocol: hasPorts || random.chance(30) ? .tcp : nil, destination: destination)
     }

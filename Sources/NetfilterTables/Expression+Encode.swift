@@ -85,6 +85,8 @@ extension Expression {
             unsafe nftnl_expr_set_u16(made, UInt16(NFTNL_EXPR_QUEUE_TOTAL), total)
             unsafe nftnl_expr_set_u16(made, UInt16(NFTNL_EXPR_QUEUE_FLAGS), isBypassed ? 1 : 0)  // NFT_QUEUE_FLAG_BYPASS
             return unsafe made
+        case .withoutTracking:
+            return unsafe Self.make("notrack")
         case .target(let name, let revision, let info):
             let made = unsafe Self.make("target")
             unsafe nftnl_expr_set_str(made, UInt16(NFTNL_EXPR_TG_NAME), name)

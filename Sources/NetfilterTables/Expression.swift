@@ -21,6 +21,8 @@ enum Expression: Sendable, Hashable {
     case destinationNAT(family: UInt32, addressRegister: UInt32, portRegister: UInt32)
     case queue(first: UInt16, total: UInt16, isBypassed: Bool)
     case target(name: String, revision: UInt32, info: [UInt8])
+    /// No conntrack entry for this packet; only before conntrack (priority below -200).
+    case withoutTracking
 
     enum Verdict: Sendable, Hashable {
         case accept, drop, `return`
@@ -56,6 +58,11 @@ extension Expression {
         }
         return [.loadMeta(NFT_META_IIFNAME.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, bytes)]
     }
+
+    /// The loopback interface has the number 1 in every network namespace (net/core/dev.c).
+    static let isNotToLoopback: [Expression] = [
+        .loadMeta(NFT_META_OIF.rawValue, into: 1), .compare(NFT_CMP_NEQ.rawValue, register: 1, native(1)),
+    ]
 
     static func payload(_ base: nft_payload_bases, _ offset: UInt32, equals bytes: [UInt8]) -> [Expression] {
         [

@@ -4,9 +4,10 @@ import NetworkTypes
 /// The chains and rules of the table `inet exeat`, as values: what is enforced, and in which order.
 ///
 /// ```
-/// prerouting -300 (raw, before conntrack)  "raw_prerouting": clear our packet mark bits; spoofing -> "workload" or "elsewhere"
-/// output     -300                          "raw_output": clear our packet mark bits
-/// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints -> the interceptor
+/// prerouting -300 (raw, before conntrack)  "raw_prerouting": clear our packet mark bits; spoofing -> "workload" or "elsewhere";
+///                                          what a policed endpoint asks the interceptor itself is not tracked
+/// output     -300                          "raw_output": clear our packet mark bits; the answers to that are not tracked
+/// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
 ///
 /// "judge":  current? accept | invalid, untracked, mid-stream | original source not policed? accept | -> "decide"
@@ -56,7 +57,11 @@ struct Ruleset: Sendable, Hashable {
         guard (1...31).contains(name.count), name.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }) else {
             throw .badConfiguration("table name \"\(configuration.tableName)\"")
         }
-        if configuration.interceptDNS, configuration.dnsListen.isEmpty { throw .badConfiguration("interceptDNS without dnsListen") }
+        guard configuration.interceptDNS else { return }
+        if configuration.dnsListen.isEmpty { throw .badConfiguration("interceptDNS without dnsListen") }
+        if configuration.dnsInterceptPort == configuration.dnsPort {
+            throw .badConfiguration("port \(configuration.dnsPort) for both direct and intercepted queries")
+        }
     }
 
     private struct Builder {
@@ -82,17 +87,23 @@ struct Ruleset: Sendable, Hashable {
             configuration.mode == .enforce ? [.counter(counter), .verdict(.drop)] : [.counter(counter)]
         }
 
-        func source(_ family: IPFamily) -> [Expression] {
-            family == .v4
-                ? Expression.isIPv4 + [.loadPayload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 12, count: 4, into: lookupRegister)]
-                : Expression.isIPv6 + [.loadPayload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 8, count: 16, into: lookupRegister)]
+        func loadSource(_ family: IPFamily) -> Expression {
+            .loadPayload(
+                base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 12 : 8, count: family == .v4 ? 4 : 16,
+                into: lookupRegister)
         }
 
-        func destination(_ family: IPFamily) -> [Expression] {
-            family == .v4
-                ? Expression.isIPv4 + [.loadPayload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 16, count: 4, into: lookupRegister)]
-                : Expression.isIPv6 + [.loadPayload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: 24, count: 16, into: lookupRegister)]
+        func loadDestination(_ family: IPFamily) -> Expression {
+            .loadPayload(
+                base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 16 : 24, count: family == .v4 ? 4 : 16,
+                into: lookupRegister)
         }
+
+        func isFamily(_ family: IPFamily) -> [Expression] { family == .v4 ? Expression.isIPv4 : Expression.isIPv6 }
+
+        func source(_ family: IPFamily) -> [Expression] { isFamily(family) + [loadSource(family)] }
+
+        func destination(_ family: IPFamily) -> [Expression] { isFamily(family) + [loadDestination(family)] }
 
         func isPoliced(_ family: IPFamily, inverted: Bool = false) -> [Expression] {
             [.lookup(set: ElementSet.policed(family).name, register: lookupRegister, isInverted: inverted)]
@@ -100,7 +111,7 @@ struct Ruleset: Sendable, Hashable {
 
         /// Loads `ct original saddr`, the endpoint of the flow.
         func originalSource(_ family: IPFamily) -> [Expression] {
-            (family == .v4 ? Expression.isIPv4 : Expression.isIPv6)
+            isFamily(family)
                 + [
                     .loadConntrack(
                         family == .v4 ? NFT_CT_SRC_IP.rawValue : NFT_CT_SRC_IP6.rawValue, direction: 0, into: lookupRegister)
@@ -139,12 +150,45 @@ struct Ruleset: Sendable, Hashable {
             chain("input", "filter", hook: NF_INET_LOCAL_IN, priority: 20)
             chain("output", "filter", hook: NF_INET_LOCAL_OUT, priority: 20)
 
+            directQueries()
             spoofing()
             dnsRedirect()
             hooks()
             stamp()
             judge()
             decide()
+        }
+
+        /// (input interface . source) is in `known`.
+        func isKnown(_ family: IPFamily) -> [Expression] {
+            [
+                .loadMeta(NFT_META_IIFNAME.rawValue, into: 1),
+                .loadPayload(
+                    base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 12 : 8, count: family == .v4 ? 4 : 16, into: 2),
+                .lookup(set: ElementSet.known(family).name, register: lookupRegister, isInverted: false),
+            ]
+        }
+
+        /// UDP queries that a policed endpoint sends to the interceptor's own address, and their answers, are not tracked: for each query conntrack
+        /// would cost as much as finding the answer. The source is checked first, as for everything from a workload.
+        ///
+        /// Only while DNS is intercepted: then port 53 of a policed endpoint is brought here by nobody else's translation, which an untracked
+        /// answer would not find back through. Over TCP, tracking keeps the state of the connection.
+        mutating func directQueries() {
+            guard configuration.interceptDNS, configuration.dnsPort == 53 else { return }
+            for address in configuration.dnsListen {
+                let family = address.family
+                let bytes = address.networkBytes
+                rule(
+                    "workload", destination(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
+                    Expression.isProtocol(udp), transportPort(source: false, configuration.dnsPort), isKnown(family),
+                    [loadSource(family)], isPoliced(family), [.withoutTracking, .verdict(.accept)], comment: "asked directly")
+                // In front of the rule that clears marks, which costs more than this does for others: whatever mark such a packet bears, "output" accepts it.
+                rule(
+                    "raw_output", source(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
+                    Expression.isProtocol(udp), transportPort(source: true, configuration.dnsPort), Expression.isNotToLoopback,
+                    [loadDestination(family)], isPoliced(family), [.withoutTracking, .verdict(.accept)], comment: "answered directly")
+            }
         }
 
         mutating func spoofing() {
@@ -185,14 +229,7 @@ struct Ruleset: Sendable, Hashable {
                 comment: "DHCPv6")
             for family: IPFamily in [.v4, .v6] {
                 rule(
-                    "workload", family == .v4 ? Expression.isIPv4 : Expression.isIPv6,
-                    [
-                        .loadMeta(NFT_META_IIFNAME.rawValue, into: 1),
-                        .loadPayload(
-                            base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 12 : 8, count: family == .v4 ? 4 : 16,
-                            into: 2),
-                        .lookup(set: ElementSet.known(family).name, register: lookupRegister, isInverted: false), .verdict(.accept),
-                    ])
+                    "workload", isFamily(family), isKnown(family), [.verdict(.accept)])
             }
             rule("workload", deny(.unknownEndpoint))
 
@@ -223,12 +260,12 @@ struct Ruleset: Sendable, Hashable {
             }
             for family: IPFamily in [.v4, .v6] {
                 guard let listen = configuration.dnsListen.first(where: { $0.family == family }) else { continue }
-                for transport in [udp, tcp] {
+                for (transport, port) in [(udp, configuration.dnsInterceptPort), (tcp, configuration.dnsPort)] {
                     rule(
                         "dns_redirect", source(family), isPoliced(family), Expression.isProtocol(transport),
                         transportPort(source: false, 53),
                         [
-                            .immediate(register: 1, listen.networkBytes), .immediate(register: 2, Expression.big(configuration.dnsPort)),
+                            .immediate(register: 1, listen.networkBytes), .immediate(register: 2, Expression.big(port)),
                             .destinationNAT(family: family == .v4 ? 2 : 10, addressRegister: 1, portRegister: 2),
                         ])
                 }
@@ -236,9 +273,7 @@ struct Ruleset: Sendable, Hashable {
         }
 
         mutating func hooks() {
-            for name in ["forward", "input", "output"] {
-                rule(name, Expression.packetMark(mask, NFT_CMP_NEQ, 0), [.verdict(.goto("stamp"))], comment: "a verdict came back")
-            }
+            // First, because it is asked for every query; what is accepted here is never queued, so no verdict comes back for it.
             for address in configuration.dnsListen {
                 let family = address.family
                 let bytes = address.networkBytes
@@ -252,6 +287,24 @@ struct Ruleset: Sendable, Hashable {
                         Expression.isProtocol(transport), transportPort(source: true, configuration.dnsPort), [.verdict(.accept)],
                         comment: "the DNS interceptor")
                 }
+            }
+            if configuration.interceptDNS {
+                for family: IPFamily in [.v4, .v6] {
+                    guard let listen = configuration.dnsListen.first(where: { $0.family == family }) else { continue }
+                    for (chain, isReply) in [("input", false), ("output", true)] {
+                        rule(
+                            chain, isReply ? source(family) : destination(family),
+                            [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, listen.networkBytes)], Expression.isProtocol(udp),
+                            transportPort(source: isReply, configuration.dnsInterceptPort),
+                            [
+                                .loadConntrack(NFT_CT_PROTO_DST.rawValue, direction: 0, into: 1),
+                                .compare(NFT_CMP_EQ.rawValue, register: 1, Expression.big(53)), .verdict(.accept),
+                            ], comment: "intercepted")
+                    }
+                }
+            }
+            for name in ["forward", "input", "output"] {
+                rule(name, Expression.packetMark(mask, NFT_CMP_NEQ, 0), [.verdict(.goto("stamp"))], comment: "a verdict came back")
             }
             // What a refusal sends passes output, and input over lo when the refused packet was a local one.
             rule("output", [.verdict(.jump("own_errors"))])

@@ -15,6 +15,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var dnsPort: UInt16
     /// Whether queries of policed endpoints to any server are brought to `dnsListen` (DNAT).
     public var interceptDNS: Bool
+    /// Where intercepted queries come in over UDP; not `dnsPort`. Their replies need conntrack to find back, those from `dnsPort` do not.
+    public var dnsInterceptPort: UInt16
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.
@@ -23,7 +25,7 @@ public struct TableConfiguration: Sendable, Hashable {
     public init(
         workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
-        queueBackend: QueueBackend, ownership: TableOwnership, tableName: String = "exeat"
+        dnsInterceptPort: UInt16 = 10_053, queueBackend: QueueBackend, ownership: TableOwnership, tableName: String = "exeat"
     ) {
         self.workloadInterfaces = workloadInterfaces
         self.podPrefixes = podPrefixes
@@ -33,6 +35,7 @@ public struct TableConfiguration: Sendable, Hashable {
         self.dnsListen = dnsListen
         self.dnsPort = dnsPort
         self.interceptDNS = interceptDNS
+        self.dnsInterceptPort = dnsInterceptPort
         self.queueBackend = queueBackend
         self.ownership = ownership
         self.tableName = tableName

@@ -1,11 +1,17 @@
 import NetworkTypes
 
-/// A frozen hash table from address to a small number, by open addressing at a load of at most one half.
-@frozen
+/// A frozen hash table from address to a small number, by open addressing at a load of at most one half. Keeps its memory itself.
+@safe
 @usableFromInline
-struct AddressIndex: Sendable {
-    @usableFromInline let keys: [IPAddress]
-    @usableFromInline let values: [UInt32]
+final class AddressIndex: @unchecked Sendable {
+    @frozen
+    @usableFromInline
+    struct Slot: BitwiseCopyable {
+        @usableFromInline var key: IPAddress
+        @usableFromInline var value: UInt32
+    }
+
+    @usableFromInline let slots: UnsafeMutablePointer<Slot>
     @usableFromInline let mask: Int
 
     @usableFromInline static var absent: UInt32 { .max }
@@ -14,20 +20,17 @@ struct AddressIndex: Sendable {
     init(_ entries: [(IPAddress, UInt32)]) {
         var capacity = 16
         while capacity < entries.count * 2 { capacity *= 2 }
-        var keys = [IPAddress](repeating: IPAddress(v4: 0), count: capacity)
-        var values = [UInt32](repeating: Self.absent, count: capacity)
-        for (address, value) in entries {
-            var slot = Self.hash(address) & (capacity - 1)
-            while values[slot] != Self.absent, keys[slot] != address { slot = (slot + 1) & (capacity - 1) }
-            if values[slot] == Self.absent {
-                keys[slot] = address
-                values[slot] = value
-            }
-        }
-        self.keys = keys
-        self.values = values
+        unsafe slots = .allocate(capacity: capacity)
+        unsafe slots.initialize(repeating: Slot(key: IPAddress(v4: 0), value: Self.absent), count: capacity)
         mask = capacity - 1
+        for (address, value) in entries {
+            var place = Self.hash(address) & mask
+            while unsafe slots[place].value != Self.absent, unsafe slots[place].key != address { place = (place + 1) & mask }
+            if unsafe slots[place].value == Self.absent { unsafe slots[place] = Slot(key: address, value: value) }
+        }
     }
+
+    deinit { unsafe slots.deallocate() }
 
     /// The addresses are those of this node's endpoints, given by its administrator: an unkeyed mix is enough.
     @inlinable
@@ -41,10 +44,10 @@ struct AddressIndex: Sendable {
 
     @inlinable
     func find(_ address: IPAddress) -> Int? {
-        var slot = Self.hash(address) & mask
-        while values[slot] != Self.absent {
-            if keys[slot] == address { return Int(values[slot]) }
-            slot = (slot + 1) & mask
+        var place = Self.hash(address) & mask
+        while unsafe slots[place].value != Self.absent {
+            if unsafe slots[place].key == address { return Int(unsafe slots[place].value) }
+            place = (place &+ 1) & mask
         }
         return nil
     }

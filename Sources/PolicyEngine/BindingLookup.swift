@@ -1,8 +1,12 @@
 import NetworkTypes
 
-/// Answers whether an endpoint holds an address under a name of a selector number.
+/// Answers under which pattern numbers an endpoint holds an address.
 ///
 /// The verdict threads ask the AddressTable; `explain` and the reference model ask plain sets.
 public protocol BindingLookup: ~Copyable {
-    func isBound(_ endpoint: EndpointID, to address: IPAddress, selector: SelectorNumber) -> Bool
+    associatedtype Numbers: BoundNumbers
+
+    /// The numbers of live bindings, `anyName` among them if the endpoint holds the address at all. Asked several times in one decision;
+    /// the order should be the same each time.
+    func numbers(_ endpoint: EndpointID, boundTo address: IPAddress) -> Numbers
 }

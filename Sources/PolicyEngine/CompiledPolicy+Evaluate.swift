@@ -1,152 +1,151 @@
 import NetworkTypes
 
 extension CompiledPolicy {
-    /// Decides one flow of one endpoint. Allocates nothing, takes no lock, always ends.
+    /// Decides one flow of one endpoint. Allocates nothing, counts no references, takes no lock, always ends.
     ///
-    /// Tiers in order; in each the policies that select the endpoint, in order; the first rule that matches with Allow,
-    /// Deny or Pass decides; a tier in which none matches gives its default action
+    /// Failsafe ports of host endpoints and encapsulation out of workloads; exclusive network sets; tiers in order, in each the policies
+    /// that select the endpoint, in order; the first rule that matches with Allow, Deny or Pass decides; a tier that counts and in which
+    /// none matches gives its default action; then the endpoint's profiles; then it is denied
     /// (docs.tigera.io, "Get started with tiered network policy").
     @inlinable
     public func evaluate<Bindings: BindingLookup & ~Copyable>(
         endpoint position: Int, _ flow: FlowTuple, bindings: borrowing Bindings
     ) -> PolicyDecision {
-        let program = programs[position]
-        let id = program.id
-        var step = program.firstStep
-        let end = step + program.stepCount
-        var missedForName = false
-        while step < end {
-            let current = steps[step]
-            switch current.kind {
-            case .policy:
-                var passes = false
-                var rule = Int(current.firstRule)
-                let last = rule + Int(current.ruleCount)
-                search: while rule < last {
-                    let match = matches(rule, flow, id, bindings)
-                    if match.isMatch {
-                        switch rules[rule].action {
-                        case .allow:
-                            return PolicyDecision(reason: .policyAllow, rule: rules[rule].description, selector: match.selector)
-                        case .deny:
-                            return PolicyDecision(reason: .policyDeny, rule: rules[rule].description, selector: match.selector)
-                        case .pass:
-                            passes = true
-                            break search
-                        case .log:
-                            break
-                        }
-                    } else if match.lacksName {
-                        missedForName = true
-                    }
-                    rule += 1
-                }
-                step += passes ? Int(current.stepsToNextTier) : 1
-            case .tierDeny:
-                var reason = VerdictReason.tierDefaultDeny
-                if missedForName {
-                    let isResolved = bindings.isBound(id, to: flow.destination, selector: anyNameSelector)
-                    reason = isResolved ? .nameNotAllowed : .addressNotResolved
-                }
-                return PolicyDecision(reason: reason, rule: current.description, selector: anyNameSelector)
-            case .tierPass:
-                step += 1
-            }
-        }
-        if program.isPoliced || unselectedAllowed {
-            return PolicyDecision(reason: .noPolicy, rule: PolicyDecision.noRule, selector: anyNameSelector)
-        }
-        return PolicyDecision(reason: .noPolicyDeny, rule: PolicyDecision.noRule, selector: anyNameSelector)
+        let program = hot.program(position)
+        return unsafe decide(program.enforced, hot.exclusives, program.id, flow, bindings)
     }
 
-    /// How a rule took to a flow.
-    @frozen
-    @usableFromInline
-    struct RuleMatch: BitwiseCopyable {
-        @usableFromInline var isMatch: Bool
-        /// All but the name matched.
-        @usableFromInline var lacksName: Bool
-        @usableFromInline var selector: SelectorNumber
-        @inlinable
-        init(isMatch: Bool, lacksName: Bool = false, selector: SelectorNumber = 0) {
-            self.isMatch = isMatch
-            self.lacksName = lacksName
-            self.selector = selector
-        }
+    /// As `evaluate`, with the staged policies in force. Nil if none bears on the endpoint: it would be decided the same.
+    @inlinable
+    public func evaluateStaged<Bindings: BindingLookup & ~Copyable>(
+        endpoint position: Int, _ flow: FlowTuple, bindings: borrowing Bindings
+    ) -> PolicyDecision? {
+        let program = hot.program(position)
+        guard let view = unsafe program.staged else { return nil }
+        return unsafe decide(view, hot.stagedExclusives, program.id, flow, bindings)
     }
 
     @inlinable
-    func matches<Bindings: BindingLookup & ~Copyable>(
-        _ position: Int, _ flow: FlowTuple, _ endpoint: EndpointID, _ bindings: borrowing Bindings
-    ) -> RuleMatch {
-        let rule = rules[position]
-        let conditions = rule.conditions
-        if rule.family != 0, rule.family != flow.destination.family.rawValue { return RuleMatch(isMatch: false) }
-        if rule.transport != 0, rule.transport != flow.transport.rawValue { return RuleMatch(isMatch: false) }
-        if rule.notTransport != 0, rule.notTransport == flow.transport.rawValue { return RuleMatch(isMatch: false) }
-        if conditions.isEmpty { return RuleMatch(isMatch: true) }
-        if !conditions.isDisjoint(with: .anyPorts) {
-            guard flow.transport.hasPorts else { return RuleMatch(isMatch: false) }
-            if conditions.contains(.ports), !contains(rule.ports, flow.destinationPort) { return RuleMatch(isMatch: false) }
-            if conditions.contains(.notPorts), contains(rule.notPorts, flow.destinationPort) { return RuleMatch(isMatch: false) }
-            if conditions.contains(.sourcePorts), !contains(rule.sourcePorts, flow.sourcePort) { return RuleMatch(isMatch: false) }
-            if conditions.contains(.sourceNotPorts), contains(rule.sourceNotPorts, flow.sourcePort) { return RuleMatch(isMatch: false) }
+    func decide<Bindings: BindingLookup & ~Copyable>(
+        _ view: UnsafePointer<ProgramView>, _ exclusives: ExclusivePolicies.View, _ id: EndpointID, _ flow: FlowTuple,
+        _ bindings: borrowing Bindings
+    ) -> PolicyDecision {
+        let flags = unsafe view.pointee.flags
+        if let reason = builtInReason(isHost: flags.contains(.isHost), flow) {
+            return PolicyDecision(reason: reason, rule: PolicyDecision.noRule, pattern: anyName)
         }
-        if conditions.contains(.sourceNets), !contains(rule.sourceNets, flow.source) { return RuleMatch(isMatch: false) }
-        if conditions.contains(.sourceNotNets), contains(rule.sourceNotNets, flow.source) { return RuleMatch(isMatch: false) }
-        if conditions.contains(.nets), !contains(rule.nets, flow.destination) { return RuleMatch(isMatch: false) }
-        if conditions.contains(.notNets), contains(rule.notNets, flow.destination) { return RuleMatch(isMatch: false) }
-        if conditions.contains(.notSelected) {
-            if contains(rule.notSelected, flow.destination) { return RuleMatch(isMatch: false) }
-            if rule.notSelectedDomainSelector != 0,
-                bindings.isBound(endpoint, to: flow.destination, selector: rule.notSelectedDomainSelector)
-            {
-                return RuleMatch(isMatch: false)
+        var search = unsafe FlowSearch(flow: flow, endpoint: id, view: view)
+        if hot.exclusiveSets.count > 0, let denial = exclusiveSetDenial(search, bindings) { return denial }
+        if flags.contains(.usesSets) { hot.collectMembers(&search) }
+        let tierCount = unsafe view.pointee.tierCount
+        var tier = 0
+        var rankFrom: UInt32 = 0
+        while true {
+            let denying = unsafe tier < tierCount ? Int(view.pointee.tier(tier).nextDenying) : tierCount
+            let limit = unsafe denying < tierCount ? Int(view.pointee.tier(denying).end) : view.pointee.ruleCount
+            search.best = limit
+            findFirst(&search, bindings)
+            let found = search.best
+            if exclusives.count > 0 {
+                let before = unsafe rank(view, found: found < limit ? found : nil, denying: denying)
+                if let denial = exclusiveDenial(exclusives, search, from: rankFrom, before: before, bindings) { return denial }
+            }
+            if found == limit {
+                if denying < tierCount {
+                    return PolicyDecision(
+                        reason: defaultDenyReason(search, bindings), rule: unsafe view.pointee.tier(denying).number, pattern: anyName)
+                }
+                return PolicyDecision(reason: endReason(flags), rule: PolicyDecision.noRule, pattern: anyName)
+            }
+            let pointer = unsafe view.pointee.rule(found)
+            let isProfile = unsafe found >= view.pointee.profileStart
+            switch pointer.action {
+            case .allow:
+                return PolicyDecision(
+                    reason: isProfile ? .profileAllow : .policyAllow, rule: pointer.rule.number, pattern: search.pattern)
+            case .deny:
+                return PolicyDecision(reason: isProfile ? .profileDeny : .policyDeny, rule: pointer.rule.number, pattern: search.pattern)
+            case .log:
+                search.from = found &+ 1
+                tier = unsafe view.pointee.tierPlace(ofRule: found)
+                if exclusives.count > 0 { rankFrom = unsafe rank(view, found: found, denying: tierCount) }
+            case .pass:
+                if isProfile { return PolicyDecision(reason: .profileDeny, rule: PolicyDecision.noRule, pattern: anyName) }
+                let left = unsafe view.pointee.tierPlace(ofRule: found)
+                tier = left &+ 1
+                search.from = unsafe tier < tierCount ? Int(view.pointee.tier(tier).first) : view.pointee.profileStart
+                rankFrom = unsafe hot.rank(view.pointee.tier(left).slot) &+ 1
             }
         }
-        var selector: SelectorNumber = 0
-        if conditions.contains(.selected), !contains(rule.selected, flow.destination) {
-            guard rule.selectedDomainSelector != 0 else { return RuleMatch(isMatch: false) }
-            guard bindings.isBound(endpoint, to: flow.destination, selector: rule.selectedDomainSelector) else {
-                return RuleMatch(isMatch: false, lacksName: true)
-            }
-            selector = rule.selectedDomainSelector
+    }
+
+    /// What is decided before any policy.
+    @inlinable
+    func builtInReason(isHost: Bool, _ flow: FlowTuple) -> VerdictReason? {
+        if isHost { return hot.isFailsafe(flow) ? .failsafe : nil }
+        // IP in IP is protocol 4.
+        if flow.transport.rawValue == 4 || (flow.transport == .udp && flow.destinationPort == hot.vxlanPort) { return .encapsulation }
+        return nil
+    }
+
+    /// What becomes of a flow that neither tiers nor profiles decided.
+    @inlinable
+    func endReason(_ flags: ProgramView.Flags) -> VerdictReason {
+        if flags.contains(.hasProfiles) { return .profileDeny }
+        return flags.contains(.allowsAtEnd) ? .noPolicy : .noPolicyDeny
+    }
+
+    /// Tells a default denial for want of a name from others: some rule with names would have admitted the family, protocol and port.
+    @inlinable
+    func defaultDenyReason<Bindings: BindingLookup & ~Copyable>(
+        _ search: FlowSearch, _ bindings: borrowing Bindings
+    ) -> VerdictReason {
+        let flow = search.flow
+        let key = IndexKey.names(flow.destination.family)
+        let run = unsafe search.view.pointee.index.find(key)
+        var wants = false
+        if run.count <= ProgramView.longList {
+            wants = wantsName(run, search)
+        } else {
+            let parts = unsafe search.view.pointee.parts
+            let transport = flow.transport.rawValue
+            wants =
+                wantsName(parts.find(IndexKey.part(key, IndexKey.portKey(transport, flow.destinationPort))), search)
+                || wantsName(parts.find(IndexKey.part(key, IndexKey.portKey(transport))), search)
+                || wantsName(parts.find(IndexKey.part(key, IndexKey.anyPortKey)), search)
         }
-        if conditions.contains(.domains) {
-            guard bindings.isBound(endpoint, to: flow.destination, selector: rule.domainSelector) else {
-                return RuleMatch(isMatch: false, lacksName: true)
-            }
-            selector = rule.domainSelector
-        }
-        return RuleMatch(isMatch: true, selector: selector)
+        guard wants else { return .tierDefaultDeny }
+        var numbers = bindings.numbers(search.endpoint, boundTo: flow.destination)
+        return numbers.next() == nil ? .addressNotResolved : .nameNotAllowed
     }
 
     @inlinable
-    func contains(_ slice: CompiledRule.Slice, _ port: UInt16) -> Bool {
-        var position = Int(slice.start)
-        let end = position + Int(slice.count)
-        while position < end {
-            if ports[position].contains(port) { return true }
-            position += 1
+    func wantsName(_ run: PositionIndex.Run, _ search: FlowSearch) -> Bool {
+        var place = 0
+        while place < run.count {
+            if wantsName(unsafe search.view.pointee.rule(run[place]), search) { return true }
+            place &+= 1
         }
         return false
     }
 
-    /// Binary search among sorted, disjoint ranges.
+    /// Whether the rule has names and admits the flow's family, protocol and destination port.
     @inlinable
-    func contains(_ slice: CompiledRule.Slice, _ address: IPAddress) -> Bool {
-        var low = Int(slice.start)
-        var high = low + Int(slice.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if AddressRange.precedes(address, ranges[middle].first) {
-                high = middle
-            } else if AddressRange.precedes(ranges[middle].last, address) {
-                low = middle + 1
-            } else {
-                return true
+    func wantsName(_ pointer: RulePointer, _ search: FlowSearch) -> Bool {
+        let conditions = pointer.conditions
+        let flow = search.flow
+        guard conditions.contains(.names) || (conditions.contains(.set) && conditions.contains(.setNames)), admits(pointer, flow) else {
+            return false
+        }
+        if !conditions.contains(.names), !hot.hasNames(pointer.rule.set, for: flow) { return false }
+        if conditions.contains(.notPorts) {
+            guard flow.transport.hasPorts, !pointer.contains(pointer.rule.notPorts, flow.destinationPort) else { return false }
+        }
+        if conditions.contains(.notPortSets) {
+            guard flow.transport.hasPorts, !excludes(pointer, pointer.rule.notPortSets, flow.destination, search.destinationPort) else {
+                return false
             }
         }
-        return false
+        return true
     }
 }

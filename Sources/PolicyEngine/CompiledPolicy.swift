@@ -1,73 +1,75 @@
 import DomainNames
 import NetworkTypes
+import PolicyModel
 
-/// All policy of the node, compiled to flat, immutable tables of numbers.
+/// All policy of the node, compiled to immutable tables of numbers.
 ///
-///     endpoint -> steps [policy A][policy B][tier end][policy C][tier end]
-///                          |
-///                          v
-///                 rules [..][..][..] -> slices of address ranges and port ranges, selector numbers
+///     endpoint -> program: [block of policy A][block of policy B] tier end [block of policy C] tier end [profile]
+///                    |            |
+///                    |            v
+///                    |      rules, with their nets, ports and pattern numbers; shared by all programs
+///                    v
+///                  index: what a rule asks of the destination -> positions of rules
 ///
-/// Policies that treat several endpoints alike share their rules. Verdict threads read it without locks; the control
-/// plane makes a new one for every change and publishes it whole.
-public final class CompiledPolicy: Sendable {
+///     destination -> members (endpoints, network sets, slices of services) -> address sets that rules refer to
+///
+/// Endpoints that the same policies treat alike share a program. The control plane makes a new `CompiledPolicy` for every change, which
+/// shares with the one before what did not change, and publishes it whole; verdict threads read it without locks.
+@safe
+public final class CompiledPolicy: @unchecked Sendable {
     /// Rises with every compilation.
     public let version: UInt32
     public let endpoints: [CompiledEndpoint]
-    /// Patterns of every domain list, each with the selector numbers of the lists that hold it.
-    public let domains: DomainTrie
-    public let descriptions: [RuleDescription]
-    public let unselectedAllowed: Bool
-
     /// In the order of `endpoints`.
     public let programs: [EndpointProgram]
-    private let positions: [EndpointID: Int]
-    @usableFromInline let index: AddressIndex
-    @usableFromInline let steps: [PolicyStep]
-    @usableFromInline let rules: [CompiledRule]
-    @usableFromInline let ranges: [AddressRange]
-    @usableFromInline let ports: [PortRange]
-    /// Selector numbers of every domain list, for reports.
-    public let selectorPatterns: [SelectorNumber: [DomainPattern]]
 
-    init(
-        version: UInt32, endpoints: [CompiledEndpoint], domains: DomainTrie, descriptions: [RuleDescription], unselectedAllowed: Bool,
-        steps: [PolicyStep], rules: [CompiledRule], ranges: [AddressRange], ports: [PortRange],
-        selectorPatterns: [SelectorNumber: [DomainPattern]]
-    ) {
+    let parts: PolicyParts
+    private let programMemory: FlatMemory<EndpointProgram>
+    @usableFromInline let addresses: AddressIndex
+    @usableFromInline let hot: HotTables
+
+    init(version: UInt32, endpoints: [CompiledEndpoint], programs: [EndpointProgram], _ parts: PolicyParts) {
         self.version = version
         self.endpoints = endpoints
-        self.domains = domains
-        self.descriptions = descriptions
-        self.unselectedAllowed = unselectedAllowed
-        self.steps = steps
-        self.rules = rules
-        self.ranges = ranges
-        self.ports = ports
-        self.selectorPatterns = selectorPatterns
-        positions = Dictionary(endpoints.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
-        programs = endpoints.map {
-            EndpointProgram(
-                id: $0.id, generation: $0.generation, isPoliced: $0.isPoliced, firstStep: $0.firstStep, stepCount: $0.stepCount)
-        }
-        index = AddressIndex(
-            endpoints.enumerated().flatMap { position, endpoint in endpoint.addresses.map { ($0, UInt32(position)) } })
+        self.programs = programs
+        self.parts = parts
+        addresses = parts.addresses
+        programMemory = FlatMemory(programs)
+        hot = parts.hotTables(programMemory)
     }
+
+    /// Whether workloads that name no profile are allowed what no tier decides.
+    public var unselectedAllowed: Bool { parts.options.unselectedAllowed }
+
+    /// Whether some query may be refused by name, so that `nameDecision` has to be asked.
+    public var deniesNames: Bool { parts.deniesNames }
+
+    var patternTable: PatternTable { parts.patterns }
 
     /// Place in `endpoints` of the endpoint that has this address.
     @inlinable
-    public func endpointIndex(of address: IPAddress) -> Int? { index.find(address) }
+    public func endpointIndex(of address: IPAddress) -> Int? { addresses.find(address) }
+
+    /// Place in `endpoints`.
+    public func position(of id: EndpointID) -> Int? { parts.positions.byID[id] }
 
     /// The endpoint with this number.
-    public func endpoint(_ id: EndpointID) -> CompiledEndpoint? { positions[id].map { endpoints[$0] } }
+    public func endpoint(_ id: EndpointID) -> CompiledEndpoint? { position(of: id).map { endpoints[$0] } }
+
+    /// Where the rule of a decision stands. Nil for `noRule` and for rules that this version does not have.
+    public func description(ofRule number: UInt32) -> RuleDescription? {
+        number == PolicyDecision.noRule ? nil : parts.origins[Int(number)]?.description(of: number)
+    }
 
     /// The same policy with generations set, in the order of `endpoints`.
     public func withGenerations(_ generations: [UInt16]) -> CompiledPolicy {
         precondition(generations.count == endpoints.count, "one generation for each endpoint")
-        var stamped = endpoints
-        for position in stamped.indices { stamped[position].generation = generations[position] }
-        return CompiledPolicy(
-            version: version, endpoints: stamped, domains: domains, descriptions: descriptions, unselectedAllowed: unselectedAllowed,
-            steps: steps, rules: rules, ranges: ranges, ports: ports, selectorPatterns: selectorPatterns)
+        var stampedEndpoints = endpoints
+        var stampedPrograms = programs
+        for position in generations.indices {
+            stampedEndpoints[position].generation = generations[position]
+            stampedPrograms[position].generation = generations[position]
+        }
+        return CompiledPolicy(version: version, endpoints: stampedEndpoints, programs: stampedPrograms, parts)
     }
 }

@@ -2,18 +2,18 @@
 @frozen
 public struct PolicyDecision: Hashable, Sendable, BitwiseCopyable {
     public let reason: VerdictReason
-    /// Index into `CompiledPolicy.descriptions`; `noRule` if none decided.
+    /// For `CompiledPolicy.description(ofRule:)`; `noRule` if none decided.
     public let rule: UInt32
-    /// The selector number by which the destination matched; `anyNameSelector` if no name was involved.
-    public let selector: SelectorNumber
+    /// The pattern by which the destination matched; `anyName` if no name was involved.
+    public let pattern: PatternNumber
 
     public static let noRule: UInt32 = .max
 
     @inlinable
-    public init(reason: VerdictReason, rule: UInt32, selector: SelectorNumber) {
+    public init(reason: VerdictReason, rule: UInt32, pattern: PatternNumber) {
         self.reason = reason
         self.rule = rule
-        self.selector = selector
+        self.pattern = pattern
     }
 
     @inlinable

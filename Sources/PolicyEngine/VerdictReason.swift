@@ -3,23 +3,33 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     // Accepted.
     /// A rule with action Allow matched.
     case policyAllow
-    /// No egress policy selects the endpoint, or every tier passed: what Kubernetes' namespace profile allows.
+    /// No tier decided, the endpoint names no profile, and the configuration allows that: what Kubernetes' namespace profile does.
     case noPolicy
+    /// No tier decided, and an Allow rule of a profile of the endpoint matched.
+    case profileAllow
+    /// A failsafe port of a host endpoint: open whatever policy says.
+    case failsafe
 
     // Refused by policy.
     /// A rule with action Deny matched.
     case policyDeny
     /// A tier selects the endpoint, no rule matched, and its default action is Deny.
     case tierDefaultDeny
-    /// As `tierDefaultDeny`, and a domain rule would have matched had the endpoint resolved this address: it holds no live
-    /// binding for it.
+    /// As `tierDefaultDeny`, and the endpoint has rules with names that admit the family, protocol and port: it holds no live binding for
+    /// the address.
     case addressNotResolved
-    /// As `addressNotResolved`, but the endpoint holds the address under other names than those of the rule.
+    /// As `addressNotResolved`, but the endpoint holds the address under other names.
     case nameNotAllowed
-    /// `unselectedEndpoints: deny`, and no policy selects the endpoint.
+    /// No tier decided, and the endpoint names no profile: `unselectedEndpoints: deny`, or a host endpoint.
     case noPolicyDeny
+    /// No tier decided, and no rule of the endpoint's profiles allowed.
+    case profileDeny
+    /// The name belongs exclusively to the endpoints of a policy, or to those that are allowed a network set; this is none of them.
+    case exclusiveName
 
     // Refused ahead of policy.
+    /// VXLAN or IP in IP out of a workload, which could forge the sources of others.
+    case encapsulation
     /// The original source of the flow is no endpoint of this node.
     case unknownEndpoint
     /// The packet could not be parsed; `FlowRecord.detail` says why.
@@ -30,16 +40,21 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
         switch self {
         case .policyAllow: "policy_allow"
         case .noPolicy: "no_policy"
+        case .profileAllow: "profile_allow"
+        case .failsafe: "failsafe"
         case .policyDeny: "policy_deny"
         case .tierDefaultDeny: "tier_default_deny"
         case .addressNotResolved: "address_not_resolved"
         case .nameNotAllowed: "name_not_allowed"
         case .noPolicyDeny: "no_policy_deny"
+        case .profileDeny: "profile_deny"
+        case .exclusiveName: "exclusive_name"
+        case .encapsulation: "encapsulation"
         case .unknownEndpoint: "unknown_endpoint"
         case .malformedPacket: "malformed_packet"
         }
     }
 
     @inlinable
-    public var isAllowed: Bool { self == .policyAllow || self == .noPolicy }
+    public var isAllowed: Bool { self == .policyAllow || self == .noPolicy || self == .profileAllow || self == .failsafe }
 }

@@ -18,7 +18,9 @@ public struct ConfigurationField: Sendable {
     /// A text. An unquoted number or truth value is refused, as the Kubernetes API does.
     public func string(_ problems: inout DiagnosticList) -> String? {
         guard case .scalar(let text, let isQuoted) = node.kind else {
-            error("must be a text, not \(node.kindName)", into: &problems)
+            error(
+                "must be a text, not \(node.kindName)", hint: node.kind == .null ? "write \"\" for an empty text" : "write one text",
+                into: &problems)
             return nil
         }
         if !isQuoted, PlainScalarType(of: text) != .text {
@@ -36,7 +38,8 @@ public struct ConfigurationField: Sendable {
         if let found = Choice(rawValue: text) { return found }
         let names = Choice.allCases.map(\.rawValue)
         error(
-            "\"\(text)\" is not one of \(names.joined(separator: ", "))", hint: NameSuggestion.hint(for: text, among: names),
+            "\"\(text)\" is not one of \(names.joined(separator: ", "))",
+            hint: NameSuggestion.hint(for: text, among: names) ?? "write one of these",
             into: &problems)
         return nil
     }
@@ -45,7 +48,9 @@ public struct ConfigurationField: Sendable {
     public func integer(in range: ClosedRange<Int>, _ problems: inout DiagnosticList) -> Int? {
         guard let text = plainNumber(&problems, wanted: "an integer") else { return nil }
         guard let value = Int(text), range.contains(value) else {
-            error("must be an integer from \(range.lowerBound) to \(range.upperBound), not \(text)", into: &problems)
+            error(
+                "must be an integer from \(range.lowerBound) to \(range.upperBound), not \(text)", hint: "write a number in that range",
+                into: &problems)
             return nil
         }
         return value
@@ -55,7 +60,7 @@ public struct ConfigurationField: Sendable {
     public func number(_ problems: inout DiagnosticList) -> Double? {
         guard let text = plainNumber(&problems, wanted: "a number") else { return nil }
         guard PlainScalarType.isDecimal(Array(text.utf8)), let value = Double(text), value.isFinite else {
-            error("must be a finite decimal number, not \(text)", into: &problems)
+            error("must be a finite decimal number, not \(text)", hint: "write 100 or 10.5", into: &problems)
             return nil
         }
         return value
@@ -63,11 +68,11 @@ public struct ConfigurationField: Sendable {
 
     private func plainNumber(_ problems: inout DiagnosticList, wanted: String) -> String? {
         guard case .scalar(let text, let isQuoted) = node.kind else {
-            error("must be \(wanted), not \(node.kindName)", into: &problems)
+            error("must be \(wanted), not \(node.kindName)", hint: "write one number", into: &problems)
             return nil
         }
         guard PlainScalarType(of: text) == .number else {
-            error("must be \(wanted), not \"\(text)\"", into: &problems)
+            error("must be \(wanted), not \"\(text)\"", hint: "write digits, without quotes", into: &problems)
             return nil
         }
         guard !isQuoted else {
@@ -83,14 +88,14 @@ public struct ConfigurationField: Sendable {
             if text == "true" { return true }
             if text == "false" { return false }
         }
-        error("must be true or false", into: &problems)
+        error("must be true or false", hint: "write one of the two, without quotes", into: &problems)
         return nil
     }
 
     /// The elements of a list, each with its path `path[index]`.
     public func elements(_ problems: inout DiagnosticList) -> [ConfigurationField]? {
         guard case .sequence(let nodes) = node.kind else {
-            error("must be a list, not \(node.kindName)", into: &problems)
+            error("must be a list, not \(node.kindName)", hint: "write [a, b], or a line with - for each", into: &problems)
             return nil
         }
         return nodes.enumerated().map { ConfigurationField($0.element, path: "\(path)[\($0.offset)]") }
@@ -99,7 +104,7 @@ public struct ConfigurationField: Sendable {
     /// The entries of a mapping whose keys are the user's own (labels, annotations), duplicates and empty values refused.
     public func entries(_ problems: inout DiagnosticList) -> [(key: String, keyLocation: SourceLocation, field: ConfigurationField)]? {
         guard case .mapping(let entries) = node.kind else {
-            error("must be a mapping, not \(node.kindName)", into: &problems)
+            error("must be a mapping, not \(node.kindName)", hint: "write {field: value}, or a line for each field", into: &problems)
             return nil
         }
         var seen: [String: SourceLocation] = [:]

@@ -50,19 +50,15 @@ public struct EntityRule: Sendable, Hashable {
     /// sets, nil if the rule names none of them. In a policy with a namespace (`policyNamespace`), each reaches into that namespace
     /// only, unless `namespaceSelector` says otherwise. `notSelector` itself is applied by itself, beside this one.
     public func effectiveSelector(policyNamespace: String?) -> Selector? {
+        let hasCriterion = selector != nil || notSelector != nil || !(serviceAccounts?.isEmpty ?? true)
         var parts: [Selector] = []
         if let namespaceSelector {
             parts.append(namespaceSelector.asNamespaceSelector)
-        } else if let policyNamespace, selector != nil || notSelector != nil || serviceAccounts != nil {
+        } else if let policyNamespace, hasCriterion {
             parts.append(Selector(root: .equal(ReservedLabel.namespace, policyNamespace)))
         }
-        if let selector { parts.append(selector) }
-        if let serviceAccounts {
-            if !serviceAccounts.names.isEmpty {
-                parts.append(Selector(root: .isIn(ReservedLabel.serviceAccount, serviceAccounts.names.sorted())))
-            }
-            if let selector = serviceAccounts.selector { parts.append(selector.asServiceAccountSelector) }
-        }
+        let inner = [serviceAccounts?.effectiveSelector, selector].compactMap { $0 }
+        if !inner.isEmpty { parts.append(Selector.conjunction(inner)) }
         return parts.isEmpty ? nil : Selector.conjunction(parts)
     }
 }

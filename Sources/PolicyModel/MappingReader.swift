@@ -12,6 +12,11 @@ public struct MappingReader: Sendable {
         /// Wrong here, with the place where they belong: name -> hint.
         public let misplaced: [String: String]
 
+        /// What there is instead, if that fits into a message.
+        var listing: String? {
+            known.isEmpty || known.count > 20 ? "there is no such field" : "known fields: \(known.joined(separator: ", "))"
+        }
+
         public init(_ known: [String], unsupported: [String] = [], ignored: [String] = [], misplaced: [String: String] = [:]) {
             self.known = known
             self.unsupported = unsupported
@@ -44,9 +49,10 @@ public struct MappingReader: Sendable {
                     values[key] = value
                 }
             } else if fields.unsupported.contains(key) {
-                problems.error(at: keyLocation, field: value.path, "not supported yet")
+                problems.error(at: keyLocation, field: value.path, "not supported yet", hint: "remove it")
             } else {
-                let hint = fields.misplaced[key] ?? NameSuggestion.hint(for: key, among: fields.known + fields.unsupported)
+                let hint =
+                    fields.misplaced[key] ?? NameSuggestion.hint(for: key, among: fields.known + fields.unsupported) ?? fields.listing
                 problems.error(at: keyLocation, field: value.path, "unknown field \"\(key)\"", hint: hint)
             }
         }
@@ -54,13 +60,16 @@ public struct MappingReader: Sendable {
         self.emptyFields = emptyFields
     }
 
+    /// What is there, in the order of names.
+    public var fields: [(name: String, field: ConfigurationField)] { values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+
     public subscript(name: String) -> ConfigurationField? { values[name] }
 
     /// The field, or an error at the mapping if it is absent.
     public func required(_ name: String, _ problems: inout DiagnosticList) -> ConfigurationField? {
         if let value = values[name] { return value }
         if emptyFields.contains(name) { return nil }
-        problems.error(at: location, field: ConfigurationField.path(of: name, in: path), "is required")
+        problems.error(at: location, field: ConfigurationField.path(of: name, in: path), "is required", hint: "add it")
         return nil
     }
 }

@@ -4,6 +4,8 @@ import NetworkTypes
 /// A `NetworkSet` or, without namespace, a `GlobalNetworkSet` of `projectcalico.org/v3`: addresses and names that rules
 /// select by label.
 public struct NetworkSet: Sendable, Hashable {
+    /// The kind that it was written as.
+    public var kind: ResourceKind
     public var name: String
     /// Nil for a GlobalNetworkSet.
     public var namespace: String?
@@ -18,10 +20,11 @@ public struct NetworkSet: Sendable, Hashable {
     public var location: SourceLocation?
 
     public init(
-        name: String, namespace: String? = nil, labels: [String: String] = [:], nets: [IPPrefix] = [],
+        name: String, kind: ResourceKind? = nil, namespace: String? = nil, labels: [String: String] = [:], nets: [IPPrefix] = [],
         allowedEgressDomains: [DomainPattern] = [], allowedEgressURLs: [DomainURL] = [], isExclusive: Bool = false,
         location: SourceLocation? = nil
     ) {
+        self.kind = kind ?? (namespace == nil ? .globalNetworkSet : .networkSet)
         self.name = name
         self.namespace = namespace
         self.labels = labels
@@ -35,5 +38,5 @@ public struct NetworkSet: Sendable, Hashable {
     /// `name`, or `namespace/name`.
     public var identity: String { namespace.map { "\($0)/\(name)" } ?? name }
 
-    public var key: ResourceKey { ResourceKey(namespace == nil ? .globalNetworkSet : .networkSet, namespace: namespace, name: name) }
+    public var key: ResourceKey { ResourceKey(kind, namespace: namespace, name: name) }
 }

@@ -13,8 +13,7 @@ extension ResourceDecoder {
         var orderField: ConfigurationField?
         var actionField: ConfigurationField?
         if let spec {
-            let fields = MappingReader.Fields(["order", "defaultAction"])
-            guard let reader = MappingReader(spec, fields: fields, &problems) else { return nil }
+            guard let reader = MappingReader(spec, fields: MappingReader.Fields(ResourceFields.tier), &problems) else { return nil }
             orderField = reader["order"]
             actionField = reader["defaultAction"]
             tier.order = orderField?.number(&problems)
@@ -23,113 +22,87 @@ extension ResourceDecoder {
         if let fixed = Tier.reserved[metadata.name] {
             if tier.order != fixed.order {
                 (orderField ?? metadata.nameField).error(
-                    "the tier \"\(metadata.name)\" must have the order \(Int(fixed.order))", into: &problems)
+                    "the tier \"\(metadata.name)\" must have the order \(Int(fixed.order))",
+                    hint: "Calico fixes it: write that, or leave the tier out", into: &problems)
             }
             if tier.defaultAction != fixed.defaultAction {
                 (actionField ?? metadata.nameField).error(
-                    "the tier \"\(metadata.name)\" must have the default action \(fixed.defaultAction.rawValue)", into: &problems)
+                    "the tier \"\(metadata.name)\" must have the default action \(fixed.defaultAction.rawValue)",
+                    hint: "Calico fixes it: write that, or leave the tier out", into: &problems)
             }
         }
         return tier
     }
 
     func decodeNetworkSet(
-        _ metadata: Metadata, spec: ConfigurationField?, _ document: ConfigurationField, _ problems: inout DiagnosticList
+        _ metadata: Metadata, spec: ConfigurationField?, kind: ResourceKind, _ document: ConfigurationField,
+        _ problems: inout DiagnosticList
     ) -> NetworkSet? {
         var set = NetworkSet(
-            name: metadata.name, namespace: metadata.namespace, labels: metadata.labels, location: document.location)
+            name: metadata.name, kind: kind, namespace: metadata.namespace, labels: metadata.labels, isExclusive: metadata.isExclusive,
+            location: document.location)
         guard let spec else { return set }
         let fields = MappingReader.Fields(
-            ["nets", "allowedEgressDomains"],
-            misplaced: ["domains": "in a network set the field is \"allowedEgressDomains\""])
+            ResourceFields.networkSet, misplaced: ["domains": "in a network set the field is \"allowedEgressDomains\""])
         guard let reader = MappingReader(spec, fields: fields, &problems) else { return nil }
         set.nets = reader["nets"].map { decodeNets($0, &problems).map(\.prefix) } ?? []
-        set.allowedEgressDomains = reader["allowedEgressDomains"].map { decodeDomains($0, &problems) } ?? []
+        let domains = reader["allowedEgressDomains"].map { decodeDomains($0, &problems) } ?? Domains()
+        set.allowedEgressDomains = domains.patterns
+        set.allowedEgressURLs = domains.urls
         return set
     }
 
-    func decodeEndpoint(
-        _ metadata: Metadata, spec: ConfigurationField, _ document: ConfigurationField, _ problems: inout DiagnosticList
-    ) -> (endpoint: WorkloadEndpoint, addresses: [(IPAddress, ConfigurationField)])? {
-        let fields = MappingReader.Fields(
-            [
-                "orchestrator", "workload", "node", "containerID", "pod", "endpoint", "serviceAccountName", "ipNetworks", "profiles",
-                "interfaceName", "mac",
-            ],
-            unsupported: ["ipNATs", "ipv4Gateway", "ipv6Gateway", "ports", "allowSpoofedSourcePrefixes", "qosControls"],
-            misplaced: ["ipAddresses": "the field is \"ipNetworks\"", "labels": "belongs under metadata"])
-        guard let reader = MappingReader(spec, fields: fields, &problems) else { return nil }
-        for name in ["workload", "containerID", "endpoint", "mac"] { _ = reader[name]?.string(&problems) }
+    mutating func decodeProfile(
+        _ metadata: Metadata, spec: ConfigurationField?, _ document: ConfigurationField, _ problems: inout DiagnosticList
+    ) -> Profile? {
+        var profile = Profile(name: metadata.name, location: document.location)
+        guard let spec else { return profile }
+        guard let reader = MappingReader(spec, fields: MappingReader.Fields(ResourceFields.profile), &problems) else { return nil }
+        profile.labelsToApply = reader["labelsToApply"].map { decodeLabels($0, &problems) } ?? [:]
+        let context = RuleContext(namespace: nil, deniesByName: false)
+        profile.ingress = reader["ingress"].map { decodeRules($0, .ingress, context, &problems) } ?? []
+        profile.egress = reader["egress"].map { decodeRules($0, .egress, context, &problems) } ?? []
+        return profile
+    }
 
-        var addresses: [(IPAddress, ConfigurationField)] = []
-        if let networks = reader.required("ipNetworks", &problems), let elements = networks.elements(&problems) {
-            if elements.isEmpty { networks.error("must not be empty", into: &problems) }
-            for element in elements {
-                guard let text = element.string(&problems) else { continue }
-                guard let prefix = IPPrefix(parsing: text) else {
-                    element.error("\"\(text)\" is no address", into: &problems)
-                    continue
-                }
-                guard Int(prefix.length) == prefix.address.family.addressBits else {
-                    element.error(
-                        "\"\(text)\" is more than one address", hint: "an endpoint has single addresses: /32 or /128", into: &problems)
-                    continue
-                }
-                addresses.append((prefix.address, element))
+    /// Names of profiles, which are checked when all resources are known. Each may stand once.
+    mutating func decodeProfileNames(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [String] {
+        var names: [String] = []
+        for element in field.elements(&problems) ?? [] {
+            guard let name = element.string(&problems) else { continue }
+            if !ResourceNameRule.isSubdomain(name) {
+                element.error(
+                    "\"\(name)\" is no valid name of a profile", hint: "lower-case letters, digits, - and . (RFC 1123)", into: &problems)
+            } else if names.contains(name) {
+                element.error("\(name) is here twice", hint: "remove one", into: &problems)
+            } else {
+                names.append(name)
+                references.namedProfiles.append((name, element))
             }
         }
-        var interface = ""
-        if let interfaceField = reader.required("interfaceName", &problems), let text = interfaceField.string(&problems) {
-            interface = text
-            if !ResourceNameRule.isInterfaceName(text) {
-                interfaceField.error(
-                    "\"\(text)\" is no valid interface name", hint: "1 to 15 letters, digits, -, _ and .", into: &problems)
-            }
-        }
-        let profiles = reader["profiles"].flatMap { $0.elements(&problems)?.compactMap { $0.string(&problems) } } ?? []
-        let endpoint = WorkloadEndpoint(
-            name: metadata.name, namespace: metadata.namespace ?? "default", uid: metadata.uid, labels: metadata.labels,
-            addresses: addresses.map(\.0), interfaceName: interface, orchestrator: reader["orchestrator"]?.string(&problems),
-            node: reader["node"]?.string(&problems), pod: reader["pod"]?.string(&problems),
-            serviceAccount: reader["serviceAccountName"]?.string(&problems), profiles: profiles, location: document.location)
-        return (endpoint, addresses)
+        return names
     }
 
     /// Prefixes with the field that each came from. Host bits are cleared, with a warning.
     func decodeNets(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [(prefix: IPPrefix, field: ConfigurationField)] {
         var nets: [(prefix: IPPrefix, field: ConfigurationField)] = []
         for element in field.elements(&problems) ?? [] {
-            guard let text = element.string(&problems) else { continue }
-            guard let prefix = IPPrefix(parsing: text) else {
-                element.error("\"\(text)\" is no address or prefix", hint: "write 192.0.2.0/24 or 2001:db8::/32", into: &problems)
-                continue
-            }
-            let given = text.split(separator: "/").first.flatMap { IPAddress(parsing: $0) }
-            if given != prefix.address {
-                problems.warning(at: element.location, field: element.path, "\"\(text)\" has host bits, read as \(prefix)")
-            }
-            nets.append((prefix, element))
+            if let prefix = decodePrefix(element, &problems) { nets.append((prefix, element)) }
         }
         return nets
     }
 
-    /// An empty list is refused: beside no other criterion it would match every destination.
-    func decodeDomains(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [DomainPattern] {
-        guard let elements = field.elements(&problems) else { return [] }
-        if elements.isEmpty {
-            field.error("an empty list names no domain", hint: "remove the field, or list what may be reached", into: &problems)
+    /// One address or prefix.
+    func decodePrefix(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> IPPrefix? {
+        guard let text = field.string(&problems) else { return nil }
+        guard let prefix = IPPrefix(parsing: text) else {
+            field.error("\"\(text)\" is no address or prefix", hint: "write 192.0.2.0/24 or 2001:db8::/32", into: &problems)
+            return nil
         }
-        var patterns: [DomainPattern] = []
-        for element in elements {
-            guard let text = element.string(&problems) else { continue }
-            do throws(DomainPatternError) {
-                patterns.append(try DomainPattern(parsing: text, dialect: .calico))
-            } catch {
-                element.error(
-                    "\"\(text)\" is no domain pattern: \(error.reason), at character \(error.offset + 1)", hint: error.hint,
-                    into: &problems)
-            }
+        let given = text.split(separator: "/").first.flatMap { IPAddress(parsing: $0) }
+        if given != prefix.address {
+            problems.warning(at: field.location, field: field.path, "\"\(text)\" has host bits, read as \(prefix)")
         }
-        return patterns
+        return prefix
     }
 }

@@ -2,31 +2,49 @@ extension ResourceDecoder {
     struct Metadata {
         var name: String
         var nameField: ConfigurationField
+        /// Nil for a kind without namespaces.
         var namespace: String?
         var uid: String?
         var labels: [String: String]
         var annotations: [String: String]
+        /// Annotation `exeat.io/exclusive`, of policies and sets.
+        var isExclusive = false
+        /// Annotation `exeat.io/deny-domains`, of policies.
+        var deniesByName = false
     }
 
     /// `metadata` fields that an API server fills in.
     private static let serverFields = [
         "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generation", "managedFields",
-        "ownerReferences", "resourceVersion", "selfLink",
+        "ownerReferences", "resourceVersion", "selfLink", "generateName",
     ]
 
-    /// Our own annotations that later versions read.
-    private static let laterAnnotations = ["exeat.io/verify-name", "exeat.io/exclusive", "exeat.io/deny-domains"]
-    private static let annotationPrefix = "exeat.io/"
+    static let annotationPrefix = "exeat.io/"
+    static let exclusiveAnnotation = "exeat.io/exclusive"
+    static let denyDomainsAnnotation = "exeat.io/deny-domains"
+    /// Of later versions.
+    private static let verifyNameAnnotation = "exeat.io/verify-name"
+    /// Where older versions of Calico keep what Kubernetes has no field for.
+    private static let internalMetadataAnnotation = "projectcalico.org/metadata"
 
     /// Nil if there is no usable name. A missing namespace of a namespaced kind is `default`, as for calicoctl.
-    func decodeMetadata(_ field: ConfigurationField, isNamespaced: Bool, _ problems: inout DiagnosticList) -> Metadata? {
-        let fields = MappingReader.Fields(
-            ["name", "namespace", "labels", "annotations", "uid"], unsupported: ["generateName"], ignored: Self.serverFields)
+    func decodeMetadata(_ field: ConfigurationField, kind: ResourceKind, _ problems: inout DiagnosticList) -> Metadata? {
+        let fields = MappingReader.Fields(ResourceFields.metadata, ignored: Self.serverFields)
         guard let reader = MappingReader(field, fields: fields, &problems) else { return nil }
         let labels = reader["labels"].map { decodeLabels($0, &problems) } ?? [:]
-        let annotations = reader["annotations"].map { decodeAnnotations($0, &problems) } ?? [:]
+        if kind.isNetworkSet, let node = reader["labels"]?.node.first(ReservedLabel.namespace) {
+            ConfigurationField(node, path: ConfigurationField.path(of: ReservedLabel.namespace, in: join(field.path, "labels"))).error(
+                "a set cannot have this label", hint: "Calico gives it by itself, to what lives in a namespace", into: &problems)
+        }
+        var annotations: [String: String] = [:]
+        var flags = (isExclusive: false, deniesByName: false)
+        if let annotationField = reader["annotations"] {
+            annotations = decodeAnnotations(annotationField, &problems) { key, value, entry, problems in
+                decodeOwnAnnotation(key, value, kind, entry, into: &flags, &problems)
+            }
+        }
         let uid = reader["uid"]?.string(&problems)
-        let namespace = decodeNamespace(reader, isNamespaced: isNamespaced, &problems)
+        let namespace = decodeNamespace(reader, kind, &problems)
         guard let nameField = reader.required("name", &problems), let name = nameField.string(&problems) else { return nil }
         guard ResourceNameRule.isSubdomain(name) else {
             nameField.error(
@@ -34,11 +52,36 @@ extension ResourceDecoder {
                 into: &problems)
             return nil
         }
+        if kind == .namespace, !ResourceNameRule.isLabel(name) {
+            nameField.error(
+                "\"\(name)\" is no valid namespace", hint: "lower-case letters, digits and -, at most 63 characters", into: &problems)
+        }
         return Metadata(
-            name: name, nameField: nameField, namespace: namespace, uid: uid, labels: labels, annotations: annotations)
+            name: name, nameField: nameField, namespace: namespace, uid: uid, labels: labels, annotations: annotations,
+            isExclusive: flags.isExclusive, deniesByName: flags.deniesByName)
     }
 
-    private func decodeNamespace(_ reader: MappingReader, isNamespaced: Bool, _ problems: inout DiagnosticList) -> String? {
+    /// `crd.projectcalico.org/v1`: the name of a policy in the tier `default` begins with `default.` there. Labels that an older Calico
+    /// keeps inside an annotation are not looked for: without them a selector would select something else.
+    func readInternalForm(
+        of kind: ResourceKind, spec: ConfigurationField?, into metadata: inout Metadata, _ field: ConfigurationField,
+        _ problems: inout DiagnosticList
+    ) {
+        if let hidden = metadata.annotations[Self.internalMetadataAnnotation], metadata.labels.isEmpty, hidden.contains("\"labels\":{\"") {
+            let annotations = field.node.first("annotations")
+            let node = annotations?.first(Self.internalMetadataAnnotation) ?? field.node
+            let path = ConfigurationField.path(of: Self.internalMetadataAnnotation, in: join(field.path, "annotations"))
+            ConfigurationField(node, path: path).error(
+                "the labels stand inside this annotation", hint: "write them under metadata.labels", into: &problems)
+        }
+        let prefix = "\(Tier.defaultName)."
+        guard kind.isPolicy, metadata.name.hasPrefix(prefix) else { return }
+        if let tier = spec?.node.first("tier"), case .scalar(let name, _) = tier.kind, name != Tier.defaultName { return }
+        metadata.name = String(metadata.name.dropFirst(prefix.count))
+    }
+
+    private func decodeNamespace(_ reader: MappingReader, _ kind: ResourceKind, _ problems: inout DiagnosticList) -> String? {
+        let isNamespaced = kind.isNamespaced
         guard let field = reader["namespace"] else {
             if isNamespaced {
                 problems.warning(
@@ -49,7 +92,8 @@ extension ResourceDecoder {
         }
         guard let text = field.string(&problems) else { return nil }
         guard isNamespaced else {
-            field.error("this kind has no namespace", hint: "use the kind without \"Global\", or remove the field", into: &problems)
+            let other = kind.name.contains("Global") ? "use the kind without \"Global\", or remove the field" : "remove the field"
+            field.error("this kind has no namespace", hint: other, into: &problems)
             return nil
         }
         guard ResourceNameRule.isLabel(text) else {
@@ -61,7 +105,7 @@ extension ResourceDecoder {
         return text
     }
 
-    private func decodeLabels(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [String: String] {
+    func decodeLabels(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [String: String] {
         decodeTexts(field, noun: "label", foldsPrefixCase: false, &problems) { key, value, entry, problems in
             if !ResourceNameRule.isLabelValue(value) {
                 entry.error(
@@ -71,17 +115,53 @@ extension ResourceDecoder {
         }
     }
 
+    /// Annotations of a rule: ours stand on the resource.
     func decodeAnnotations(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [String: String] {
-        decodeTexts(field, noun: "annotation", foldsPrefixCase: true, &problems) { key, _, entry, problems in
-            guard key.lowercased().hasPrefix(Self.annotationPrefix) else { return }
-            if Self.laterAnnotations.contains(key) {
-                entry.error("not supported yet", into: &problems)
-            } else {
-                entry.error(
-                    "unknown annotation \"\(key)\"", hint: NameSuggestion.hint(for: key, among: Self.laterAnnotations),
-                    into: &problems)
-            }
+        decodeAnnotations(field, &problems) { _, _, entry, problems in
+            entry.error("stands in the metadata of the policy, not of a rule", hint: "move it there", into: &problems)
         }
+    }
+
+    private func decodeAnnotations(
+        _ field: ConfigurationField, _ problems: inout DiagnosticList,
+        own: (_ key: String, _ value: String, _ entry: ConfigurationField, _ problems: inout DiagnosticList) -> Void
+    ) -> [String: String] {
+        decodeTexts(field, noun: "annotation", foldsPrefixCase: true, &problems) { key, value, entry, problems in
+            if key.lowercased().hasPrefix(Self.annotationPrefix) { own(key, value, entry, &problems) }
+        }
+    }
+
+    private func decodeOwnAnnotation(
+        _ key: String, _ value: String, _ kind: ResourceKind, _ entry: ConfigurationField,
+        into flags: inout (isExclusive: Bool, deniesByName: Bool), _ problems: inout DiagnosticList
+    ) {
+        switch key {
+        case Self.exclusiveAnnotation:
+            guard kind.isPolicy || kind.isNetworkSet else {
+                entry.error("has no meaning on a \(kind.name)", hint: "it stands on a policy or a network set", into: &problems)
+                return
+            }
+            flags.isExclusive = decodeFlag(value, entry, &problems)
+        case Self.denyDomainsAnnotation:
+            guard kind.isPolicy else {
+                entry.error("has no meaning on a \(kind.name)", hint: "it stands on a policy", into: &problems)
+                return
+            }
+            flags.deniesByName = decodeFlag(value, entry, &problems)
+        case Self.verifyNameAnnotation:
+            entry.error("not supported yet", hint: "remove it", into: &problems)
+        default:
+            let known = [Self.exclusiveAnnotation, Self.denyDomainsAnnotation, Self.verifyNameAnnotation]
+            let hint = NameSuggestion.hint(for: key, among: known) ?? "known: \(known.joined(separator: ", "))"
+            entry.error("unknown annotation \"\(key)\"", hint: hint, into: &problems)
+        }
+    }
+
+    private func decodeFlag(_ value: String, _ entry: ConfigurationField, _ problems: inout DiagnosticList) -> Bool {
+        if value != "true", value != "false" {
+            entry.error("must be \"true\" or \"false\", not \"\(value)\"", hint: "in lower case and in quotes", into: &problems)
+        }
+        return value == "true"
     }
 
     private func decodeTexts(

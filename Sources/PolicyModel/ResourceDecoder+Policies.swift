@@ -1,8 +1,6 @@
 import NetworkTypes
 
 extension ResourceDecoder {
-    private static let policyFields = ["tier", "order", "ingress", "egress", "selector", "types", "performanceHints"]
-
     private enum PerformanceHint: String, CaseIterable {
         case assumeNeededOnEveryNode = "AssumeNeededOnEveryNode"
     }
@@ -13,35 +11,71 @@ extension ResourceDecoder {
         "endpointSelector": "that is Cilium's form; Calico's field is \"selector\"",
     ]
 
+    /// Also for staged policies, of either scope.
     mutating func decodePolicy(
-        _ metadata: Metadata, spec: ConfigurationField?, _ document: ConfigurationField, _ problems: inout DiagnosticList
+        _ metadata: Metadata, spec: ConfigurationField?, kind: ResourceKind, _ document: ConfigurationField,
+        _ problems: inout DiagnosticList
     ) -> NetworkPolicy? {
-        let isNamespaced = metadata.namespace != nil
-        if !ResourceNameRule.isPolicyName(metadata.name, isNamespaced: isNamespaced) {
+        let isStaged = kind == .stagedNetworkPolicy || kind == .stagedGlobalNetworkPolicy
+        if !ResourceNameRule.isPolicyName(metadata.name, isNamespaced: kind.isNamespaced) {
             metadata.nameField.error(
                 "\"\(metadata.name)\" is no valid policy name", hint: "one DNS label, or tier.label", into: &problems)
         }
         var policy = NetworkPolicy(
-            name: metadata.name, namespace: metadata.namespace, annotations: metadata.annotations, location: document.location)
+            name: metadata.name, kind: kind, namespace: metadata.namespace, annotations: metadata.annotations,
+            stagedAction: isStaged ? .set : nil, isExclusive: metadata.isExclusive, deniesByName: metadata.deniesByName,
+            location: document.location)
         if let spec {
-            var fields = MappingReader.Fields(
-                Self.policyFields + (isNamespaced ? [] : ["namespaceSelector"]),
-                unsupported: ["serviceAccountSelector"] + (isNamespaced ? [] : ["doNotTrack", "preDNAT", "applyOnForward"]),
-                misplaced: Self.misplacedPolicyFields)
-            if isNamespaced {
-                fields = MappingReader.Fields(
-                    fields.known, unsupported: fields.unsupported,
-                    misplaced: Self.misplacedPolicyFields.merging(["namespaceSelector": "only a GlobalNetworkPolicy has it"]) { $1 })
-            }
+            let fields = Self.policyFields[kind] ?? Self.makePolicyFields(of: kind)
             guard let reader = MappingReader(spec, fields: fields, &problems) else { return nil }
+            if isStaged { policy.stagedAction = decodeStagedAction(reader, kept: ["tier"], &problems) }
             decodeScope(reader, into: &policy, &problems)
-            policy.ingress = reader["ingress"].map { decodeRules($0, .ingress, &problems) } ?? []
-            policy.egress = reader["egress"].map { decodeRules($0, .egress, &problems) } ?? []
+            let context = RuleContext(metadata, kind)
+            policy.ingress = reader["ingress"].map { decodeRules($0, .ingress, context, &problems) } ?? []
+            policy.egress = reader["egress"].map { decodeRules($0, .egress, context, &problems) } ?? []
             decodeTypes(reader, into: &policy, &problems)
+            decodeHostOptions(reader, into: &policy, &problems)
         }
-        checkTierPrefix(of: policy, metadata, &problems)
-        warnOfIdleRules(in: policy, metadata, &problems)
+        if policy.stagedAction != .delete {
+            checkTierPrefix(of: policy, metadata, &problems)
+            warnOfIdleRules(in: policy, metadata, &problems)
+        }
+        if isStaged { references.staged.append(.init(policy: policy, field: metadata.nameField)) }
         return policy
+    }
+
+    private static let policyFields = Dictionary(
+        uniqueKeysWithValues: [ResourceKind.networkPolicy, .globalNetworkPolicy, .stagedNetworkPolicy, .stagedGlobalNetworkPolicy].map {
+            ($0, makePolicyFields(of: $0))
+        })
+
+    private static func makePolicyFields(of kind: ResourceKind) -> MappingReader.Fields {
+        var known = ResourceFields.networkPolicy
+        var misplaced = misplacedPolicyFields
+        if kind.isNamespaced {
+            for name in ResourceFields.globalNetworkPolicy { misplaced[name] = "only a GlobalNetworkPolicy has it" }
+        } else {
+            known += ResourceFields.globalNetworkPolicy
+        }
+        if kind == .stagedNetworkPolicy || kind == .stagedGlobalNetworkPolicy {
+            known += ResourceFields.staged
+        } else {
+            misplaced["stagedAction"] = "only a staged policy has it: kind Staged\(kind.name)"
+        }
+        return MappingReader.Fields(known, misplaced: misplaced)
+    }
+
+    /// `stagedAction`, by default Set. A deletion says what to delete and nothing more: no field but those in `kept`.
+    func decodeStagedAction(
+        _ reader: MappingReader, kept: [String], _ problems: inout DiagnosticList
+    ) -> NetworkPolicy.StagedAction {
+        let action = reader["stagedAction"]?.choice(NetworkPolicy.StagedAction.self, &problems) ?? .set
+        if action == .delete {
+            for (name, field) in reader.fields where name != "stagedAction" && !kept.contains(name) {
+                field.error("has no place beside stagedAction: Delete", hint: "remove the field", into: &problems)
+            }
+        }
+        return action
     }
 
     private mutating func decodeScope(_ reader: MappingReader, into policy: inout NetworkPolicy, _ problems: inout DiagnosticList) {
@@ -54,23 +88,30 @@ extension ResourceDecoder {
             policy.selector = selector
             refuseGlobal(selector, field, &problems)
         }
-        if let field = reader["namespaceSelector"], let selector = decodeSelector(field, &problems) {
-            policy.namespaceSelector = selector
-            refuseGlobal(selector, field, &problems)
-        }
+        policy.namespaceSelector = reader["namespaceSelector"].flatMap { decodeScopeSelector($0, &problems) }
+        policy.serviceAccountSelector = reader["serviceAccountSelector"].flatMap { decodeScopeSelector($0, &problems) }
         // A hint to Calico where to compute the policy; on one node it means nothing.
         if let field = reader["performanceHints"], let elements = field.elements(&problems) {
             var seen: Set<PerformanceHint> = []
             for element in elements {
                 guard let hint = element.choice(PerformanceHint.self, &problems) else { continue }
-                if !seen.insert(hint).inserted { element.error("\(hint.rawValue) is here twice", into: &problems) }
+                if !seen.insert(hint).inserted { element.error("\(hint.rawValue) is here twice", hint: "remove one", into: &problems) }
             }
         }
     }
 
-    private func refuseGlobal(_ selector: Selector, _ field: ConfigurationField, _ problems: inout DiagnosticList) {
+    /// An empty text counts as absent, as in Calico, where `all()` asks for a namespace or service account at least.
+    private func decodeScopeSelector(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> Selector? {
+        if case .scalar("", _) = field.node.kind { return nil }
+        guard let selector = decodeSelector(field, &problems) else { return nil }
+        refuseGlobal(selector, field, &problems)
+        return selector
+    }
+
+    func refuseGlobal(_ selector: Selector, _ field: ConfigurationField, _ problems: inout DiagnosticList) {
         if selector.mentionsGlobal {
-            field.error("global() may stand only in the namespaceSelector of a rule", into: &problems)
+            field.error(
+                "global() may stand only in the namespaceSelector of a rule", hint: "all() selects everything", into: &problems)
         }
     }
 
@@ -78,11 +119,32 @@ extension ResourceDecoder {
         var types: Set<PolicyType> = []
         for element in reader["types"]?.elements(&problems) ?? [] {
             guard let type = element.choice(PolicyType.self, &problems) else { continue }
-            if !types.insert(type).inserted { element.error("\(type.rawValue) is here twice", into: &problems) }
+            if !types.insert(type).inserted { element.error("\(type.rawValue) is here twice", hint: "remove one", into: &problems) }
         }
         policy.types =
             types.isEmpty
             ? NetworkPolicy.defaultTypes(hasIngressRules: !policy.ingress.isEmpty, hasEgressRules: !policy.egress.isEmpty) : types
+    }
+
+    /// `doNotTrack`, `preDNAT` and `applyOnForward` of a GlobalNetworkPolicy, which bear on host endpoints.
+    private func decodeHostOptions(_ reader: MappingReader, into policy: inout NetworkPolicy, _ problems: inout DiagnosticList) {
+        policy.appliesOnForward = reader["applyOnForward"]?.boolean(&problems) ?? false
+        let doNotTrack = reader["doNotTrack"]?.boolean(&problems) ?? false
+        let preDNAT = reader["preDNAT"]?.boolean(&problems) ?? false
+        if doNotTrack, preDNAT { reader["preDNAT"]?.error("cannot stand beside doNotTrack", hint: "write two policies", into: &problems) }
+        for (name, isSet) in [("doNotTrack", doNotTrack), ("preDNAT", preDNAT)] where isSet && !policy.appliesOnForward {
+            reader[name]?.error("needs applyOnForward: true", hint: "add it", into: &problems)
+        }
+        guard !policy.egress.isEmpty || policy.types.contains(.egress) else { return }
+        if preDNAT {
+            (reader["egress"] ?? reader["types"] ?? reader["preDNAT"])?.error(
+                "a policy with preDNAT is for ingress alone", hint: "remove the egress rules and Egress from types", into: &problems)
+        }
+        if doNotTrack {
+            reader["doNotTrack"]?.error(
+                "Exeat decides tracked flows: it cannot honour untracked egress rules", hint: "remove doNotTrack, or Egress from types",
+                into: &problems)
+        }
     }
 
     /// `tier.name` under another tier is most likely a forgotten `spec.tier`.
@@ -113,7 +175,7 @@ extension ResourceDecoder {
         do throws(SelectorError) {
             return try Selector(parsing: text)
         } catch {
-            field.error("bad selector: \(error)", into: &problems)
+            field.error("bad selector: \(error)", hint: "like app == 'shop' && has(tier)", into: &problems)
             return nil
         }
     }

@@ -27,4 +27,34 @@ public enum ResourceKind: String, Sendable, Hashable, CaseIterable {
     case ciliumClusterwideNetworkPolicy = "CiliumClusterwideNetworkPolicy"
     case egressFirewall = "EgressFirewall"
     case serviceEntry = "ServiceEntry"
+
+    /// What a file says under `kind`.
+    public var name: String { self == .kubernetesNetworkPolicy ? "NetworkPolicy" : rawValue }
+
+    /// Whether its resources live in a namespace.
+    public var isNamespaced: Bool {
+        switch self {
+        case .networkPolicy, .stagedNetworkPolicy, .stagedKubernetesNetworkPolicy, .networkSet, .workloadEndpoint, .kubernetesNetworkPolicy,
+            .serviceAccount, .endpointSlice, .ciliumNetworkPolicy, .egressFirewall, .serviceEntry:
+            true
+        case .globalNetworkPolicy, .stagedGlobalNetworkPolicy, .tier, .globalNetworkSet, .hostEndpoint, .profile, .felixConfiguration,
+            .clusterNetworkPolicy, .namespace, .ciliumClusterwideNetworkPolicy:
+            false
+        }
+    }
+
+    /// Whether it becomes policies.
+    public var isPolicy: Bool {
+        switch self {
+        case .networkPolicy, .globalNetworkPolicy, .stagedNetworkPolicy, .stagedGlobalNetworkPolicy, .stagedKubernetesNetworkPolicy,
+            .kubernetesNetworkPolicy, .clusterNetworkPolicy, .ciliumNetworkPolicy, .ciliumClusterwideNetworkPolicy, .egressFirewall:
+            true
+        case .tier, .networkSet, .globalNetworkSet, .workloadEndpoint, .hostEndpoint, .profile, .felixConfiguration, .namespace,
+            .serviceAccount, .endpointSlice, .serviceEntry:
+            false
+        }
+    }
+
+    /// Whether it becomes sets of addresses and names.
+    public var isNetworkSet: Bool { self == .networkSet || self == .globalNetworkSet || self == .serviceEntry }
 }

@@ -34,10 +34,9 @@ enum ResourceNameRule {
 
     static func isLabelValue(_ text: String) -> Bool { text.isEmpty || isLabelName(text) }
 
-    /// `name` or `tier.name`; a NetworkPolicy made from a Kubernetes one is `knp.default.` and any subdomain.
+    /// `name` or `tier.name`; a NetworkPolicy made from a Kubernetes or OpenStack one is `knp.default.` or `ossg.default.` and any subdomain.
     static func isPolicyName(_ text: String, isNamespaced: Bool) -> Bool {
-        let converted = "knp.default."
-        if isNamespaced, text.hasPrefix(converted) { return isSubdomain(text) }
+        if isNamespaced, text.hasPrefix("knp.default.") || text.hasPrefix("ossg.default.") { return isSubdomain(text) }
         return isSubdomain(text) && text.split(separator: ".").count <= 2
     }
 
@@ -45,6 +44,13 @@ enum ResourceNameRule {
     static func isInterfaceName(_ text: String) -> Bool {
         (1...15).contains(text.utf8.count) && text != "." && text != ".."
             && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") }
+    }
+
+    /// A named port: 1...128 letters, digits, `-`, `_` and `.`, at least one of them a letter.
+    static func isPortName(_ text: String) -> Bool {
+        (1...128).contains(text.utf8.count)
+            && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") }
+            && text.utf8.contains { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) }
     }
 
     private static func isLowerAlphanumeric(_ byte: UInt8) -> Bool {

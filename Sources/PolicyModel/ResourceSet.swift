@@ -5,7 +5,7 @@
 public struct ResourceSet: Sendable, Equatable {
     /// As they came; order and tier decide, not the place here.
     public var policies: [NetworkPolicy]
-    /// Holds the tier `default` always.
+    /// Holds the tier `default` always, and the others that Calico fixes if a policy is in them.
     public var tiers: [Tier]
     public var networkSets: [NetworkSet]
     public var endpoints: [WorkloadEndpoint]
@@ -16,14 +16,14 @@ public struct ResourceSet: Sendable, Equatable {
     public var serviceEndpoints: [ServiceEndpoints]
     public var felixConfigurations: [FelixConfiguration]
 
-    /// Adds the tier `default` if `tiers` lacks it. Checks nothing across resources.
+    /// Adds the tier `default`, and the fixed tiers that policies name, if `tiers` lacks them. Checks nothing across resources.
     public init(
         policies: [NetworkPolicy] = [], tiers: [Tier] = [], networkSets: [NetworkSet] = [], endpoints: [WorkloadEndpoint] = [],
         hostEndpoints: [HostEndpoint] = [], profiles: [Profile] = [], namespaces: [Namespace] = [], serviceAccounts: [ServiceAccount] = [],
         serviceEndpoints: [ServiceEndpoints] = [], felixConfigurations: [FelixConfiguration] = []
     ) {
         self.policies = policies
-        self.tiers = tiers.contains { $0.name == Tier.defaultName } ? tiers : tiers + [.default]
+        self.tiers = Self.completing(tiers, for: policies)
         self.networkSets = networkSets
         self.endpoints = endpoints
         self.hostEndpoints = hostEndpoints
@@ -32,6 +32,12 @@ public struct ResourceSet: Sendable, Equatable {
         self.serviceAccounts = serviceAccounts
         self.serviceEndpoints = serviceEndpoints
         self.felixConfigurations = felixConfigurations
+    }
+
+    private static func completing(_ tiers: [Tier], for policies: [NetworkPolicy]) -> [Tier] {
+        let defined = Set(tiers.map(\.name))
+        let named = Set(policies.map(\.tier)).union([Tier.defaultName]).subtracting(defined)
+        return tiers + named.sorted().compactMap(Tier.builtIn)
     }
 
     /// Everything, each kind by itself.
@@ -48,7 +54,10 @@ public struct ResourceSet: Sendable, Equatable {
         var decoder = ResourceDecoder()
         for document in documents { decoder.decode(document, &problems) }
         self.init(
-            policies: decoder.policies, tiers: decoder.tiers, networkSets: decoder.networkSets, endpoints: decoder.endpoints)
+            policies: decoder.policies, tiers: decoder.tiers, networkSets: decoder.networkSets, endpoints: decoder.endpoints,
+            hostEndpoints: decoder.hostEndpoints, profiles: decoder.profiles, namespaces: decoder.namespaces,
+            serviceAccounts: decoder.serviceAccounts, serviceEndpoints: decoder.serviceEndpoints,
+            felixConfigurations: decoder.felixConfigurations)
         checkReferences(decoder.references, &problems)
     }
 }

@@ -27,9 +27,21 @@ public struct Tier: Sendable, Hashable {
     /// Order and default action that Calico fixes for the tiers which it makes by itself.
     static let reserved: [String: (order: Double, defaultAction: DefaultAction)] = [
         defaultName: (1_000_000, .deny),
-        "kube-admin": (1_000, .pass),
-        "kube-baseline": (10_000_000, .pass),
+        kubeAdminName: (1_000, .pass),
+        kubeBaselineName: (10_000_000, .pass),
         "adminnetworkpolicy": (1_000, .pass),
         "baselineadminnetworkpolicy": (10_000_000, .pass),
     ]
+
+    /// Before and behind all others: where ClusterNetworkPolicy lives.
+    public static let kubeAdminName = "kube-admin"
+    public static let kubeBaselineName = "kube-baseline"
+
+    /// Tiers that exist as soon as something names them.
+    static let builtInNames: Set<String> = Set(reserved.keys)
+
+    /// The tier that Calico makes by itself under this name, nil for any other.
+    public static func builtIn(_ name: String) -> Tier? {
+        reserved[name].map { Tier(name: name, order: $0.order, defaultAction: $0.defaultAction) }
+    }
 }

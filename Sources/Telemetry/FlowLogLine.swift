@@ -23,6 +23,11 @@ public struct FlowLogLine: Sendable {
     public var policy: String?
     /// `egress[N]`, or nil for a tier's default.
     public var rule: String?
+    /// What policy would decide with its staged policies in force, if any of them bears on the endpoint: allow or deny.
+    public var stagedVerdict: String?
+    public var stagedReason: String?
+    /// `tier|policy|egress[N]|action`.
+    public var stagedRule: String?
     /// The flow had been admitted before a policy change.
     public var isRedecision = false
 
@@ -46,6 +51,9 @@ public struct FlowLogLine: Sendable {
         if let tier { line.add("tier", tier) }
         if let policy { line.add("policy", policy) }
         if let rule { line.add("rule", rule) }
+        if let stagedVerdict { line.add("staged_verdict", stagedVerdict) }
+        if let stagedReason { line.add("staged_reason", stagedReason) }
+        if let stagedRule { line.add("staged_rule", stagedRule) }
         if isRedecision { line.add("redecision", true) }
         return line.finished
     }

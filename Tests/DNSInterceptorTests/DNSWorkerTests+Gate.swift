@@ -2,6 +2,7 @@ import DNSInterceptor
 import DNSMessages
 import DomainNames
 import Enforcement
+import Glibc
 import NetworkTypes
 import Synchronization
 import Testing
@@ -24,6 +25,72 @@ extension DNSWorkerTests {
                 client: TestGate.endpoint)
             #expect(worker.log.lessons == [lesson, lesson])
             #expect(upstream.requests.count == 1)
+        }
+
+        @Test func `a gate that only adds is not asked again for the same client between its ticks`() throws {
+            let upstream = try FakeUpstream.plain(ttl: 300)
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream], onlyAddsBetweenTicks: true)
+            defer { worker.stop() }
+            let query = TestMessage.query("www.example.org")
+            let (v4, v6) = (try worker.client(), try worker.client(from: "::1"))
+            // Both are the same endpoint. One is taught when the answer comes, one by the first answer out of the cache.
+            var asked = 0
+            repeat {
+                let before = (ticks: worker.log.ticks, lessons: worker.log.lessons.count)
+                for _ in 0..<40 {
+                    for client in [v4, v6] { #expect(client.ask(query)?.addresses == [1]) }
+                }
+                asked += 80
+                // Only a run without a tick counts.
+                guard worker.log.ticks == before.ticks else { continue }
+                #expect(worker.log.lessons.count - before.lessons <= 2)
+                break
+            } while asked < 80 * 50
+            // What the mailbox does may take back anything: the gate is asked again, and what it says holds at once.
+            let lessons = worker.log.lessons.count
+            worker.log.release = .refuse(.unknownClient)
+            worker.mailbox.post { _ in }
+            #expect(eventually { v4.ask(query)?.code == 5 })
+            #expect(v6.ask(query)?.code == 5)
+            #expect(worker.log.lessons.count >= lessons + 2, "a refusal is not remembered")
+        }
+
+        @Test func `an answer that is given again ends no later than what was learned`() throws {
+            let upstream = try FakeUpstream.plain(ttl: 300)
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream], onlyAddsBetweenTicks: true)
+            defer { worker.stop() }
+            let client = try worker.client()
+            let query = TestMessage.query("www.example.org")
+            let clock = ContinuousClock()
+            // When each lesson was learned, at the latest, and until when it holds.
+            var end: ContinuousClock.Instant?
+            var lessons = 0
+            let start = clock.now
+            while clock.now - start < .milliseconds(1_500) {
+                let asked = clock.now
+                let ttl = try #require(client.ask(query)?.ttls.first)
+                let known = worker.log.lessons
+                if known.count > lessons {
+                    lessons = known.count
+                    end = clock.now + .seconds(Int(known[lessons - 1].ttl))
+                }
+                let learnedUntil = try #require(end)
+                #expect(asked + .seconds(Int(ttl)) <= learnedUntil)
+                usleep(20_000)
+            }
+            #expect(lessons >= 2)
+        }
+
+        @Test func `an answer with few seconds left is taught each time`() throws {
+            let upstream = try FakeUpstream.plain(ttl: 9)
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream], onlyAddsBetweenTicks: true)
+            defer { worker.stop() }
+            let client = try worker.client()
+            for _ in 0..<10 { #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [1]) }
+            #expect(worker.log.lessons.count == 10)
         }
 
         @Test func `no TTL is longer than the gate allows`() throws {

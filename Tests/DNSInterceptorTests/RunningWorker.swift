@@ -12,7 +12,7 @@ final class RunningWorker: Sendable {
     private let hasEnded = DispatchSemaphore(value: 0)
 
     init(
-        upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001),
+        upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001), onlyAddsBetweenTicks: Bool = false,
         _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = DNSWorkerConfiguration(upstreams: upstreams.map(\.address))
@@ -30,7 +30,7 @@ final class RunningWorker: Sendable {
             do {
                 var worker = try DNSWorker(
                     configuration: final, datagramSockets: [sockets.datagrams, datagramsV6], streamSockets: [sockets.streams],
-                    gate: TestGate(log: log), counters: counters, mailbox: mailbox)
+                    gate: TestGate(log: log, onlyAddsBetweenTicks: onlyAddsBetweenTicks), counters: counters, mailbox: mailbox)
                 worker.run()
                 _ = worker.finish()
             } catch {

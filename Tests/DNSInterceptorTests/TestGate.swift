@@ -40,7 +40,12 @@ struct TestGate: TickingGate {
     private let policed = [IPAddress(parsing: "127.0.0.1"), IPAddress(parsing: "::1")]
     private let unpoliced = IPAddress(parsing: "127.0.0.2")
 
-    init(log: Log) { self.log = log }
+    let onlyAddsBetweenTicks: Bool
+
+    init(log: Log, onlyAddsBetweenTicks: Bool = false) {
+        self.log = log
+        self.onlyAddsBetweenTicks = onlyAddsBetweenTicks
+    }
 
     mutating func client(at source: IPAddress) -> DNSClient? {
         if policed.contains(source) { return Self.endpoint }

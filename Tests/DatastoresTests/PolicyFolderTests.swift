@@ -19,6 +19,20 @@ struct PolicyFolderTests {
         #expect(actual == (try String(contentsOfFile: golden, encoding: .utf8)))
     }
 
+    @Test func `every error has its place, its field and a hint`() throws {
+        let load = PolicyFolder(Self.testFolder + "/Broken").load()
+        var files: Set<String> = []
+        for error in load.diagnostics where error.severity == .error {
+            let place = try #require(error.location)
+            files.insert(place.file)
+            // What is no YAML, or cannot be opened, has no field.
+            if error.field.isEmpty, error.hint == nil || place.line == 0 { continue }
+            #expect(place.line > 0 && place.column > 0, "\(error)")
+            #expect(error.hint?.isEmpty == false, "\(error)")
+        }
+        #expect(files.count >= 40)
+    }
+
     @Test func `the shipped policies are without findings`() {
         let root = URL(filePath: Self.testFolder).deletingLastPathComponent().deletingLastPathComponent()
         let load = PolicyFolder(root.path + "/config/policies").load()

@@ -57,6 +57,7 @@ import Testing
         #expect(trie.numbers(matching: try DomainName(parsing: "a.example.org")).sorted() == [1, 2, 3])
         #expect(trie.numbers(matching: try DomainName(parsing: "b.a.example.org")).sorted() == [1, 3])
         #expect(trie.numbers(matching: try DomainName(parsing: "example.org")).isEmpty)
+        #expect(trie.table.patternCount == 2)
     }
 
     /// Few labels and short names, so that patterns often meet: in one node, in one name, in one number.
@@ -68,12 +69,12 @@ import Testing
             var patterns: [(DomainPattern, UInt32)] = []
             for _ in 0..<Int.random(in: 0...80, using: &generator) {
                 let number: UInt32 = .random(in: 0..<24, using: &generator)
-                let pattern = try Self.pattern(using: &generator)
+                let pattern = try RandomPatterns.pattern(using: &generator)
                 patterns.append((pattern, number))
                 builder.insert(pattern, number: number)
             }
             let trie = builder.freeze()
-            var names = try (0..<60).map { _ in try DomainName(parsing: Self.labels(0...6, using: &generator)) }
+            var names = try (0..<60).map { _ in try DomainName(parsing: RandomPatterns.name(using: &generator)) }
             names.append(try DomainName(parsing: Array(repeating: "a", count: 127).joined(separator: ".")))
             for name in names {
                 let expected = Set(patterns.lazy.filter { $0.0.matches(name) }.map(\.1))
@@ -83,24 +84,6 @@ import Testing
             }
         }
         #expect(matchCount > 1000)
-    }
-
-    private static func labels(_ count: ClosedRange<Int>, using generator: inout SeededGenerator) -> String {
-        let labels = (0..<Int.random(in: count, using: &generator)).map { _ in
-            ["a", "b", "c", "aa", "ab", "B"].randomElement(using: &generator) ?? "a"
-        }
-        return labels.isEmpty ? "." : labels.joined(separator: ".")
-    }
-
-    private static func pattern(using generator: inout SeededGenerator) throws -> DomainPattern {
-        let tail = labels(1...4, using: &generator)
-        switch Int.random(in: 0..<5, using: &generator) {
-        case 0: return try DomainPattern(parsing: tail, dialect: .calico)
-        case 1: return try DomainPattern(parsing: "*.\(tail)", dialect: .calico)
-        case 2: return try DomainPattern(parsing: "*.\(tail)", dialect: .ovn)
-        case 3: return try DomainPattern(parsing: "*.\(labels(2...4, using: &generator))", dialect: .kubernetes)
-        default: return try DomainPattern(parsing: "\(labels(1...3, using: &generator)).*.\(tail)", dialect: .calico)
-        }
     }
 
     /// A third each of exact names, first wildcards and middle wildcards, over a thousand zones. Fewer without optimization.
@@ -150,12 +133,14 @@ import Testing
             builder.insert(try DomainPattern(parsing: "*.h\(number).example.org", dialect: .calico), number: number)
             builder.insert(try DomainPattern(parsing: "a.b.*.example.org", dialect: .calico), number: number % 20)
             builder.insert(try DomainPattern(parsing: "*.example.org", dialect: .ovn), number: number % 20)
+            builder.insert(try DomainPattern(parsing: "*\(number)b*.**.h*.example.org", dialect: .cilium), number: number)
         }
         let trie = builder.freeze()
         let long = Array(repeating: "a", count: 125).joined(separator: ".") + ".example.org"
-        let names = try ["h7.example.org", "a.b.h8.example.org", "a.b.c.example.org", "nothing.test", ".", String(long.suffix(253))].map {
-            try DomainName(parsing: $0)
-        }
+        let names = try [
+            "h7.example.org", "a.b.h8.example.org", "a.b.c.example.org", "a1b7b.x.hh.example.org", "nothing.test", ".",
+            String(long.suffix(253)),
+        ].map { try DomainName(parsing: $0) }
         var numbers: [UInt32] = []
         numbers.reserveCapacity(400)
         var found = 0

@@ -11,7 +11,7 @@ struct AddressTableTests {
         for endpoint in [0, 1, 0x7fff_ffff] as [UInt32] {
             for address in [IPAddress(v4: 0), IPAddress(v6Upper: 0, lower: 0), address("192.0.2.1")] {
                 let id = EndpointID(rawValue: endpoint)
-                #expect(!table.isBound(id, to: address, selector: 0, now: Instant(seconds: 0), liveness: .liveOrDraining))
+                #expect(!table.isBound(id, to: address, number: 0, now: Instant(seconds: 0), liveness: .liveOrDraining))
                 #expect(table.record(id, address, 0) == nil)
                 table.noteAdmission(id, address, now: Instant(seconds: 0))
             }
@@ -32,11 +32,11 @@ struct AddressTableTests {
     @Test func `a full window refuses and leaves what is bound`() throws {
         var limits = BindingLimits.small
         (limits.bindings, limits.bindingsPerClient, limits.addressesPerName) = (4_096, 4_096, 4_096)
-        // 1,024 slots; each address takes two.
+        // 1,024 slots; each address takes one.
         let bindings = try TestBindings(limits: limits, slots: 1_024)
         var bound: [String] = []
         var refused = 0
-        for number in 0..<1_024 {
+        for number in 0..<2_048 {
             let text = "192.0.\(number / 256).\(number % 256)"
             switch try bindings.learn("a.example.org", text) {
             case nil: bound.append(text)
@@ -45,7 +45,7 @@ struct AddressTableTests {
             }
         }
         #expect(refused > 0)
-        #expect(bound.count > 400)
+        #expect(bound.count > 800)
         #expect(bindings.table.count <= 1_024)
         #expect(bindings.names.counters.full[Int(NameTableFullness.bindings.rawValue)] == UInt64(refused))
         #expect(bound.allSatisfy { bindings.isBound($0, at: 0) })
@@ -67,13 +67,31 @@ struct AddressTableTests {
             for number in 0..<150 {
                 #expect(try bindings.learn("r\(round).example.org", "10.\(round).0.\(number)", ttl: 20, at: now) == nil)
             }
-            #expect(bindings.table.count == 420)
+            #expect(bindings.table.count == 210)
             #expect(lasting.allSatisfy { bindings.isBound($0, at: now) })
             bindings.sweep(at: now + 50)
-            #expect(bindings.table.count == 120)
+            #expect(bindings.table.count == 60)
             #expect(!bindings.isBound("10.\(round).0.7", at: now, .liveOrDraining))
         }
         #expect(lasting.allSatisfy { bindings.isBound($0, at: 100_000) })
+    }
+
+    @Test func `an address under many patterns is held under each of them`() throws {
+        let names = (1...40).map { "*.n\($0).example.org" }
+        let bindings = try TestBindings(TestPolicy.allow((names + ["'*.org'"]).map { $0.hasPrefix("'") ? $0 : "'\($0)'" }.joined(separator: ", ")))
+        var limits = 0
+        for number in 1...6 {
+            if try bindings.learn("a.n\(number).example.org", "192.0.2.1") == nil { limits += 1 }
+        }
+        #expect(limits == 6)
+        var held: Set<PatternNumber> = []
+        var numbers = bindings.table.numbers(TestPolicy.web, boundTo: address("192.0.2.1"), now: Instant(seconds: 1), liveness: .live)
+        while let number = numbers.next() { #expect(held.insert(number).inserted) }
+        // "Any name", *.org, and six of the others: two slots of five.
+        #expect(held.count == 8 && held.contains(anyName))
+        #expect(bindings.table.count == 2)
+        bindings.sweep(at: 1_000)
+        #expect(bindings.table.count == 0)
     }
 
     @Test func `only the first admission counts`() throws {
@@ -94,7 +112,7 @@ struct AddressTableTests {
     @Test func `readers beside the writer see whole entries only and never miss what stays`() throws {
         var compiler = PolicyCompiler()
         let policy = try TestPolicy.compile(TestPolicy.allow("'*.example.org'"), &compiler)
-        let selector = try #require(policy.endpoints.first?.selectors.first)
+        let number = try #require(policy.patterns(numberedFrom: 1).first?.0)
         let bound = try domain("a.example.org")
         var limits = BindingLimits()
         (limits.floorSeconds, limits.graceSeconds, limits.ceilingSeconds) = (0, 0, 1_000_000)
@@ -104,7 +122,7 @@ struct AddressTableTests {
         )
         let table = AddressTable(slots: 1_024, seed: (5, 6))
         // More than fit, so that what changes has to share the few slots that are left.
-        let lasting = (0..<520).map { IPAddress(v4: 0x0b00_0000 + UInt32($0)) }
+        let lasting = (0..<980).map { IPAddress(v4: 0x0b00_0000 + UInt32($0)) }
         let lastingCount = Atomic<Int>(0)
         let changing = (0..<60).map { IPAddress(v4: 0xc000_0000 + UInt32($0)) }
         let begin = Instant(seconds: 1_000)
@@ -149,12 +167,12 @@ struct AddressTableTests {
                     for (index, address) in changing.enumerated() {
                         let limit = begin.advanced(bySeconds: UInt64(index) + 1)
                         let beyond = limit.advanced(byNanoseconds: 1)
-                        if table.isBound(TestPolicy.web, to: address, selector: selector, now: beyond, liveness: .live) { wrong += 1 }
-                        if table.isBound(TestPolicy.web, to: address, selector: selector, now: begin, liveness: .live) { found += 1 }
+                        if table.isBound(TestPolicy.web, to: address, number: number, now: beyond, liveness: .live) { wrong += 1 }
+                        if table.isBound(TestPolicy.web, to: address, number: number, now: begin, liveness: .live) { found += 1 }
                     }
                 }
                 for address in lasting.prefix(lastingCount.load(ordering: .relaxed))
-                where !table.isBound(TestPolicy.web, to: address, selector: selector, now: Instant(seconds: 900_000), liveness: .live) {
+                where !table.isBound(TestPolicy.web, to: address, number: number, now: Instant(seconds: 900_000), liveness: .live) {
                     lost += 1
                 }
             }
@@ -166,7 +184,7 @@ struct AddressTableTests {
         #expect(torn.load(ordering: .relaxed) == 0)
         #expect(missed.load(ordering: .relaxed) == 0)
         #expect(seen.load(ordering: .relaxed) > 0)
-        #expect(lastingCount.load(ordering: .relaxed) > 300)
+        #expect(lastingCount.load(ordering: .relaxed) > 600)
         #expect(rounds.load(ordering: .relaxed) > 10)
     }
 }

@@ -67,10 +67,10 @@ struct HotPathTests {
         let before = exeat_allocations_of_this_thread()
         var found = 0
         for _ in 0..<10_000 {
-            if table.isBound(TestPolicy.web, to: bound, selector: anyNameSelector, now: Instant(seconds: 1), liveness: .live) { found += 1 }
-            if table.isBound(TestPolicy.web, to: other, selector: anyNameSelector, now: Instant(seconds: 1), liveness: .live) { found += 1 }
+            if table.isBound(TestPolicy.web, to: bound, number: anyName, now: Instant(seconds: 1), liveness: .live) { found += 1 }
+            if table.isBound(TestPolicy.web, to: other, number: anyName, now: Instant(seconds: 1), liveness: .live) { found += 1 }
             table.noteAdmission(TestPolicy.web, bound, now: Instant(seconds: 1))
-            if table.record(TestPolicy.web, bound, anyNameSelector) != nil { found += 1 }
+            if table.record(TestPolicy.web, bound, anyName) != nil { found += 1 }
         }
         #expect(exeat_allocations_of_this_thread() == before)
         #expect(found == 20_000)

@@ -37,7 +37,7 @@ struct NameTableTests {
         try bindings.learn("www.example.net", "192.0.2.1")
         #expect(!bindings.isBound("192.0.2.1", at: 0))
         let now = Instant(seconds: 0)
-        #expect(bindings.table.isBound(TestPolicy.web, to: address("192.0.2.1"), selector: anyNameSelector, now: now, liveness: .live))
+        #expect(bindings.table.isBound(TestPolicy.web, to: address("192.0.2.1"), number: anyName, now: now, liveness: .live))
         #expect(bindings.names.bindingCount == 1)
     }
 

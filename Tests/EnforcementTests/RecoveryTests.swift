@@ -136,7 +136,7 @@ struct RecoveryTests {
         var names = NameTable(limits: .small, table: table, store: store, policy: policy, now: Instant(seconds: 0))
         let bound = address("192.0.2.1")
         _ = names.learn(try domain("a.example.org"), [bound], timeToLiveSeconds: 5, client: TestPolicy.web, now: Instant(seconds: 0))
-        let record = try #require(table.record(TestPolicy.web, bound, anyNameSelector))
+        let record = try #require(table.record(TestPolicy.web, bound, anyName))
         #expect(store.name(ofRecord: record, client: TestPolicy.web, address: bound) == (try domain("a.example.org")))
         #expect(store.name(ofRecord: record, client: TestPolicy.db, address: bound) == nil)
         #expect(store.name(ofRecord: record, client: TestPolicy.web, address: address("192.0.2.2")) == nil)

@@ -30,15 +30,16 @@ final class TestBindings {
         return nil
     }
 
-    /// Whether the client's rules see the address under one of their names.
+    /// Whether the address is held under a pattern of the policy.
     func isBound(
         _ text: String, client: EndpointID = TestPolicy.web, at instant: Instant = Instant(seconds: 0),
         _ liveness: AddressTable.Liveness = .live, under policy: CompiledPolicy? = nil
     ) -> Bool {
-        let endpoint = (policy ?? self.policy).endpoints.first { $0.id == client }
-        return (endpoint?.selectors ?? []).contains {
-            table.isBound(client, to: address(text), selector: $0, now: instant, liveness: liveness)
+        var numbers = table.numbers(client, boundTo: address(text), now: instant, liveness: liveness)
+        while let number = numbers.next() {
+            if number != anyName, (policy ?? self.policy).containsPattern(number) { return true }
         }
+        return false
     }
 
     func isBound(

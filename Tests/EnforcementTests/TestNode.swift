@@ -42,7 +42,7 @@ final class TestNode {
         bindingMemory = SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings))
         registryMemory = SharedMemory(byteCount: EndpointRegistry.byteCount(capacity: 16))
         var registry = EndpointRegistry(registryMemory, capacity: 16, generationMax: Self.generationMax)
-        var compiler = PolicyCompiler(unselectedAllowed: unselectedAllowed)
+        var compiler = PolicyCompiler(PolicyOptions(unselectedAllowed: unselectedAllowed))
         let policy = Self.compile(resources, &compiler, &registry)
         self.registry = registry
         self.compiler = compiler
@@ -64,7 +64,7 @@ final class TestNode {
     ) -> CompiledPolicy {
         var numbers: [String: EndpointID] = [:]
         for endpoint in resources.endpoints { numbers[endpoint.identity] = registry.register(endpoint.identity) }
-        let policy = compiler.compile(resources) { numbers[$0.identity] }
+        let policy = compiler.compile(resources) { numbers[$0] }
         return policy.withGenerations(
             policy.endpoints.map { registry.generation(of: $0.id, fingerprint: $0.fingerprint) { _ in false } })
     }

@@ -37,8 +37,8 @@ enum TestPolicy {
     static func compile(_ yaml: String, _ compiler: inout PolicyCompiler, endpoints: [WorkloadEndpoint] = endpoints) throws
         -> CompiledPolicy
     {
-        let numbers = ["web": web, "db": db, "job": job]
-        return compiler.compile(try resources(yaml, endpoints: endpoints)) { numbers[$0.name] }
+        let numbers = ["default/web": web, "default/db": db, "default/job": job]
+        return compiler.compile(try resources(yaml, endpoints: endpoints)) { numbers[$0] }
     }
 
     /// A policy `name` by which the endpoints `app` may reach `domains` and nothing else.

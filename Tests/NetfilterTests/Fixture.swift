@@ -79,6 +79,7 @@ final class Fixture: Sendable {
                 network.node,
                 [
                     Endpoint(TestNetwork.dnsAddress, 53), Endpoint(TestNetwork.dns6Address, 53),
+                    Endpoint(TestNetwork.dnsAddress, 10_053), Endpoint(TestNetwork.dns6Address, 10_053),
                     Endpoint(IPAddress(parsing: "198.51.100.1")!, 80),
                 ]),
         ]

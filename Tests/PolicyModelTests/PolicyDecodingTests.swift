@@ -87,7 +87,7 @@ struct PolicyDecodingTests {
         let set = try #require(resources.networkSets.first)
         #expect(set.nets.map(\.description) == ["192.0.2.1/32", "2001:db8::/32"])
         #expect(set.allowedEgressDomains.map(\.description) == ["files.example.test"])
-        #expect(set.effectiveLabels["projectcalico.org/namespace"] == "default")
+        #expect(LabelContext(resources).labels(of: set)["projectcalico.org/namespace"] == "default")
     }
 
     @Test func `an endpoint is decoded`() throws {
@@ -111,9 +111,9 @@ struct PolicyDecodingTests {
         #expect(endpoint.identity == "default/shop-1/0a1b")
         #expect(endpoint.addresses.map(\.description) == ["192.0.2.10", "2001:db8::10"])
         #expect(endpoint.interfaceName == "cali0123456789a")
-        #expect(endpoint.effectiveLabels["app"] == "shop")
-        #expect(endpoint.effectiveLabels["pcns.projectcalico.org/name"] == "default")
-        #expect(endpoint.effectiveLabels["projectcalico.org/serviceaccount"] == "web")
+        #expect(LabelContext(resources).labels(of: endpoint)["app"] == "shop")
+        #expect(LabelContext(resources).labels(of: endpoint)["pcns.projectcalico.org/name"] == "default")
+        #expect(LabelContext(resources).labels(of: endpoint)["projectcalico.org/serviceaccount"] == "web")
     }
 
     @Test(arguments: [
@@ -162,15 +162,17 @@ struct PolicyDecodingTests {
             "t.yaml:7:13: error: spec.selector: bad selector: a single = is no operator, write ==, at character 5"
         ),
         ("types: [Egress]\nselector:", "t.yaml:7:3: error: spec.selector: has no value (an empty field would count as absent"),
-        ("types: [Egress]\nserviceAccountSelector: all()", "t.yaml:7:3: error: spec.serviceAccountSelector: not supported yet"),
-        ("egress:\n  - action: Allow\n    icmp: {type: 8}", "t.yaml:8:7: error: spec.egress[0].icmp: not supported yet"),
+        (
+            "egress:\n  - action: Allow\n    icmp: {type: 8}",
+            "t.yaml:8:13: error: spec.egress[0].icmp: needs the protocol ICMP or ICMPv6 (add \"protocol: ICMP\" to the rule)"
+        ),
         (
             "egress:\n  - {action: Allow, destination: {ports: [443]}}",
             "t.yaml:7:44: error: spec.egress[0].destination.ports: ports need a protocol (add \"protocol: TCP\", UDP or SCTP to the rule)"
         ),
         (
-            "egress:\n  - {action: Allow, protocol: TCP, destination: {ports: [http]}}",
-            "t.yaml:7:60: error: spec.egress[0].destination.ports[0]: named ports are not supported yet (write the number)"
+            "egress:\n  - {action: Allow, protocol: TCP, destination: {ports: [80-90]}}",
+            "t.yaml:7:60: error: spec.egress[0].destination.ports[0]: \"80-90\" is no port (write 443, \"8000:9000\" or the name of a port)"
         ),
         (
             "egress:\n  - {action: Deny, destination: {domains: [a.example.org]}}",
@@ -201,8 +203,8 @@ struct PolicyDecodingTests {
         ("version: 1e3", "must be a text, not a number (quote it: \"1e3\")"),
         ("version: true", "must be a text, not a truth value (quote it: \"true\")"),
         ("version: yes", "must be a text, not a truth value (quote it: \"yes\")"),
-        ("version: [a]", "must be a text, not a list"),
-        ("version: null", "must be a text, not nothing"),
+        ("version: [a]", "must be a text, not a list (write one text)"),
+        ("version: null", "must be a text, not nothing (write \"\" for an empty text)"),
         ("version: \"1\"", nil),
         ("version: !!str 1", nil),
         ("version: 1.2.3", nil),

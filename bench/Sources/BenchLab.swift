@@ -13,9 +13,10 @@ final class BenchLab {
     /// The uplink's far end, from which the daemon takes queries without policing them.
     private static let outsider = "10.99.0.2"
 
-    init(servesWeb: Bool = false) throws {
+    /// Its pods are pod-a, pod-b and so on, all with the label app=shop.
+    init(servesWeb: Bool = false, podCount: Int = 1) throws {
         var configuration = LabConfiguration()
-        configuration.pods = [.init(name: "pod-a", labels: ["app": "shop"])]
+        configuration.pods = (0..<podCount).map { .init(name: "pod-\("abcdefgh".dropFirst($0).prefix(1))", labels: ["app": "shop"]) }
         configuration.startsWebServers = servesWeb
         configuration.startsEchoServers = false
         network = try DemoNetwork(configuration: configuration)

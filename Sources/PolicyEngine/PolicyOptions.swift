@@ -1,0 +1,12 @@
+/// What the configuration says about policy as a whole.
+public struct PolicyOptions: Sendable, Hashable {
+    /// What becomes of a workload's flow that no tier decided, if the workload names no profile (Kubernetes: allowed).
+    public var unselectedAllowed: Bool
+    /// Every policy is treated as if it were annotated `exeat.io/exclusive: "true"`.
+    public var exclusiveByDefault: Bool
+
+    public init(unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false) {
+        self.unselectedAllowed = unselectedAllowed
+        self.exclusiveByDefault = exclusiveByDefault
+    }
+}

@@ -1,0 +1,103 @@
+/// What decisions read of a program: numbers and addresses within the memory that its `PolicyProgram` keeps.
+@safe
+@frozen
+@usableFromInline
+struct ProgramView: BitwiseCopyable {
+    /// A tier in which some policy with rules for egress selects the endpoint.
+    @frozen
+    @usableFromInline
+    struct Tier: BitwiseCopyable {
+        /// Place in `CompiledPolicy.ranks`.
+        @usableFromInline var slot: UInt32
+        /// Positions of its rules.
+        @usableFromInline var first: UInt32
+        @usableFromInline var end: UInt32
+        /// Of its default action, for `description(ofRule:)`.
+        @usableFromInline var number: UInt32
+        /// This tier or the first one after it whose default action is Deny and counts; `tierCount` if there is none.
+        @usableFromInline var nextDenying: UInt32
+        @usableFromInline var counts: Bool
+        @usableFromInline var denies: Bool
+    }
+
+    @frozen
+    @usableFromInline
+    struct Flags: OptionSet, BitwiseCopyable {
+        @usableFromInline let rawValue: UInt16
+        @inlinable
+        init(rawValue: UInt16) { self.rawValue = rawValue }
+
+        @inlinable static var isHost: Flags { Flags(rawValue: 1) }
+        @inlinable static var hasProfiles: Flags { Flags(rawValue: 2) }
+        /// What no tier decided is allowed, as there is no profile.
+        @inlinable static var allowsAtEnd: Flags { Flags(rawValue: 4) }
+        /// Some rule has patterns of its own.
+        @inlinable static var hasPatterns: Flags { Flags(rawValue: 8) }
+        /// Some rule has an address set as destination and counts the names of its members.
+        @inlinable static var hasSetNames: Flags { Flags(rawValue: 16) }
+        /// Some rule asks for an address set of the destination in any way.
+        @inlinable static var usesSets: Flags { Flags(rawValue: 32) }
+        @inlinable static var hasAnyDestination: Flags { Flags(rawValue: 64) }
+        /// Some Deny or Pass rule has names.
+        @inlinable static var deniesNames: Flags { Flags(rawValue: 128) }
+    }
+
+    /// By position.
+    @usableFromInline let rules: UnsafeMutablePointer<RulePointer>
+    @usableFromInline let index: PositionIndex
+    /// The parts of long lists, by protocol and port.
+    @usableFromInline let parts: PositionIndex
+    @usableFromInline let tiers: UnsafeMutablePointer<Tier>
+    /// Prefix lengths of the rules' nets, longest first: those of IPv4, then those of IPv6.
+    @usableFromInline let lengths: UnsafeMutablePointer<UInt8>
+    /// The blocks of tiers in order: place in `CompiledPolicy.ranks`, and position of the first rule.
+    @usableFromInline let blockSlots: UnsafeMutablePointer<UInt32>
+    @usableFromInline let blockStarts: UnsafeMutablePointer<UInt32>
+    @usableFromInline let ruleCount: Int
+    /// Position of the first rule of a profile.
+    @usableFromInline let profileStart: Int
+    @usableFromInline let tierCount: Int
+    @usableFromInline let blockCount: Int
+    @usableFromInline let setRuleCount: Int
+    @usableFromInline let lengthCount4: Int
+    @usableFromInline let lengthCount6: Int
+    @usableFromInline let flags: Flags
+
+    /// A list of more positions is split by protocol and port.
+    @inlinable static var longList: Int { 8 }
+
+    // Sound: whoever asks has a position or place of this program.
+
+    @inlinable
+    func rule(_ position: Int) -> RulePointer {
+        assert(position < ruleCount)
+        return unsafe rules[position]
+    }
+
+    @inlinable
+    func tier(_ place: Int) -> Tier {
+        assert(place < tierCount)
+        return unsafe tiers[place]
+    }
+
+    /// The tier of a rule; `tierCount` for a profile's.
+    @inlinable
+    func tierPlace(ofRule position: Int) -> Int {
+        var place = 0
+        while place < tierCount, position >= Int(tier(place).end) { place &+= 1 }
+        return place
+    }
+
+    /// The block of a tier's rule.
+    @inlinable
+    func blockPlace(ofRule position: Int) -> Int {
+        var low = 0
+        var high = blockCount
+        // The last block that begins at or before the position: blocks without rules stand before it.
+        while low < high {
+            let middle = (low &+ high) >> 1
+            if unsafe Int(blockStarts[middle]) <= position { low = middle &+ 1 } else { high = middle }
+        }
+        return low &- 1
+    }
+}
