@@ -53,6 +53,7 @@ let package = Package(
         // core
         module("PolicyEngine", ["NetworkTypes", "DomainNames", "PolicyModel"]),
         module("Enforcement", ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine"]),
+        module("PolicyTools", ["NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine"]),
         module("Telemetry", ["NetworkTypes", "DomainNames"]),
 
         // edges
@@ -79,8 +80,8 @@ let package = Package(
         .executableTarget(
             name: "exeat",
             dependencies: [
-                "NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "Telemetry", "NetfilterTables", "Datastores", "Daemon",
-                "DemoNetwork",
+                "NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "PolicyTools", "Telemetry", "NetfilterTables", "Datastores",
+                "Daemon", "DemoNetwork",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -118,6 +119,7 @@ let package = Package(
         .testTarget(
             name: "EnforcementTests", dependencies: ["Enforcement", "EnforcementTesting", "Datastores", "CAllocationCounter"],
             exclude: ["Scenarios"], swiftSettings: strict),
+        tests("PolicyToolsTests", ["NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "PolicyTools", "Datastores"]),
         tests("TelemetryTests", ["Telemetry"]),
         tests("DNSMessagesTests", ["DNSMessages", "CAllocationCounter"]),
         tests(

@@ -4,9 +4,11 @@ import NetworkTypes
 
 /// The UDP front end: whole batches in, whole batches out.
 extension DNSWorkerCore {
-    /// Up to four batches at a time, so that upstreams and connections get their turn in a flood.
+    /// Until nothing is left, but no more than four full batches at a time, so that upstreams and connections get their turn in a flood. Asking the
+    /// socket again costs less than waiting, and under load something has come meanwhile.
     mutating func receiveDatagrams<G: AnswerGate & ~Copyable>(listener: Int, gate: inout G) {
-        for _ in 0..<4 {
+        var left = 4 * received.capacity
+        while left > 0 {
             let count = received.receive(from: listeners[listener].descriptor)
             for index in 0..<max(0, count) {
                 guard !received.isCutShort(index) else {
@@ -22,7 +24,8 @@ extension DNSWorkerCore {
                 handle(unsafe payload.span, from: source, .datagram(listener: listener, path), gate: &gate)
             }
             flushDatagrams()
-            if count < received.capacity { return }
+            if count <= 0 { return }
+            left -= count
         }
     }
 

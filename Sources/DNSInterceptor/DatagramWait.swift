@@ -7,9 +7,11 @@ import Glibc
 @safe
 struct DatagramWait: ~Copyable {
     private let entries: UnsafeMutableBufferPointer<pollfd>
+    private let socketCount: Int
 
     /// The last entry is the poll's own descriptor, which is ready when one of its events is.
     init(_ datagramSockets: [Int32], _ events: borrowing EventPoll) {
+        socketCount = datagramSockets.count
         unsafe entries = .allocate(capacity: datagramSockets.count + 1)
         for (index, descriptor) in (datagramSockets + [events.descriptor]).enumerated() {
             unsafe entries.initializeElement(at: index, to: pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
@@ -23,10 +25,10 @@ struct DatagramWait: ~Copyable {
 
     /// Whether the last wait, which was successful, found something to read at a socket, or an error that reading takes away.
     func isReady(_ index: Int) -> Bool {
-        precondition(index >= 0 && index < entries.count - 1, "socket index")
+        precondition(index >= 0 && index < socketCount, "socket index")
         return unsafe entries[index].revents != 0
     }
 
     /// Whether it found events.
-    var hasEvents: Bool { unsafe entries[entries.count - 1].revents != 0 }
+    var hasEvents: Bool { unsafe entries[socketCount].revents != 0 }
 }

@@ -27,8 +27,8 @@ final class FolderWatchLoop {
 
     /// After the last event, and at the latest after the first: short where each event left a whole file behind, long while a file
     /// is being written.
-    static let quietMilliseconds: UInt64 = 20
-    static let delayMillisecondsMax: UInt64 = 60
+    static let quietMilliseconds: UInt64 = 10
+    static let delayMillisecondsMax: UInt64 = 25
     static let unfinishedQuietMilliseconds: UInt64 = 100
     static let unfinishedDelayMillisecondsMax: UInt64 = 1_000
     static let blindMilliseconds: UInt64 = 10_000

@@ -1,3 +1,4 @@
+import Glibc
 import PolicyModel
 
 /// Files and folders of YAML, read as one set of resources.
@@ -24,46 +25,58 @@ public struct PolicyFolder: Sendable {
     /// Reads and checks everything. A path that does not exist and a file that cannot be read are errors; a folder without
     /// files is valid and empty.
     public func load() -> ResourceLoad {
-        var problems = DiagnosticList()
-        var documents: [ConfigurationNode] = []
-        var byteCount = 0
-        for file in files(&problems) {
-            guard let bytes = contents(of: file, &problems) else { continue }
-            // A file that is being rewritten in place is empty for a moment: what it said must not be taken for withdrawn.
-            guard !bytes.isEmpty else {
-                problems.error(
-                    at: SourceLocation(file: file), field: "", "the file is empty", hint: "remove it, or write a new one and rename it over"
-                )
-                continue
-            }
-            byteCount += bytes.count
-            guard byteCount <= Limit.byteCountMax else {
-                problems.error(
-                    at: SourceLocation(file: file), field: "", "the files together are larger than \(Limit.byteCountMax >> 20) MiB")
-                break
-            }
-            documents += ConfigurationDocument.nodes(yaml: bytes, file: file, &problems)
-        }
-        let resources = ResourceSet(decoding: documents, &problems)
-        return ResourceLoad(resources: resources, diagnostics: problems.diagnostics.sortedByLocation())
+        var cache = PolicyFileCache()
+        return load(&cache)
     }
 
-    private func contents(of file: String, _ problems: inout DiagnosticList) -> [UInt8]? {
-        let location = SourceLocation(file: file)
-        let limit = ConfigurationDocument.Limit.byteCountMax
-        do throws(FileSystem.Failure) {
-            if let bytes = try FileSystem.contents(of: file, byteCountMax: limit) { return bytes }
-            problems.error(at: location, field: "", "the file is larger than \(limit >> 20) MiB")
-        } catch {
-            problems.error(at: location, field: "", "cannot be read: \(error.text)")
+    /// As above; files that have not changed since the last time are taken from `cache`.
+    func load(_ cache: inout PolicyFileCache) -> ResourceLoad {
+        var tree = walk()
+        // A file may go while the others are read: then what is there is looked at again, and in the end reported as it is.
+        for attempt in 0..<Self.attemptsMax {
+            var isGone = false
+            let load = read(tree, &cache, isLast: attempt == Self.attemptsMax - 1, isGone: &isGone)
+            if !isGone { return load }
+            tree = walk()
         }
-        return nil
+        var isGone = false
+        return read(tree, &cache, isLast: true, isGone: &isGone)
     }
 
-    private func files(_ problems: inout DiagnosticList) -> [String] {
+    private static let attemptsMax = 8
+
+    private func walk() -> PolicyFolderTree {
         var tree = PolicyFolderTree()
         for path in paths { tree.add(path) }
+        return tree
+    }
+
+    private func read(
+        _ tree: PolicyFolderTree, _ cache: inout PolicyFileCache, isLast: Bool, isGone: inout Bool
+    ) -> ResourceLoad {
+        var problems = DiagnosticList()
         for failure in tree.failures { problems.error(at: SourceLocation(file: failure.path), field: "", failure.message) }
-        return tree.files
+        var decoded: [DecodedFile] = []
+        decoded.reserveCapacity(tree.files.count)
+        var byteCount = 0
+        cache.begin()
+        for file in tree.files {
+            do throws(FileSystem.Failure) {
+                let (content, size) = try cache.file(file)
+                byteCount += size
+                guard byteCount <= Limit.byteCountMax else {
+                    problems.error(
+                        at: SourceLocation(file: file), field: "", "the files together are larger than \(Limit.byteCountMax >> 20) MiB")
+                    break
+                }
+                decoded.append(content)
+            } catch {
+                if error.errno == ENOENT, !isLast { isGone = true }
+                problems.error(at: SourceLocation(file: file), field: "", "cannot be read: \(error.text)")
+            }
+        }
+        cache.end()
+        let resources = ResourceSet(combining: decoded, &problems)
+        return ResourceLoad(resources: resources, diagnostics: problems.diagnostics.sortedByLocation())
     }
 }

@@ -28,11 +28,11 @@ struct PolicyFolderTree {
         folders.append(folder)
         var subfolders: [String] = []
         do throws(FileSystem.Failure) {
-            let names = try FileSystem.names(in: folder, countMax: Limit.nameCountMax + 1)
-            if names.count > Limit.nameCountMax { failures.append((folder, "more than \(Limit.nameCountMax) names in one folder")) }
-            for name in names where !name.hasPrefix(".") {
-                let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
-                visit(path, subfolders: &subfolders)
+            let entries = try FileSystem.entries(in: folder, countMax: Limit.nameCountMax + 1)
+            if entries.count > Limit.nameCountMax { failures.append((folder, "more than \(Limit.nameCountMax) names in one folder")) }
+            for entry in entries where !entry.name.hasPrefix(".") {
+                let path = folder.hasSuffix("/") ? folder + entry.name : "\(folder)/\(entry.name)"
+                visit(path, entry.kind, subfolders: &subfolders)
             }
         } catch {
             failures.append((folder, "cannot be read: \(error.text)"))
@@ -40,8 +40,12 @@ struct PolicyFolderTree {
         for subfolder in subfolders { walk(subfolder, depth: depth + 1) }
     }
 
-    private mutating func visit(_ path: String, subfolders: inout [String]) {
+    private mutating func visit(_ path: String, _ kind: FileSystem.Kind?, subfolders: inout [String]) {
         let isPolicyFile = path.hasSuffix(".yaml") || path.hasSuffix(".yml")
+        if kind == .file {
+            if isPolicyFile { addFile(path, isPlain: true) }
+            return
+        }
         do throws(FileSystem.Failure) {
             switch try FileSystem.kind(of: path) {
             case .directory:
@@ -57,13 +61,13 @@ struct PolicyFolderTree {
         }
     }
 
-    private mutating func addFile(_ path: String) {
+    private mutating func addFile(_ path: String, isPlain: Bool = false) {
         guard files.count < Limit.fileCountMax else {
             if failures.last?.message != Self.tooManyFiles { failures.append((path, Self.tooManyFiles)) }
             return
         }
         files.append(path)
-        if FileSystem.isSymbolicLink(path) { links.append(path) }
+        if !isPlain, FileSystem.isSymbolicLink(path) { links.append(path) }
     }
 
     private static let tooManyFiles = "more than \(Limit.fileCountMax) files"

@@ -258,12 +258,12 @@ public struct NameTable: ~Copyable {
     private mutating func forgetStaleNumbers(_ record: Int32) {
         let entry = records[Int(record)]
         let name = Int(entry.name)
+        let (policy, policyBefore) = (policy, policyBefore)
+        let isStale = { (number: PatternNumber) in
+            !policy.containsPattern(number) && !(policyBefore?.containsPattern(number) ?? false)
+        }
         if names[name].numbers.contains(where: isStale) { names[name].numbers.removeAll(where: isStale) }
         table.withdraw(entry.client, entry.address, where: isStale)
-    }
-
-    private func isStale(_ number: PatternNumber) -> Bool {
-        !policy.containsPattern(number) && !(policyBefore?.containsPattern(number) ?? false)
     }
 
     public var drainingCount: Int { records.count { $0.state == .draining } }

@@ -98,7 +98,9 @@ extension ReferencePolicy {
         if narrows(destination, namespace) {
             let selected = (endpoints + sets).filter { isMember($0, of: destination, namespace) }
             result.selected = selected
-            if namesCount { result.setNames = selected.flatMap(\.names) }
+            // A named port says by itself whose address it is.
+            let takesNames = destination.ports.isEmpty || destination.ports.contains { if case .range = $0 { true } else { false } }
+            if namesCount, takesNames { result.setNames = selected.flatMap(\.names) }
         }
         if let selector = destination.notSelector {
             let tree = vocabulary.tree(of: selector)

@@ -117,12 +117,11 @@ public struct ReferencePolicy {
         }
     }
 
-    /// A tier's Deny, or more exactly that a name is what was lacking: some rule names destinations for such flows.
+    /// A tier's Deny, or more exactly that a name is what was lacking: some rule names destinations for flows of this family, protocol
+    /// and port.
     private func tierDenyReason(_ program: ReferenceProgram, _ flow: ReferenceFlow, _ held: [DomainName]) -> ReferenceReason {
-        for rule in program.allRules where !rule.isImplied && rule.rule.action != .log && rule.missedByHeader(flow) == nil {
-            for name in rule.names + rule.setNames where name.counts(for: flow) {
-                return held.isEmpty ? .addressNotResolved : .nameNotAllowed
-            }
+        for rule in program.allRules where !rule.isImplied && rule.wantsName(flow) {
+            return held.isEmpty ? .addressNotResolved : .nameNotAllowed
         }
         return .tierDefaultDeny
     }
@@ -145,13 +144,22 @@ public struct ReferencePolicy {
         return flow.transport == .udp && flow.destinationPort == port
     }
 
-    /// Whether a lookup of the name is answered for the endpoint: the first rule that names it and is an Allow, or a Deny of the name
-    /// itself, says. Nil: there is no such endpoint.
+    /// Whether a lookup of the name is answered for the endpoint: the first rule that names it and counts says. An Allow counts whatever
+    /// else it asks for; a Deny if it asks for nothing else; a Pass leaves the tier if it asks for nothing else, and is as good as an
+    /// Allow if it does. Nil: there is no such endpoint.
     public func answersLookup(_ identity: String, of name: DomainName) -> Bool? {
         guard let program = programs[identity] else { return nil }
-        for rule in program.allRules where rule.isNamed(name, vocabulary) {
-            if rule.rule.action == .allow { return true }
-            if rule.refusesWholly(name, vocabulary) { return false }
+        for rules in [program.builtIn] + program.stages.map(\.rules) + [program.profileRules] {
+            walk: for rule in rules where rule.isNamed(name, vocabulary) {
+                switch rule.rule.action {
+                case .allow: return true
+                case .deny: if rule.isWholly(about: name, vocabulary) { return false }
+                case .pass:
+                    if !rule.isWholly(about: name, vocabulary) { return true }
+                    break walk
+                case .log: break
+                }
+            }
         }
         return true
     }

@@ -141,13 +141,24 @@ struct ReferenceRule {
         return false
     }
 
-    /// Whether it is a Deny of the name itself: by a pattern without port, and without any other criterion.
-    func refusesWholly(_ asked: DomainName, _ vocabulary: ReferenceVocabulary) -> Bool {
+    /// Whether it is about the name itself: by a pattern without port, and without any other criterion.
+    func isWholly(about asked: DomainName, _ vocabulary: ReferenceVocabulary) -> Bool {
         let selects = ReferenceField.Set(
             .domains, .urls, .setNames, .selector, .namespaceSelector, .serviceAccounts, .sourceSelector, .sourceNamespaceSelector,
             .sourceServiceAccounts, .sourceNotSelector)
-        guard rule.action == .deny, fields.subtracting(selects).isEmpty else { return false }
+        guard fields.subtracting(selects).isEmpty else { return false }
         for name in names + setNames where name.port == nil && vocabulary.matches(name.pattern, asked) { return true }
         return false
+    }
+
+    /// Whether it asks for names of flows of such a family, protocol and destination port. A named port may be any, as long as nobody has
+    /// said whose address it is.
+    func wantsName(_ flow: ReferenceFlow) -> Bool {
+        switch missedByHeader(flow) {
+        case nil, .icmp, .notICMP: break
+        case .namedPorts where !names.isEmpty && [.tcp, .udp, .sctp, .udpLite].contains(flow.transport): break
+        default: return false
+        }
+        return (names + setNames).contains { $0.counts(for: flow) }
     }
 }

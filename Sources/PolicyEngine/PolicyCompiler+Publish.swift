@@ -14,6 +14,7 @@ extension PolicyCompiler {
         if policiesChanged || contentChanged || changes.networkSets { updateExclusives(&parts) }
         if isFirst || changes.networkSets || sets.namesChanged { updateExclusiveSets(&parts) }
         updateEndpoints(changes, isFirst: isFirst, &parts)
+        if !changes.endpoints.isEmpty || !changes.withdrawnMembers.isEmpty { updateInfos(changes, &parts) }
         if isFirst || changes.sources || changes.networkSets || policiesChanged { updateSources(changes, &parts, isFirst: isFirst) }
         if isFirst || changes.programs {
             parts.programs = ContiguousArray(programs.values)
@@ -244,6 +245,14 @@ extension PolicyCompiler {
 
     // MARK: Resources, for explanations
 
+    private func updateInfos(_ changes: borrowing Changes, _ parts: inout PolicyParts) {
+        while parts.sources.endpoints.count < sets.members.count { parts.sources.endpoints.append(nil) }
+        for number in changes.withdrawnMembers { parts.sources.endpoints[Int(number)] = nil }
+        for key in changes.endpoints {
+            if let record = endpoints[key] { parts.sources.endpoints[Int(record.member)] = record.info }
+        }
+    }
+
     private func updateSources(_ changes: borrowing Changes, _ parts: inout PolicyParts, isFirst: Bool) {
         if isFirst || changes.all || changes.order || changes.slots.count > 64 {
             parts.sources.policies = ContiguousArray(records.map { $0?.source })
@@ -254,6 +263,8 @@ extension PolicyCompiler {
         if isFirst || changes.all || changes.order || !changes.slots.isEmpty { parts.sources.order = ContiguousArray(order) }
         if isFirst || changes.sources {
             parts.sources.tiers = tiers.mapValues(\.tier)
+            parts.tierNames = [:]
+            for (name, tier) in tiers { parts.tierNames[tier.slot] = name }
             parts.sources.profiles = [:]
             parts.sources.services = []
             for resource in resources.values {

@@ -120,6 +120,7 @@ extension PolicyCompiler {
     private mutating func removeEndpoint(_ key: ResourceKey, _ changes: inout Changes) {
         guard let record = endpoints.removeValue(forKey: key) else { return }
         sets.removeMember(record.member)
+        changes.withdrawnMembers.append(record.member)
         withdraw(record)
         use(nil, at: \.program, of: record, &changes)
         use(nil, at: \.staged, of: record, &changes)

@@ -16,6 +16,7 @@ public struct PolicyCompiler: ~Copyable {
         /// Every endpoint's policies are to be found anew.
         var all = false
         var endpoints: Set<ResourceKey> = []
+        var withdrawnMembers: [UInt32] = []
         /// Policies that came, went or changed.
         var slots: Set<UInt32> = []
         var order = false

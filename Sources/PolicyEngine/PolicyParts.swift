@@ -29,6 +29,8 @@ struct PolicyParts: @unchecked Sendable {
     var deniesNames: Bool
     /// For explanations: policies in order, tiers, profiles, network sets and services as resources.
     var sources: PolicySources
+    /// By slot.
+    var tierNames: [UInt32: String] = [:]
 
     func hotTables(_ programs: FlatMemory<EndpointProgram>) -> HotTables {
         unsafe HotTables(

@@ -8,6 +8,8 @@ struct PolicySources: Sendable {
     var order: ContiguousArray<UInt32> = []
     var tiers: [String: Tier] = [:]
     var profiles: [String: Profile] = [:]
+    /// All endpoints, also those without number, by their numbers as members.
+    var endpoints: ContiguousArray<EndpointInfo?> = []
     var networkSets: [(set: NetworkSet, labels: [String: String])] = []
     var services: [ServiceEndpoints] = []
 }

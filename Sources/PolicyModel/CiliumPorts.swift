@@ -34,7 +34,9 @@ extension ResourceDecoder {
             guard let portsField = reader.required("ports", &problems), let ports = portsField.elements(&problems) else { continue }
             if ports.isEmpty { portsField.error("must not be empty", hint: "name the ports", into: &problems) }
             if ports.count > Self.ciliumPortsMax {
-                portsField.error("has \(ports.count) ports, \(Self.ciliumPortsMax) are allowed", into: &problems)
+                portsField.error(
+                    "has \(ports.count) ports, \(Self.ciliumPortsMax) are allowed", hint: "write a further element of toPorts",
+                    into: &problems)
             }
             for port in ports { decodeCiliumPort(port, into: &groups, &problems) }
         }
@@ -47,7 +49,7 @@ extension ResourceDecoder {
         guard let portField = reader.required("port", &problems), let text = portField.string(&problems), let protocols else { return }
         let end = reader["endPort"]
         if ResourceNameRule.isServiceName(text.lowercased()) {
-            end?.error("goes with a port number, not with a name", into: &problems)
+            end?.error("goes with a port number, not with a name", hint: "remove the field", into: &problems)
             for found in protocols { groups.add(found, .named(text.lowercased())) }
             return
         }
@@ -57,7 +59,7 @@ extension ResourceDecoder {
             return
         }
         if number == 0 {
-            end?.error("cannot stand beside port 0, which means all ports", into: &problems)
+            end?.error("cannot stand beside port 0, which means all ports", hint: "remove the field", into: &problems)
             if protocols.count > 1 {
                 portField.error(
                     "port 0 of any protocol says no more than no toPorts at all", hint: "name a protocol, or remove toPorts",
@@ -97,12 +99,12 @@ extension ResourceDecoder {
         }
         guard let queries = reader["dns"] else { return }
         guard section.direction == .egress else {
-            queries.error("may stand only in egress", into: &problems)
+            queries.error("may stand only in egress", hint: "remove it", into: &problems)
             return
         }
         guard let elements = queries.elements(&problems) else { return }
         if elements.isEmpty { queries.error("an empty list allows no query", hint: "remove it", into: &problems) }
-        for element in elements { _ = decodeCiliumName(element, &problems) }
+        for element in elements { _ = decodeCiliumName(element, isOpening: false, &problems) }
         scope.queries = scope.queries ?? queries
     }
 
@@ -119,7 +121,9 @@ extension ResourceDecoder {
             else { continue }
             if entries.isEmpty { list.error("must not be empty", hint: "name the types", into: &problems) }
             if entries.count > Self.ciliumPortsMax {
-                list.error("has \(entries.count) types, \(Self.ciliumPortsMax) are allowed", into: &problems)
+                list.error(
+                    "has \(entries.count) types, \(Self.ciliumPortsMax) are allowed", hint: "write a further element of icmps",
+                    into: &problems)
             }
             for entry in entries {
                 if let message = decodeCiliumMessage(entry, &problems) { messages.append(message) }
@@ -144,7 +148,9 @@ extension ResourceDecoder {
             let names = family == .v4 ? Self.icmpTypes : Self.icmpv6Types
             guard let found = names[text] ?? UInt8(text) else {
                 typeField.error(
-                    "unknown type \"\(text)\" of \(family.rawValue)", hint: NameSuggestion.hint(for: text, among: names.keys.sorted()),
+                    "unknown type \"\(text)\" of \(family.rawValue)",
+                    hint: NameSuggestion.hint(for: text, among: names.keys.sorted())
+                        ?? "a number from 0 to 255, or a name such as EchoRequest",
                     into: &problems)
                 return nil
             }

@@ -104,7 +104,7 @@ extension ResourceDecoder {
         }
         if let field = reader[prefix + "Services"] { return decodeCiliumServices(field, section, &problems) }
         guard let field = reader[prefix + "FQDNs"] else { return [] }
-        let patterns = ciliumElements(field, &problems).compactMap { decodeCiliumName($0, &problems) }
+        let patterns = ciliumElements(field, &problems).compactMap { decodeCiliumName($0, isOpening: true, &problems) }
         return patterns.isEmpty ? [] : [EntityRule(notSelector: .anyCiliumPod, domains: patterns)]
     }
 
@@ -125,7 +125,7 @@ extension ResourceDecoder {
             for entry in reader["except"]?.elements(&problems) ?? [] {
                 guard let inner = decodeCIDR(entry, &problems) else { continue }
                 guard prefix.contains(inner) else {
-                    entry.error("\(inner) is no part of \(prefix)", into: &problems)
+                    entry.error("\(inner) is no part of \(prefix)", hint: "an exception lies inside cidr", into: &problems)
                     continue
                 }
                 excepted.append(inner)
@@ -188,20 +188,26 @@ extension ResourceDecoder {
             reader["k8sServiceSelector"]?.error(
                 "labels of services are not known here", hint: "name the service under k8sService", into: &problems)
             guard let service = reader["k8sService"] else {
-                if reader["k8sServiceSelector"] == nil { element.error("must have k8sService", into: &problems) }
+                if reader["k8sServiceSelector"] == nil {
+                    element.error("must have k8sService", hint: "with serviceName and namespace", into: &problems)
+                }
                 continue
             }
             guard let names = MappingReader(service, fields: MappingReader.Fields(ResourceFields.ciliumServiceName), &problems),
                 let nameField = names.required("serviceName", &problems), let name = nameField.string(&problems)
             else { continue }
-            if !ResourceNameRule.isLabel(name) { nameField.error("\"\(name)\" is no valid name of a service", into: &problems) }
+            if !ResourceNameRule.isLabel(name) {
+                nameField.error("\"\(name)\" is no valid name of a service", hint: "one DNS label", into: &problems)
+            }
             guard let namespaceField = names["namespace"] else {
                 service.error(
                     "must name the namespace", hint: "without it Cilium means services of that name in every namespace", into: &problems)
                 continue
             }
             guard let namespace = namespaceField.string(&problems) else { continue }
-            if !ResourceNameRule.isLabel(namespace) { namespaceField.error("\"\(namespace)\" is no valid namespace", into: &problems) }
+            if !ResourceNameRule.isLabel(namespace) {
+                namespaceField.error("\"\(namespace)\" is no valid namespace", hint: "one DNS label", into: &problems)
+            }
             references.namedServices.append((namespace, name, service))
             entities.append(EntityRule(services: ServiceMatch(name: name, namespace: namespace)))
         }

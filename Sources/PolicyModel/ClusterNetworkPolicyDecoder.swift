@@ -34,7 +34,7 @@ extension ResourceDecoder {
     ) -> [NetworkPolicy] {
         refuseDenyDomains(metadata, .clusterNetworkPolicy, document, &problems)
         guard let spec else {
-            problems.error(at: document.location, field: "spec", "is required")
+            problems.error(at: document.location, field: "spec", "is required", hint: "add it")
             return []
         }
         let fields = MappingReader.Fields(
@@ -65,9 +65,9 @@ extension ResourceDecoder {
     /// At least one element and at most `clusterItemsMax`.
     private func clusterElements(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [ConfigurationField] {
         guard let elements = field.elements(&problems) else { return [] }
-        if elements.isEmpty { field.error("must not be empty", into: &problems) }
+        if elements.isEmpty { field.error("must not be empty", hint: "name at least one", into: &problems) }
         if elements.count > Self.clusterItemsMax {
-            field.error("has \(elements.count) elements, \(Self.clusterItemsMax) are allowed", into: &problems)
+            field.error("has \(elements.count) elements, \(Self.clusterItemsMax) are allowed", hint: "write several rules", into: &problems)
         }
         return elements
     }
@@ -101,7 +101,7 @@ extension ResourceDecoder {
     ) -> [PolicyRule] {
         guard let field, let elements = field.elements(&problems) else { return [] }
         if elements.count > Self.clusterItemsMax {
-            field.error("has \(elements.count) rules, \(Self.clusterItemsMax) are allowed", into: &problems)
+            field.error("has \(elements.count) rules, \(Self.clusterItemsMax) are allowed", hint: "write several policies", into: &problems)
         }
         return elements.flatMap { decodeClusterRule($0, direction, &problems) }
     }
@@ -115,7 +115,7 @@ extension ResourceDecoder {
         var annotations: [String: String] = [:]
         if let nameField = reader["name"], let name = nameField.string(&problems) {
             if name.unicodeScalars.count > Self.clusterRuleNameMax {
-                nameField.error("is longer than \(Self.clusterRuleNameMax) characters", into: &problems)
+                nameField.error("is longer than \(Self.clusterRuleNameMax) characters", hint: "shorten it", into: &problems)
             }
             annotations["name"] = name
         }
@@ -146,7 +146,9 @@ extension ResourceDecoder {
             let (name, value) = onlyField(of: reader, among: known, field, &problems)
         else { return [] }
         if namesPorts, name != "namespaces", name != "pods" {
-            value.error("has no named ports: destinationNamedPort goes with namespaces and pods", into: &problems)
+            value.error(
+                "has no named ports: destinationNamedPort goes with namespaces and pods", hint: "write the number of the port",
+                into: &problems)
         }
         switch name {
         case "nodes":
@@ -192,7 +194,9 @@ extension ResourceDecoder {
             case "destinationNamedPort":
                 guard let text = value.string(&problems) else { continue }
                 guard ResourceNameRule.isServiceName(text) else {
-                    value.error("\"\(text)\" is no valid name of a port", into: &problems)
+                    value.error(
+                        "\"\(text)\" is no valid name of a port", hint: "at most 15 lower-case letters, digits and - (RFC 6335)",
+                        into: &problems)
                     continue
                 }
                 // The port of the pod says the protocol.
@@ -221,7 +225,7 @@ extension ResourceDecoder {
         let end = range.required("end", &problems).flatMap { decodePortNumber($0, &problems) }
         guard let start, let end else { return nil }
         guard start < end, let ports = PortRange(start, end) else {
-            value.error("start must be less than end", hint: start == end ? "write \"number: \(start)\"" : nil, into: &problems)
+            value.error("start must be less than end", hint: start == end ? "write \"number: \(start)\"" : "swap the two", into: &problems)
             return nil
         }
         return .range(ports)

@@ -13,6 +13,12 @@ public struct DiagnosticList: Sendable {
         if diagnostics.count < Self.capacityMax { diagnostics.append(diagnostic) }
     }
 
+    /// Also counts those that the other list did not keep.
+    public mutating func append(contentsOf other: DiagnosticList) {
+        for diagnostic in other.diagnostics.prefix(max(0, Self.capacityMax - diagnostics.count)) { diagnostics.append(diagnostic) }
+        errorCount += other.errorCount
+    }
+
     public mutating func error(at location: SourceLocation?, field: String, _ message: String, hint: String? = nil) {
         append(PolicyDiagnostic(.error, at: location, field: field, message, hint: hint))
     }

@@ -26,7 +26,7 @@ extension ResourceDecoder {
                 hint: "a namespace has one, OVN-Kubernetes looks at no other", into: &problems)
         }
         guard let spec else {
-            problems.error(at: document.location, field: "spec", "is required")
+            problems.error(at: document.location, field: "spec", "is required", hint: "add it")
             return []
         }
         let fields = MappingReader.Fields(
@@ -35,7 +35,7 @@ extension ResourceDecoder {
             let elements = list.elements(&problems)
         else { return [] }
         if elements.count > Self.firewallRulesMax {
-            list.error("has \(elements.count) rules, \(Self.firewallRulesMax) are allowed", into: &problems)
+            list.error("has \(elements.count) rules, \(Self.firewallRulesMax) are allowed", hint: "join prefixes", into: &problems)
         }
         var rules = [Self.insideRule(document.location)]
         for element in elements { rules += decodeFirewallRule(element, &problems) }
@@ -64,21 +64,23 @@ extension ResourceDecoder {
         guard let reader = MappingReader(field, fields: fields, &problems) else { return [] }
         let action = reader.required("type", &problems)?.choice(FirewallAction.self, &problems)
         let groups = reader["ports"].map { decodeFirewallPorts($0, &problems) } ?? KubernetesPortGroups()
-        guard let entity = reader.required("to", &problems).flatMap({ decodeFirewallDestination($0, &problems) }), let action else {
+        guard let entity = reader.required("to", &problems).flatMap({ decodeFirewallDestination($0, action, &problems) }), let action else {
             return []
         }
         return groups.applied(
             to: PolicyRule(action: action == .allow ? .pass : .deny, destination: entity, location: field.location))
     }
 
-    private func decodeFirewallDestination(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> EntityRule? {
+    private func decodeFirewallDestination(_ field: ConfigurationField, _ action: FirewallAction?, _ problems: inout DiagnosticList)
+        -> EntityRule?
+    {
         let names = ResourceFields.egressFirewallDestination
         guard let reader = MappingReader(field, fields: MappingReader.Fields(names), &problems),
             let (name, value) = onlyField(of: reader, among: names, field, &problems)
         else { return nil }
         switch name {
         case "cidrSelector": return decodeCIDR(value, &problems).map { EntityRule(nets: [$0]) }
-        case "dnsName": return decodeName(value, dialect: .ovn, &problems).map { EntityRule(domains: [$0]) }
+        case "dnsName": return decodeName(value, dialect: .ovn, isOpening: action == .allow, &problems).map { EntityRule(domains: [$0]) }
         default:
             value.error(
                 "nodes cannot be selected: Exeat knows neither their labels nor their addresses",

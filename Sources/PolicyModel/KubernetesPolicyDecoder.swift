@@ -20,7 +20,7 @@ extension ResourceDecoder {
             selector: .kubernetesPods([]), types: [.ingress], annotations: metadata.annotations, stagedAction: isStaged ? .set : nil,
             isExclusive: metadata.isExclusive, location: document.location)
         guard let spec else {
-            problems.error(at: document.location, field: "spec", "is required")
+            problems.error(at: document.location, field: "spec", "is required", hint: "add it")
             return []
         }
         let fields = MappingReader.Fields(
@@ -55,7 +55,9 @@ extension ResourceDecoder {
 
     /// Without `policyTypes`: Ingress, and Egress if there is a rule for it.
     private func decodePolicyTypes(_ reader: MappingReader, into policy: inout NetworkPolicy, _ problems: inout DiagnosticList) {
+        let errorsBefore = problems.errorCount
         let named = (reader["policyTypes"]?.elements(&problems) ?? []).compactMap { $0.choice(PolicyType.self, &problems) }
+        guard problems.errorCount == errorsBefore else { return }
         if named.isEmpty {
             policy.types = policy.egress.isEmpty ? [.ingress] : [.ingress, .egress]
             if let egress = reader["egress"], policy.egress.isEmpty {

@@ -24,7 +24,7 @@ extension ResourceDecoder {
             }
             let `protocol` = reader["protocol"].map { $0.choice(KubernetesProtocol.self, &problems) } ?? .tcp
             guard let portField = reader["port"] else {
-                reader["endPort"]?.error("needs port, the first of the range", into: &problems)
+                reader["endPort"]?.error("needs port, the first of the range", hint: "add \"port\"", into: &problems)
                 if let `protocol` { groups.add(`protocol`.transport, nil) }
                 continue
             }
@@ -47,7 +47,7 @@ extension ResourceDecoder {
                     into: &problems)
                 return nil
             }
-            endField?.error("goes with a port number, not with a name", into: &problems)
+            endField?.error("goes with a port number, not with a name", hint: "remove the field", into: &problems)
             return .named(text)
         }
         guard let lower = decodePortNumber(field, &problems) else { return nil }
@@ -59,7 +59,7 @@ extension ResourceDecoder {
         guard let end else { return .range(PortRange(lower)) }
         guard let upper = decodePortNumber(end, &problems) else { return nil }
         guard let range = PortRange(lower, upper) else {
-            end.error("the range ends at \(upper), before its beginning \(lower)", into: &problems)
+            end.error("the range ends at \(upper), before its beginning \(lower)", hint: "swap the two", into: &problems)
             return nil
         }
         return .range(range)

@@ -66,7 +66,7 @@ extension ResourceDecoder {
         switch kind {
         case .isIn, .isNotIn:
             guard !values.isEmpty else {
-                (reader["values"] ?? field).error("\(kind.rawValue) needs values", into: &problems)
+                (reader["values"] ?? field).error("\(kind.rawValue) needs values", hint: "add \"values\", or use Exists", into: &problems)
                 return nil
             }
             let sorted = Array(Set(values)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

@@ -7,7 +7,9 @@ extension ResourceDecoder {
         if present.count == 1 { return present[0] }
         // What is there and not read has its own error.
         if present.isEmpty, case .mapping(let entries) = field.node.kind, !entries.isEmpty { return nil }
-        field.error("must have exactly one of \(names.joined(separator: ", "))", into: &problems)
+        field.error(
+            "must have exactly one of \(names.joined(separator: ", "))",
+            hint: present.isEmpty ? "add one" : "write each as an element of its own where there is a list", into: &problems)
         return nil
     }
 }

@@ -4,7 +4,7 @@ import NetworkTypes
 ///
 /// A resource is kept only if decoding it gave no error. The themes stand in `ResourceDecoder+...`: metadata, policies
 /// and rules, the other kinds, what is refused; the other dialects stand in files named after them.
-struct ResourceDecoder {
+struct ResourceDecoder: Sendable {
     var policies: [NetworkPolicy] = []
     var tiers: [Tier] = []
     var networkSets: [NetworkSet] = []
@@ -16,7 +16,8 @@ struct ResourceDecoder {
     var serviceEndpoints: [ServiceEndpoints] = []
     var felixConfigurations: [FelixConfiguration] = []
     var references = ResourceReferences()
-    private var firstLocations: [ResourceKey: SourceLocation] = [:]
+    /// Every resource, also those with an error, with the place to blame if another is called the same.
+    private(set) var declared: [ResourceKey: ConfigurationField] = [:]
     private var filesWithInternalForm: Set<String> = []
 
     /// Lists may hold lists, but nobody needs many levels of it.
@@ -200,10 +201,10 @@ struct ResourceDecoder {
     /// The same kind, namespace and name twice: which one counts would depend on the order of files.
     private mutating func checkUniqueness(_ kind: ResourceKind, _ metadata: Metadata, _ problems: inout DiagnosticList) {
         let key = ResourceKey(kind, namespace: metadata.namespace, name: metadata.name)
-        if let first = firstLocations[key] {
-            metadata.nameField.error("\(key) is defined twice", hint: "first at \(first)", into: &problems)
+        if let first = declared[key] {
+            metadata.nameField.error("\(key) is defined twice", hint: "first at \(first.location)", into: &problems)
         } else {
-            firstLocations[key] = metadata.nameField.location
+            declared[key] = metadata.nameField
         }
     }
 

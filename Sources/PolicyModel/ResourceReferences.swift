@@ -1,15 +1,15 @@
 import NetworkTypes
 
 /// Names by which one resource uses another, with the place to blame: collected while decoding, checked when everything is known.
-struct ResourceReferences {
+struct ResourceReferences: Sendable {
     /// A policy that stages a change, by the kind that it would change.
-    struct Staged {
+    struct Staged: Sendable {
         var policy: NetworkPolicy
         var field: ConfigurationField
     }
 
     /// The destination of a Deny rule for egress that selects by label, in a policy that does not deny by name.
-    struct DenyBySelector {
+    struct DenyBySelector: Sendable {
         var selector: Selector
         var field: ConfigurationField
     }
@@ -23,4 +23,15 @@ struct ResourceReferences {
     var addresses: [(address: IPAddress, owner: String, ownerLocation: SourceLocation?, field: ConfigurationField)] = []
     var staged: [Staged] = []
     var denials: [DenyBySelector] = []
+
+    mutating func add(_ other: ResourceReferences) {
+        declaredTiers.formUnion(other.declaredTiers)
+        declaredProfiles.formUnion(other.declaredProfiles)
+        namedTiers += other.namedTiers
+        namedProfiles += other.namedProfiles
+        namedServices += other.namedServices
+        addresses += other.addresses
+        staged += other.staged
+        denials += other.denials
+    }
 }

@@ -34,7 +34,7 @@ public struct ResourceSet: Sendable, Equatable {
         self.felixConfigurations = felixConfigurations
     }
 
-    private static func completing(_ tiers: [Tier], for policies: [NetworkPolicy]) -> [Tier] {
+    static func completing(_ tiers: [Tier], for policies: [NetworkPolicy]) -> [Tier] {
         let defined = Set(tiers.map(\.name))
         let named = Set(policies.map(\.tier)).union([Tier.defaultName]).subtracting(defined)
         return tiers + named.sorted().compactMap(Tier.builtIn)
@@ -51,13 +51,6 @@ public struct ResourceSet: Sendable, Equatable {
     /// Decodes and checks the documents of one load, each resource by itself and all together. Documents without content
     /// are passed over. Appends every finding to `problems`.
     public init(decoding documents: [ConfigurationNode], _ problems: inout DiagnosticList) {
-        var decoder = ResourceDecoder()
-        for document in documents { decoder.decode(document, &problems) }
-        self.init(
-            policies: decoder.policies, tiers: decoder.tiers, networkSets: decoder.networkSets, endpoints: decoder.endpoints,
-            hostEndpoints: decoder.hostEndpoints, profiles: decoder.profiles, namespaces: decoder.namespaces,
-            serviceAccounts: decoder.serviceAccounts, serviceEndpoints: decoder.serviceEndpoints,
-            felixConfigurations: decoder.felixConfigurations)
-        checkReferences(decoder.references, &problems)
+        self.init(combining: [DecodedFile(decoding: documents)], &problems)
     }
 }

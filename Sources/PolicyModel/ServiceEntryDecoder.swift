@@ -25,7 +25,7 @@ extension ResourceDecoder {
         _ metadata: Metadata, spec: ConfigurationField?, _ document: ConfigurationField, _ problems: inout DiagnosticList
     ) -> [NetworkSet] {
         guard let spec else {
-            problems.error(at: document.location, field: "spec", "is required")
+            problems.error(at: document.location, field: "spec", "is required", hint: "add it")
             return []
         }
         let fields = MappingReader.Fields(ResourceFields.serviceEntry, misplaced: ["host": "the field is \"hosts\", a list"])
@@ -35,7 +35,7 @@ extension ResourceDecoder {
             isExclusive: metadata.isExclusive, location: document.location)
         if let hosts = reader.required("hosts", &problems) {
             let elements = entryElements(hosts, &problems)
-            if elements.isEmpty { hosts.error("must not be empty", into: &problems) }
+            if elements.isEmpty { hosts.error("must not be empty", hint: "name the hosts", into: &problems) }
             for element in elements {
                 guard let host = decodeEntryHost(element, &problems) else { continue }
                 if !set.allowedEgressDomains.contains(host) { set.allowedEgressDomains.append(host) }
@@ -47,7 +47,10 @@ extension ResourceDecoder {
                 guard let prefix = decodePrefix(element, &problems) else { continue }
                 let isRange = Int(prefix.length) < prefix.address.family.addressBits
                 if let resolution, isRange, resolution != .none, resolution != .static {
-                    element.error("\(prefix) is a range: it goes with the resolution NONE or STATIC", into: &problems)
+                    element.error(
+                        "\(prefix) is a range: it goes with the resolution NONE or STATIC",
+                        hint: "change the resolution, or name addresses",
+                        into: &problems)
                 }
                 if !set.nets.contains(prefix) { set.nets.append(prefix) }
             }
@@ -60,24 +63,18 @@ extension ResourceDecoder {
     private func entryElements(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [ConfigurationField] {
         guard let elements = field.elements(&problems) else { return [] }
         if elements.count > Self.entryItemsMax {
-            field.error("has \(elements.count) elements, \(Self.entryItemsMax) are allowed", into: &problems)
+            field.error("has \(elements.count) elements, \(Self.entryItemsMax) are allowed", hint: "write several entries", into: &problems)
         }
         return elements
     }
 
     /// A name, or `*.` and a name for one or more labels before it.
     private func decodeEntryHost(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> DomainPattern? {
-        guard let text = field.string(&problems) else { return nil }
-        if text == "*" {
+        if case .scalar("*", _) = field.node.kind {
             field.error("\"*\" is every name", hint: "a rule without destination says so more plainly", into: &problems)
             return nil
         }
-        if text.utf8.contains(UInt8(ascii: "*")), !text.hasPrefix("*.") || text.dropFirst().utf8.contains(UInt8(ascii: "*")) {
-            field.error(
-                "\"\(text)\": a \"*\" may stand only as the first label of a host", hint: "*.example.org", into: &problems)
-            return nil
-        }
-        return decodeName(field, dialect: .calico, &problems)
+        return decodeName(field, dialect: .istio, &problems)
     }
 
     private func checkEntryPorts(_ field: ConfigurationField, _ problems: inout DiagnosticList) {

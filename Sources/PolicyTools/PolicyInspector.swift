@@ -8,7 +8,6 @@ import PolicyModel
 /// A name is answered as if the endpoint had just resolved it to an address that no rule lists under nets; an address as if the endpoint
 /// had resolved no name to it but those that the question says.
 public struct PolicyInspector: Sendable {
-    /// For ingress: with both directions exchanged.
     public let policy: CompiledPolicy
     public let direction: PolicyType
     private let places: [String: Int]
@@ -31,7 +30,7 @@ public struct PolicyInspector: Sendable {
         self.direction = direction
         var compiler = PolicyCompiler(options)
         var next: UInt32 = 0
-        policy = compiler.compile(direction == .egress ? resources : resources.mirroredForIngress()) { _ in
+        policy = compiler.compile(resources) { _ in
             defer { next += 1 }
             return EndpointID(rawValue: next)
         }
@@ -69,36 +68,46 @@ public struct PolicyInspector: Sendable {
                 name: name, patterns: numbers.compactMap(policy.pattern).sorted { $0.description < $1.description },
                 refusal: refusal(question.endpoint, numbers))
         }
+        guard direction == .egress else { return ingress(question.endpoint, asked.flow) }
         let (decision, lines) = policy.explain(endpoint: question.endpoint, asked.flow, bindings: asked.bindings)
-        var trace = names.map { queryLine($0) }
-        let failsafe = failsafe(question.endpoint, asked.flow)
-        if let failsafe { trace.append("failsafe ports: \(failsafe)") } else { trace += lines.map { text($0) } }
-        var verdict = failsafe == nil ? verdict(decision) : FlowAnswer.Verdict(reason: .failsafe, rule: nil)
+        var trace = names.map(Self.queryLine) + lines.map(\.description)
+        var verdict = verdict(decision)
         if case .name = question.peer, let refusal = names.first?.refusal {
             verdict = refusal
             trace.append("the query is refused, so no address is learned; a flow to the address would be decided as above")
         }
-        let staged =
-            failsafe == nil ? policy.evaluateStaged(endpoint: question.endpoint, asked.flow, bindings: asked.bindings).map { self.verdict($0) } : nil
+        let staged = policy.evaluateStaged(endpoint: question.endpoint, asked.flow, bindings: asked.bindings).map { self.verdict($0) }
         return FlowAnswer(
-            verdict: verdict, staged: staged, pattern: policy.pattern(decision.pattern), names: names, flow: packet(asked.flow), trace: trace)
+            verdict: verdict, staged: staged, pattern: policy.pattern(decision.pattern), names: names, flow: asked.flow, trace: trace)
+    }
+
+    /// Ingress is not enforced: names, staged policies and bindings do not bear on it.
+    private func ingress(_ place: Int, _ flow: FlowTuple) -> FlowAnswer {
+        if let failsafe = failsafe(place, flow) {
+            return FlowAnswer(
+                verdict: FlowAnswer.Verdict(reason: .failsafe, rule: nil), staged: nil, pattern: nil, names: [], flow: flow,
+                trace: ["failsafe ports: \(failsafe)"])
+        }
+        let (_, reason, rule, lines) = policy.explainIngress(endpoint: place, flow)
+        return FlowAnswer(
+            verdict: FlowAnswer.Verdict(reason: reason, rule: rule), staged: nil, pattern: nil, names: [], flow: flow,
+            trace: lines.map(\.description))
     }
 
     /// The verdict of `answer` alone: cheap.
     public func verdict(_ question: FlowQuestion) throws(PolicyToolError) -> FlowAnswer.Verdict {
         let asked = try flow(question)
+        guard direction == .egress else { return ingress(question.endpoint, asked.flow).verdict }
         if case .name = question.peer, let name = asked.names.first {
             var numbers: [PatternNumber] = []
             policy.appendPatterns(matching: name, to: &numbers)
             if let refusal = refusal(question.endpoint, numbers) { return refusal }
         }
-        if failsafe(question.endpoint, asked.flow) != nil { return FlowAnswer.Verdict(reason: .failsafe, rule: nil) }
         return verdict(policy.evaluate(endpoint: question.endpoint, asked.flow, bindings: asked.bindings))
     }
 
     // MARK: The flow
 
-    /// As the engine takes it, which for ingress is turned round.
     private struct Asked {
         var flow: FlowTuple
         var names: [DomainName]
@@ -108,9 +117,6 @@ public struct PolicyInspector: Sendable {
     private func flow(_ question: FlowQuestion) throws(PolicyToolError) -> Asked {
         let endpoint = policy.endpoints[question.endpoint]
         let transport = question.transport
-        if direction == .ingress, transport.rawValue == 4, !endpoint.isHost {
-            throw PolicyToolError("IP in IP to a workload cannot be explained")
-        }
         if question.port != nil, !transport.hasPorts { throw PolicyToolError("\(transport) has no ports") }
         if question.icmp.type != nil, transport != .icmp, transport != .icmpv6 {
             throw PolicyToolError("\(transport) has no ICMP type", hint: "--protocol icmp or icmpv6")
@@ -119,16 +125,16 @@ public struct PolicyInspector: Sendable {
         guard let own = endpoint.addresses.first(where: { $0.family == address.family }) ?? endpoint.addresses.first else {
             throw PolicyToolError("the endpoint \(endpoint.identity) has no address", hint: "a HostEndpoint needs expectedIPs here")
         }
-        let port = transport.hasPorts ? question.port ?? 443 : 0
-        let otherPort = transport.hasPorts ? Self.ephemeralPort : 0
+        let isEgress = direction == .egress
         let flow = FlowTuple(
-            source: own, destination: address, transport: transport, sourcePort: direction == .egress ? otherPort : port,
-            destinationPort: direction == .egress ? port : otherPort, icmpType: question.icmp.type ?? 0, icmpCode: question.icmp.code ?? 0)
+            source: isEgress ? own : address, destination: isEgress ? address : own, transport: transport,
+            sourcePort: transport.hasPorts ? Self.ephemeralPort : 0, destinationPort: transport.hasPorts ? question.port ?? 443 : 0,
+            icmpType: question.icmp.type ?? 0, icmpCode: question.icmp.code ?? 0)
         guard direction == .egress, !names.isEmpty else { return Asked(flow: flow, names: [], bindings: .none) }
         var numbers: [PatternNumber] = []
         for name in names { policy.appendPatterns(matching: name, to: &numbers) }
-        return Asked(
-            flow: flow, names: names, bindings: AssumedBindings(address: address, patterns: [anyName] + Set(numbers).subtracting([anyName]).sorted()))
+        let held = [anyName] + Set(numbers).subtracting([anyName]).sorted()
+        return Asked(flow: flow, names: names, bindings: AssumedBindings(address: address, patterns: held))
     }
 
     private func resolve(
@@ -155,19 +161,11 @@ public struct PolicyInspector: Sendable {
         }
     }
 
-    /// As it is sent.
-    private func packet(_ flow: FlowTuple) -> FlowTuple {
-        guard direction == .ingress else { return flow }
-        return FlowTuple(
-            source: flow.destination, destination: flow.source, transport: flow.transport, sourcePort: flow.destinationPort,
-            destinationPort: flow.sourcePort, icmpType: flow.icmpType, icmpCode: flow.icmpCode)
-    }
-
     /// The failsafe port for ingress that a flow is for.
     private func failsafe(_ place: Int, _ flow: FlowTuple) -> String? {
-        guard direction == .ingress, policy.endpoints[place].isHost else { return nil }
+        guard policy.endpoints[place].isHost else { return nil }
         let found = failsafes.first {
-            $0.protocol == flow.transport && $0.port == flow.sourcePort && ($0.net?.contains(flow.destination) ?? true)
+            $0.protocol == flow.transport && $0.port == flow.destinationPort && ($0.net?.contains(flow.source) ?? true)
         }
         return found.map { "\($0.protocol) \($0.port) is always open" }
     }
@@ -184,29 +182,14 @@ public struct PolicyInspector: Sendable {
     }
 
     private func description(ofRule rule: UInt32) -> RuleDescription? {
-        guard rule != PolicyDecision.noRule, let found = policy.description(ofRule: rule) else { return nil }
-        return turned(found)
+        rule == PolicyDecision.noRule ? nil : policy.description(ofRule: rule)
     }
 
-    private func turned(_ rule: RuleDescription) -> RuleDescription {
-        guard direction == .ingress else { return rule }
-        return RuleDescription(
-            tier: rule.tier, policy: rule.policy, rule: rule.rule, action: rule.action, location: rule.location, origin: rule.origin,
-            direction: .ingress)
-    }
-
-    private func queryLine(_ name: FlowAnswer.Name) -> String {
+    private static func queryLine(_ name: FlowAnswer.Name) -> String {
         let patterns =
             name.patterns.isEmpty
             ? "no pattern matches it" : "matched by " + name.patterns.map(\.description).joined(separator: ", ")
         guard let refusal = name.refusal else { return "query for \(name.name): answered; \(patterns)" }
         return "query for \(name.name): refused by \(refusal.rule?.description ?? refusal.reason.label); \(patterns)"
-    }
-
-    private func text(_ line: CompiledPolicy.TraceLine) -> String {
-        guard direction == .ingress, let rule = line.rule else { return line.description }
-        // What the engine calls egress is ingress here.
-        let subject = line.subject.hasPrefix(rule.description) ? turned(rule).description + line.subject.dropFirst(rule.description.count) : line.subject
-        return "\(subject): \(line.outcome)"
     }
 }

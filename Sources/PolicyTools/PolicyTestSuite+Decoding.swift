@@ -33,7 +33,7 @@ extension PolicyTestSuite {
         }
         guard let reader = MappingReader(ConfigurationField(document, path: ""), fields: Self.fields, &problems) else { return nil }
         self.init(file: file, options: options)
-        if let field = reader["policies"] { policies = Self.texts(field, &problems).map(\.text) }
+        policies = Self.texts(reader["policies"], &problems).map(\.text)
         if let field = reader["options"], let reader = MappingReader(field, fields: Self.optionFields, &problems) {
             if let choice = reader["unselected"]?.choice(Verdict.self, &problems) { self.options.unselectedAllowed = choice == .allow }
             if let flag = reader["exclusiveDomains"]?.boolean(&problems) { self.options.exclusiveByDefault = flag }
@@ -63,8 +63,8 @@ extension PolicyTestSuite {
             if let text = value.string(&problems) { endpoint.labels[key] = text }
         }
         endpoint.serviceAccount = reader["serviceAccount"]?.string(&problems)
-        if let field = reader["profiles"] { endpoint.profiles = texts(field, &problems).map(\.text) }
-        for (text, field) in reader["address"].map({ texts($0, &problems) }) ?? [] {
+        endpoint.profiles = texts(reader["profiles"], &problems).map(\.text)
+        for (text, field) in texts(reader["address"], &problems) {
             if let address = IPAddress(parsing: text) {
                 endpoint.addresses.append(address)
             } else {
@@ -92,7 +92,7 @@ extension PolicyTestSuite {
             icmp: ICMPMatch(), resolved: [], expectation: expectation)
         if let field = reader["protocol"] { readProtocol(field, into: &test, &problems) }
         if let field = reader["icmp"] { readICMP(field, into: &test, &problems) }
-        for (text, field) in reader["resolved"].map({ texts($0, &problems) }) ?? [] {
+        for (text, field) in texts(reader["resolved"], &problems) {
             do throws(DomainNameError) {
                 test.resolved.append(try DomainName(parsing: text))
             } catch {
@@ -184,8 +184,9 @@ extension PolicyTestSuite {
         }
     }
 
-    /// A text, or a list of them that is not empty.
-    private static func texts(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [(text: String, field: ConfigurationField)] {
+    /// A text, or a list of them that is not empty; nothing for an absent field.
+    private static func texts(_ field: ConfigurationField?, _ problems: inout DiagnosticList) -> [(text: String, field: ConfigurationField)] {
+        guard let field else { return [] }
         guard case .sequence(let nodes) = field.node.kind else { return field.string(&problems).map { [($0, field)] } ?? [] }
         if nodes.isEmpty { field.error("the list is empty", into: &problems) }
         return (field.elements(&problems) ?? []).compactMap { element in element.string(&problems).map { ($0, element) } }

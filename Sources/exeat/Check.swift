@@ -3,13 +3,16 @@ import Daemon
 import Datastores
 import Foundation
 import PolicyModel
+import PolicyTools
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Validate policies, endpoints and sets, or a daemon configuration. Exit 0 good, 1 bad.",
-        discussion:
-            "A file named exeat.yaml, or the folder that holds one, is read as configuration, together with the policies and endpoints it names."
-    )
+        abstract: "Validate and lint policies, endpoints and sets, or a daemon configuration. Exit 0 good, 1 bad.",
+        discussion: """
+            A file named exeat.yaml, or the folder that holds one, is read as configuration, together with the policies and endpoints it names. \
+            What is valid is linted: rules that can never match, names that nothing reaches, queries that policy refuses, selectors that \
+            select nothing (docs/policy-testing.md).
+            """)
 
     @Argument(help: "Files or folders of policies; exeat.yaml, or a folder with one.")
     var paths: [String]
@@ -17,9 +20,16 @@ struct Check: ParsableCommand {
     @Flag(help: "Print JSON lines.")
     var json = false
 
+    @Flag(help: "Validate only.")
+    var noLint = false
+
+    @Flag(help: "A warning is an error.")
+    var strict = false
+
     mutating func run() throws {
         var diagnostics: [PolicyDiagnostic] = []
         var folders: [String] = []
+        var lint = PolicyLint.Options()
         for path in paths {
             guard let file = Self.configurationFile(path) else {
                 folders.append(path)
@@ -28,6 +38,8 @@ struct Check: ParsableCommand {
             do throws(ConfigurationFailure) {
                 let configuration = try ExeatConfiguration.read(file: file)
                 folders += [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])
+                lint.exclusiveByDefault = configuration.exclusiveDomains
+                lint.dns = configuration.dns.listen.isEmpty ? .notServed : configuration.dns.intercepts ? .intercepted : .notIntercepted
             } catch {
                 diagnostics += error.diagnostics
             }
@@ -37,10 +49,12 @@ struct Check: ParsableCommand {
             let load = PolicyFolder(paths: folders).load()
             diagnostics += load.diagnostics
             let resources = load.resources
+            if !noLint, load.isUsable { diagnostics += PolicyLint(resources, options: lint).findings() }
             summary =
                 "\(resources.policies.count) policies, \(resources.networkSets.count) sets, \(resources.tiers.count) tiers, "
                 + "\(resources.endpoints.count) endpoints"
         }
+        if strict { diagnostics = diagnostics.map(Self.asError) }
         for diagnostic in diagnostics { print(json ? DiagnosticLine.json(diagnostic) : diagnostic.description) }
         let errors = diagnostics.count { $0.severity == .error }
         if !json {
@@ -48,6 +62,10 @@ struct Check: ParsableCommand {
             print([verdict, summary].filter { !$0.isEmpty }.joined(separator: "; "))
         }
         if errors > 0 { throw ExitCode(1) }
+    }
+
+    private static func asError(_ diagnostic: PolicyDiagnostic) -> PolicyDiagnostic {
+        PolicyDiagnostic(.error, at: diagnostic.location, field: diagnostic.field, diagnostic.message, hint: diagnostic.hint)
     }
 
     private static func configurationFile(_ path: String) -> String? {

@@ -5,27 +5,41 @@ import DomainNames
 import NetworkTypes
 import PolicyEngine
 import PolicyModel
+import PolicyTools
 import Telemetry
 
 struct Explain: ParsableCommand {
+    enum Direction: String, ExpressibleByArgument { case egress, ingress }
+
     static let configuration = CommandConfiguration(
-        abstract: "How a destination would be decided, and why. Exit 0 allow, 3 deny, 1 error.",
+        abstract: "How a flow would be decided, and why. Exit 0 allow, 3 deny, 1 error.",
         discussion: """
             A name is explained as if the endpoint had just resolved it to an address that no rule lists under nets; an address as \
-            if the endpoint had resolved no name to it.
+            if the endpoint had resolved no name to it but those given by --resolved. docs/policy-testing.md reads a trace line by line.
             """)
 
     @Option(help: "Files or folders of policies and endpoints.")
     var policies: [String]
 
-    @Option(help: "The endpoint: NAMESPACE/NAME.")
+    @Option(help: "The endpoint: NAMESPACE/NAME. With --direction ingress an address may stand here.")
     var from: String
 
-    @Option(help: "The destination: a name or an address, with :PORT if it matters.")
+    @Option(help: "The destination: a name, an address or NAMESPACE/NAME, with :PORT if it matters. With --direction ingress NAMESPACE/NAME.")
     var to: String
 
-    @Option(name: .customLong("protocol"), help: "tcp, udp, icmp, sctp or a number.")
+    @Option(name: .customLong("protocol"), help: "tcp, udp, icmp, icmpv6, sctp or a number.")
     var transport = "tcp"
+
+    @Option(help: "Egress of --from, or ingress of --to (which is explained and not enforced).")
+    var direction = Direction.egress
+
+    @Option(help: "A name under which the endpoint has resolved the destination address; may be given several times.")
+    var resolved: [String] = []
+
+    @Option(help: "ICMP type, or TYPE/CODE.")
+    var icmp: String?
+
+    @OptionGroup var policyOptions: PolicyOptionFlags
 
     @Flag(help: "Print JSON.")
     var json = false
@@ -43,75 +57,78 @@ struct Explain: ParsableCommand {
 
     private func explain() throws {
         let load = PolicyFolder(paths: policies).load()
-        guard load.isUsable else { throw ConfigurationFailure(diagnostics: load.diagnostics) }
-        guard let transport = TransportProtocol(parsing: transport) else { throw DaemonError("\"\(transport)\" is no protocol") }
-        guard let (host, port) = HostAndPort.split(to) else { throw DaemonError("\"\(to)\" is no name or address with a port") }
-        var compiler = PolicyCompiler()
-        var next: UInt32 = 0
-        let policy = compiler.compile(load.resources) { _ in
-            defer { next += 1 }
-            return EndpointID(rawValue: next)
-        }
-        guard let position = policy.endpoints.firstIndex(where: { $0.identity == from || "\($0.namespace)/\($0.name)" == from }) else {
-            let known = policy.endpoints.map(\.identity).sorted().joined(separator: ", ")
-            throw DaemonError("there is no endpoint \(from)", hint: known.isEmpty ? "no file holds a WorkloadEndpoint" : "known: \(known)")
-        }
-        let endpoint = policy.endpoints[position]
-        var bound: Set<SelectorNumber> = []
-        let destination: IPAddress
-        if let address = IPAddress(parsing: host) {
-            destination = address
-        } else {
-            let name = try DomainName(parsing: host)
-            bound = Set(policy.selectors(of: name, endpoint: position)).union([anyNameSelector])
-            destination = Self.addressOutside(load.resources)
-        }
-        let source = endpoint.addresses.first { $0.family == destination.family } ?? endpoint.addresses[0]
-        let flow = FlowTuple(
-            source: source, destination: destination, transport: transport, sourcePort: transport.hasPorts ? 40_000 : 0,
-            destinationPort: transport.hasPorts ? port ?? 443 : 0)
-        let (decision, trace) = policy.explain(endpoint: position, flow, bindings: AssumedBindings(selectors: bound))
-        report(decision, trace, policy, flow, isName: IPAddress(parsing: host) == nil)
-        if !decision.isAllowed { throw ExitCode(3) }
+        guard load.isUsable else { throw ConfigurationFailure(diagnostics: load.diagnostics.filter { $0.severity == .error }) }
+        guard let transport = TransportProtocol(parsing: transport) else { throw PolicyToolError("\"\(transport)\" is no protocol") }
+        let inspector = PolicyInspector(
+            load.resources, options: policyOptions.options, direction: direction == .egress ? .egress : .ingress)
+        let (destination, port) = try FlowPeer.parse(to)
+        let own = direction == .egress ? from : try Self.endpointText(destination, to)
+        let question = FlowQuestion(
+            endpoint: try inspector.place(of: own), peer: direction == .egress ? destination : try FlowPeer.parse(from).peer,
+            transport: transport, port: port, icmp: try Self.icmp(icmp), resolved: try resolved.map { try DomainName(parsing: $0) })
+        let answer = try inspector.answer(question)
+        print(json ? Self.json(answer, from: from, to: to) : Self.text(answer, isName: isName(destination), to: to))
+        if !answer.verdict.isAllowed { throw ExitCode(3) }
     }
 
-    private func report(
-        _ decision: PolicyDecision, _ trace: [CompiledPolicy.TraceLine], _ policy: CompiledPolicy, _ flow: FlowTuple, isName: Bool
-    ) {
-        let rule = decision.rule == PolicyDecision.noRule ? nil : policy.descriptions[Int(decision.rule)]
-        if json {
-            var line = JSONLine()
-            line.add("verdict", decision.isAllowed ? "allow" : "deny")
-            line.add("reason", decision.reason.label)
-            line.add("from", from)
-            line.add("to", to)
-            line.add("protocol", flow.transport.description)
-            line.add("port", flow.destinationPort)
-            if let rule { line.add("rule", rule.description) }
-            if let location = rule?.location { line.add("location", location.description) }
-            line.add("trace", trace.map(\.description))
-            print(line.finished)
-            return
+    private func isName(_ peer: FlowPeer) -> Bool {
+        if case .name = peer { true } else { false }
+    }
+
+    private static func endpointText(_ peer: FlowPeer, _ text: String) throws -> String {
+        guard case .endpoint(let identity) = peer else {
+            throw PolicyToolError("\"\(text)\" is no endpoint", hint: "for ingress --to is NAMESPACE/NAME, with :PORT")
         }
-        print("\(decision.isAllowed ? "allow" : "deny"): \(decision.reason.label)")
-        if let rule { print("rule: \(rule)" + (rule.location.map { " at \($0)" } ?? "")) }
-        print("flow: \(flow.source) -> \(isName ? to : "\(flow.destination)") \(flow.transport) \(flow.destinationPort)")
-        for line in trace { print("  \(line)") }
+        return identity
     }
 
-    /// An address of the documentation prefixes that no rule and no set lists, other than by a prefix that holds everything.
-    private static func addressOutside(_ resources: ResourceSet) -> IPAddress {
-        let candidates = [0xc000_0201, 0xc633_6401, 0xcb00_7101, 0xe9fc_0001].map { IPAddress(v4: UInt32($0)) }
-        let listed =
-            resources.networkSets.flatMap(\.nets)
-            + resources.policies.flatMap(\.egress).flatMap { $0.destination.nets + $0.destination.notNets }
-        return candidates.first { candidate in !listed.contains { $0.length > 0 && $0.contains(candidate) } } ?? candidates[0]
+    private static func icmp(_ text: String?) throws -> ICMPMatch {
+        guard let text else { return ICMPMatch() }
+        guard let match = ICMPMatch(typeAndCode: text) else { throw PolicyToolError("\"\(text)\" is no ICMP type", hint: "8, or 3/13") }
+        return match
     }
-}
 
-/// Bindings as they would be after one lookup.
-private struct AssumedBindings: BindingLookup {
-    let selectors: Set<SelectorNumber>
+    private static func text(_ answer: FlowAnswer, isName: Bool, to: String) -> String {
+        let verdict = answer.verdict
+        var lines = ["\(verdict.word): \(verdict.reason.label)"]
+        if let rule = verdict.rule { lines.append("rule: \(rule)" + (rule.location.map { " at \($0)" } ?? "")) }
+        if let pattern = answer.pattern {
+            lines.append("matched: \(pattern)" + (answer.matchedName.map { " by the name \($0)" } ?? ""))
+        }
+        let flow = answer.flow
+        let detail =
+            flow.transport.hasPorts
+            ? " \(flow.destinationPort)" : flow.transport == .icmp || flow.transport == .icmpv6 ? " \(flow.icmpType)/\(flow.icmpCode)" : ""
+        lines.append("flow: \(flow.source) -> \(isName ? to : "\(flow.destination)") \(flow.transport)\(detail)")
+        if let staged = answer.staged {
+            lines.append("staged: \(staged.word): \(staged.reason.label)" + (staged.rule.map { " by \($0)" } ?? ""))
+        }
+        return (lines + answer.trace.map { "  \($0)" }).joined(separator: "\n")
+    }
 
-    func isBound(_ endpoint: EndpointID, to address: IPAddress, selector: SelectorNumber) -> Bool { selectors.contains(selector) }
+    private static func json(_ answer: FlowAnswer, from: String, to: String) -> String {
+        var line = JSONLine()
+        let verdict = answer.verdict
+        line.add("verdict", verdict.word)
+        line.add("reason", verdict.reason.label)
+        line.add("from", from)
+        line.add("to", to)
+        line.add("protocol", answer.flow.transport.description)
+        line.add("port", answer.flow.destinationPort)
+        if let rule = verdict.rule { line.add("rule", rule.description) }
+        if let location = verdict.rule?.location { line.add("location", location.description) }
+        if let pattern = answer.pattern { line.add("pattern", pattern.description) }
+        if let name = answer.matchedName { line.add("name", name.description) }
+        if !answer.names.isEmpty {
+            line.add("dns", answer.names.contains { $0.refusal != nil } ? "refused" : "answered")
+            line.add("patterns", Set(answer.names.flatMap { $0.patterns.map(\.description) }).sorted())
+        }
+        if let staged = answer.staged {
+            line.add("staged_verdict", staged.word)
+            line.add("staged_reason", staged.reason.label)
+            if let rule = staged.rule { line.add("staged_rule", rule.description) }
+        }
+        line.add("trace", answer.trace)
+        return line.finished
+    }
 }

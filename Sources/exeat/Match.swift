@@ -60,8 +60,8 @@ struct MatchDomain: ParsableCommand {
     @Argument(help: "The name.")
     var name: String?
 
-    @Option(help: "calico, cilium, kubernetes or ovn.")
-    var dialect = "calico"
+    @Option(help: "The wildcard grammar: \(PatternDialect.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var dialect = PatternDialect.calico.rawValue
 
     @Flag(help: "Read rows {\"pattern\":P,\"name\":N,\"dialect\":D} from standard input.")
     var batch = false
@@ -81,7 +81,9 @@ struct MatchDomain: ParsableCommand {
 
     /// Without a name only the pattern is checked.
     private static func match(_ pattern: String, _ name: String?, _ dialect: String) -> BatchRows.Outcome {
-        guard let dialect = PatternDialect(rawValue: dialect) else { return .failure("unknown dialect \"\(dialect)\"") }
+        guard let dialect = PatternDialect(rawValue: dialect) else {
+            return .failure("unknown dialect \"\(dialect)\": \(PatternDialect.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
         do {
             let pattern = try DomainPattern(parsing: pattern, dialect: dialect)
             guard let name else { return .valid }

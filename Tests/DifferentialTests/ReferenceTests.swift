@@ -44,7 +44,7 @@ import Testing
         arguments: [("calico-domains.jsonl", 25), ("wildcard-dialects.jsonl", 20), ("cilium-matchpattern.jsonl", 40)])
     func `texts of patterns match as their dialects document`(_ file: String, _ rowsMin: Int) throws {
         let dialects: [String: PatternDialect] = [
-            "calico": .calico, "cnp": .kubernetes, "k8s-network-policy-api": .kubernetes, "ovnk-egressfirewall": .ovn, "cilium": .cilium, "antrea": .antrea, "calico-inline": .calicoInline,
+            "calico": .calico, "cnp": .kubernetes, "k8s-network-policy-api": .kubernetes, "ovnk-egressfirewall": .ovn, "cilium": .cilium, "antrea": .antrea,
         ]
         var checked = 0
         for row in try Self.rows(file) {

@@ -6,7 +6,7 @@ enum Ring: Int, Comparable {
 
     static let members: [(ring: Ring, modules: [String])] = [
         (.values, ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel"]),
-        (.core, ["PolicyEngine", "Enforcement", "Telemetry"]),
+        (.core, ["PolicyEngine", "PolicyTools", "Enforcement", "Telemetry"]),
         (.edges, ["Netlink", "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "DNSInterceptor", "Datastores"]),
         (.programs, ["Daemon", "DemoNetwork", "exeat"]),
         (.testing, ["EnforcementTesting", "simulator", "exeat-bench", "exeat-fuzz"]),

@@ -192,14 +192,14 @@ struct DecisionTests {
     }
 
     @Test(arguments: [(true, "no_policy"), (false, "no_policy_deny")])
-    func `endpoints that nothing selects are treated as configured`(row: (Bool, String)) throws {
+    func `what no tier decides is treated as configured where no profile is named`(row: (Bool, String)) throws {
         let scene = try Scene(
             Self.tiers.replacing("types: [Egress]", with: "types: [Egress]\n  namespaceSelector: projectcalico.org/name == 'default'"),
             unselectedAllowed: row.0)
         try scene.check(
             """
             idle 192.0.2.1 tcp 443 -> \(row.1)
-            db 203.0.113.1 tcp 443 -> no_policy
+            db 203.0.113.1 tcp 443 -> \(row.1)
             """)
         #expect(try !scene.endpoint("idle").isPoliced)
         #expect(try scene.endpoint("db").isPoliced)

@@ -203,12 +203,11 @@ struct RuleMatchTests {
             """)
     }
 
-    @Test func `the decision tells the selector number by which the name matched`() throws {
+    @Test func `the decision tells the pattern by which the name matched`() throws {
         let scene = try Self.scene("{action: Allow, destination: {domains: [api.example.org]}}")
         let (position, flow, bindings) = try scene.read("web 192.0.2.1 tcp 443 as api.example.org")
         let decision = scene.policy.evaluate(endpoint: position, flow, bindings: bindings)
-        #expect(try scene.endpoint("web").selectors == [decision.selector])
-        #expect(scene.policy.patterns(of: decision.selector).map(\.description) == ["api.example.org"])
-        #expect(decision.selector != anyNameSelector)
+        #expect(scene.policy.pattern(decision.pattern)?.description == "api.example.org")
+        #expect(decision.pattern != anyName)
     }
 }

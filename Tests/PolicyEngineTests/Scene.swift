@@ -33,7 +33,7 @@ struct Scene {
     let policy: CompiledPolicy
 
     init(_ yaml: String, endpoints: String = Scene.endpoints, unselectedAllowed: Bool = true) throws {
-        var compiler = PolicyCompiler(unselectedAllowed: unselectedAllowed)
+        var compiler = PolicyCompiler(PolicyOptions(unselectedAllowed: unselectedAllowed))
         try self.init(yaml, endpoints: endpoints, &compiler)
     }
 
@@ -43,10 +43,9 @@ struct Scene {
 
     /// Numbers the endpoints from 1 in the order of the text.
     static func compile(_ resources: ResourceSet, _ compiler: inout PolicyCompiler) -> CompiledPolicy {
-        let places = Dictionary(uniqueKeysWithValues: resources.endpoints.enumerated().map { ($1.identity, $0) })
-        return compiler.compile(resources) { workload in
-            places[workload.identity].map { EndpointID(rawValue: UInt32($0) + 1) }
-        }
+        let identities = resources.endpoints.map(\.identity) + resources.hostEndpoints.map(\.identity)
+        let places = Dictionary(uniqueKeysWithValues: identities.enumerated().map { ($1, $0) })
+        return compiler.compile(resources) { identity in places[identity].map { EndpointID(rawValue: UInt32($0) + 1) } }
     }
 
     struct Unreadable: Error, CustomStringConvertible { let description: String }
@@ -65,8 +64,7 @@ struct Scene {
     func decide(_ flow: String) throws -> String {
         let (position, tuple, bindings) = try read(flow)
         let decision = policy.evaluate(endpoint: position, tuple, bindings: bindings)
-        let rule = decision.rule == PolicyDecision.noRule ? "" : " \(policy.descriptions[Int(decision.rule)])"
-        return decision.reason.label + rule
+        return decision.reason.label + (policy.description(ofRule: decision.rule).map { " \($0)" } ?? "")
     }
 
     func read(_ flow: String) throws -> (endpoint: Int, flow: FlowTuple, bindings: HeldNames) {

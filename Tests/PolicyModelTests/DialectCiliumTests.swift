@@ -190,6 +190,7 @@ struct DialectCiliumTests {
             "{toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchName: a.example.org}]}}]}",
             ["spec.egress[0].toPorts[0].rules.dns: is checked, not enforced"]
         ),
+        ("{toFQDNs: [{matchPattern: '*'}]}", ["spec.egress[0].toFQDNs[0].matchPattern: matches names of every owner"]),
         ("{toServices: [{k8sService: {serviceName: db, namespace: data}}]}", ["no EndpointSlice is known for the service data/db"]),
     ])
     func `what differs is warned of once`(rule: String, warnings: [String]) {

@@ -46,6 +46,12 @@ struct DialectEgressFirewallTests {
         #expect(load("").resources.tiers.map(\.name) == ["default"])
     }
 
+    @Test(arguments: [("Allow", 1), ("Deny", 0)])
+    func `a wildcard right below a public suffix is warned of where it opens`(type: String, count: Int) {
+        let (_, diagnostics) = DialectFile.firewall.load("egress: [{type: \(type), to: {dnsName: '*.co.uk'}}]")
+        #expect(diagnostics.map(\.severity) == Array(repeating: .warning, count: count))
+    }
+
     @Test func `a wildcard stands for one label`() throws {
         let (resources, _) = DialectFile.firewall.load("egress: [{type: Allow, to: {dnsName: '*.example.org'}}]")
         let pattern = try #require(resources.policies.first?.egress.last?.destination.domains.first)

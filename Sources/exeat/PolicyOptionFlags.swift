@@ -1,0 +1,15 @@
+import ArgumentParser
+import PolicyEngine
+
+/// What the configuration says of policy as a whole, for commands that read no configuration.
+struct PolicyOptionFlags: ParsableArguments {
+    enum Verdict: String, ExpressibleByArgument { case allow, deny }
+
+    @Option(help: "Endpoints that no policy selects and that name no profile (unselectedEndpoints): allow or deny.")
+    var unselected = Verdict.allow
+
+    @Flag(help: "Every policy with names in Allow rules keeps them for its endpoints (exclusiveDomains).")
+    var exclusiveDomains = false
+
+    var options: PolicyOptions { PolicyOptions(unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains) }
+}
