@@ -38,10 +38,16 @@ extension DNSWorkerCore {
         let hash = cache.hash(message, query)
         if let hit = cache.find(message, query, hash: hash, now: now) {
             counters.add(.cacheHits)
+            if gate.refusesNames, let refusal = gate.refusal(of: hit.answer.qname, client: client) {
+                return refuse(query, name, origin, refusal)
+            }
             deliver(hit.answer, hit, to: query, name, client, origin, gate: &gate)
         } else {
             counters.add(.cacheMisses)
             let whole = DNSQuery(query, of: message)
+            if gate.refusesNames, let refusal = gate.refusal(of: whole.qname, client: client) {
+                return refuse(query, name, origin, refusal)
+            }
             let waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
             forward(waiting, key: whole.cacheKey, hash: hash, gate: &gate)
         }
@@ -107,6 +113,12 @@ extension DNSWorkerCore {
         case .rebinding:
             counters.add(.refusedRebinding)
             refuse(query, name, origin, .refused, .blocked("internal address in an answer from outside"))
+        case .deniedName:
+            counters.add(.refusedDeniedName)
+            refuse(query, name, origin, .refused, .blocked("policy denies this name"))
+        case .exclusiveName:
+            counters.add(.refusedExclusiveName)
+            refuse(query, name, origin, .refused, .blocked("policy keeps this name for others"))
         case .unknownClient:
             counters.add(.refusedEndpointGone)
             refuse(query, name, origin, .refused, .prohibited("no longer a client of this resolver"))

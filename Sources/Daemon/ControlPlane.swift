@@ -51,7 +51,9 @@ final class ControlPlane: @unchecked Sendable {
     private var compiler: PolicyCompiler
     private var registry: EndpointRegistry
     private var table: TableSocket
-    private let tableConfiguration: TableConfiguration
+    private var tableConfiguration: TableConfiguration
+    private var hostAddresses = HostAddresses.current()
+    private var hasHostEndpoints = false
     private var contents = TableContents()
     private var ticks: UInt64 = 0
     private var changeCount: UInt64 = 0
@@ -153,8 +155,12 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    private func apply(_ resources: ResourceSet) {
+    private func apply(_ loaded: ResourceSet) {
         let previous = published.current
+        hasHostEndpoints = !loaded.hostEndpoints.isEmpty
+        if hasHostEndpoints { hostAddresses = HostAddresses.current() }
+        let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
+        let tableWanted = tableConfiguration.with(ExeatConfiguration.felix(loaded, node: configuration.node))
         let (policy, changed, exhausted) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal)
         let wanted = Self.contents(of: policy)
@@ -163,7 +169,12 @@ final class ControlPlane: @unchecked Sendable {
         published.publish(policy)
         let changes = Self.changes(from: contents, to: wanted)
         do {
-            if !changes.isEmpty { try table.apply(changes) }
+            if tableWanted != tableConfiguration {
+                tableConfiguration = tableWanted
+                try table.install(tableConfiguration, contents: wanted)
+            } else if !changes.isEmpty {
+                try table.apply(changes)
+            }
             // The next owner of an address starts clean, and so does one of whose generations none was free.
             var purged = Set(wanted.known.symmetricDifference(contents.known).map(\.address)).union(exhausted)
             for endpoint in policy.endpoints {
@@ -324,6 +335,7 @@ final class ControlPlane: @unchecked Sendable {
             repair(contents)
         }
         if ticks % 30 == 0 { releaseDraining() }
+        if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
     }
 
     private func repair(_ wanted: TableContents) {

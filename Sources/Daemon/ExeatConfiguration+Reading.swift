@@ -43,7 +43,10 @@ extension ExeatConfiguration {
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["mode"]?.choice(VerdictEngine.Mode.self, &problems) { mode = value }
-        if let value = reader["denyAction"]?.choice(VerdictEngine.DenyAction.self, &problems) { denyAction = value }
+        if let value = reader["denyAction"]?.choice(VerdictEngine.DenyAction.self, &problems) {
+            denyAction = value
+            given.insert("denyAction")
+        }
         if let value = reader["startFailure"]?.choice(StartFailure.self, &problems) { startFailure = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
         if let value = reader["exclusiveDomains"]?.boolean(&problems) { exclusiveDomains = value }
@@ -142,7 +145,10 @@ extension ExeatConfiguration {
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["floorSeconds"]?.integer(in: 0...86_400, &problems) { bindings.floorSeconds = UInt32(value) }
         if let value = reader["ceilingSeconds"]?.integer(in: 1...604_800, &problems) { bindings.ceilingSeconds = UInt32(value) }
-        if let value = reader["graceSeconds"]?.integer(in: 0...3_600, &problems) { bindings.graceSeconds = UInt32(value) }
+        if let value = reader["graceSeconds"]?.integer(in: 0...3_600, &problems) {
+            bindings.graceSeconds = UInt32(value)
+            given.insert("bindings.graceSeconds")
+        }
         if let value = reader["addressesPerName"]?.integer(in: 1...65_536, &problems) { bindings.addressesPerName = value }
         if let value = reader["namesPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.namesPerClient = value }
         if let value = reader["bindingsPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.bindingsPerClient = value }

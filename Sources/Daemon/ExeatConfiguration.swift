@@ -76,6 +76,9 @@ public struct ExeatConfiguration: Sendable {
     public var health: Listener? = Listener(address: IPAddress(v4: 0), port: 8_080)
     public var flowLog = FlowLog()
 
+    /// Fields that the file gave and that a FelixConfiguration could give too.
+    var given: Set<String> = []
+
     public init() {}
 
     /// Whether an endpoint whose `node` is this is one of this node.

@@ -122,11 +122,16 @@ public final class ExeatDaemon: @unchecked Sendable {
             ownership: features.ownership)
     }
 
-    private init(_ configuration: ExeatConfiguration, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws {
+    private init(_ given: ExeatConfiguration, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws {
+        var configuration = given
+        let felix = ExeatConfiguration.felix(load.resources, node: configuration.node)
+        configuration.adopt(felix)
         self.configuration = configuration
         self.logger = logger
         let features = try TableSocket.probe()
-        let tableConfiguration = try Self.tableConfiguration(configuration, features)
+        let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
+        let resources = HostAddresses.current().complete(
+            load.resources, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         holder = try HolderClient(startingIn: configuration.runtimeDirectory)
         mailbox = try DNSMailbox<WorkerGate>()
         let directory = configuration.runtimeDirectory
@@ -139,7 +144,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var registry = EndpointRegistry(
             registryMemory, capacity: configuration.endpointsMax, generationMax: UInt16(tableConfiguration.mark.generationMax))
         let (policy, _, _) = ControlPlane.compile(
-            load.resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal)
+            resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal)
         registry.retain(Set(policy.endpoints.map(\.identity)))
         published = Published(policy)
 

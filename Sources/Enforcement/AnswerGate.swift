@@ -9,6 +9,9 @@ public protocol AnswerGate: ~Copyable {
     /// Who asks from this source address; nil if nobody may ask from there.
     mutating func client(at source: IPAddress) -> DNSClient?
 
+    /// Whether any client is refused any name; where it is not, `refusal` need not be asked.
+    var refusesNames: Bool { get }
+
     /// Why this client may not ask for this name at all; nil if it may. Called for every query of a client, also for those whose answer
     /// is at hand.
     mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal?

@@ -25,8 +25,10 @@ public struct DNSGate: AnswerGate, ~Copyable {
         return allowedSources.contains { $0.contains(source) } ? .unpoliced : nil
     }
 
+    public var refusesNames: Bool { policy.deniesNames }
+
     public mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal? {
-        guard policy.deniesNames, case .endpoint(let id) = client, let position = policy.position(of: id) else { return nil }
+        guard case .endpoint(let id) = client, let position = policy.position(of: id) else { return nil }
         patterns.removeAll(keepingCapacity: true)
         policy.appendPatterns(matching: name, to: &patterns)
         guard !patterns.isEmpty, case .refused(_, let reason) = policy.nameDecision(endpoint: position, patterns: patterns) else {

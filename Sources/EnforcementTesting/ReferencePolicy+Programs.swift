@@ -61,7 +61,7 @@ extension ReferencePolicy {
         for set in resources.networkSets where set.isExclusive {
             let isAllowed = program.stages.contains { stage in
                 stage.rules.contains { rule in
-                    rule.rule.action == .allow && (rule.selected?.contains { $0.kind == .set && $0.identity == set.identity } ?? false)
+                    rule.rule.action == .allow && rule.takesNames && (rule.selected?.contains { $0.kind == .set && $0.identity == set.identity } ?? false)
                 }
             }
             if !isAllowed, let rule = implied(ReferenceEntity(set, in: resources).names, tier: "", by: set.identity) {
@@ -98,9 +98,7 @@ extension ReferencePolicy {
         if narrows(destination, namespace) {
             let selected = (endpoints + sets).filter { isMember($0, of: destination, namespace) }
             result.selected = selected
-            // A named port says by itself whose address it is.
-            let takesNames = destination.ports.isEmpty || destination.ports.contains { if case .range = $0 { true } else { false } }
-            if namesCount, takesNames { result.setNames = selected.flatMap(\.names) }
+            if namesCount, result.takesNames { result.setNames = selected.flatMap(\.names) }
         }
         if let selector = destination.notSelector {
             let tree = vocabulary.tree(of: selector)

@@ -27,6 +27,11 @@ struct ReferenceRule {
 
     var isImplied: Bool { index == nil }
 
+    /// Whether it can match by the names of sets: a port that is named says by itself whose address it is, so one number is needed.
+    var takesNames: Bool {
+        rule.destination.ports.isEmpty || rule.destination.ports.contains { if case .range = $0 { true } else { false } }
+    }
+
     enum Outcome {
         case matched(byAddress: Bool, patterns: Set<DomainPattern>)
         case missed(ReferenceField.Set)
@@ -151,14 +156,17 @@ struct ReferenceRule {
         return false
     }
 
-    /// Whether it asks for names of flows of such a family, protocol and destination port. A named port may be any, as long as nobody has
-    /// said whose address it is.
+    /// Whether it asks for names of flows of such a family, protocol and destination port. A named port beside inline names may be any, as
+    /// long as nobody has said whose address it is; beside a selector it is of an endpoint, and names do not come into it.
     func wantsName(_ flow: ReferenceFlow) -> Bool {
-        switch missedByHeader(flow) {
-        case nil, .icmp, .notICMP: break
-        case .namedPorts where !names.isEmpty && [.tcp, .udp, .sctp, .udpLite].contains(flow.transport): break
-        default: return false
-        }
+        if let family = rule.ipVersion, family != flow.destination.family { return false }
+        if let wanted = rule.protocol, wanted != flow.transport { return false }
+        if let unwanted = rule.notProtocol, unwanted == flow.transport { return false }
+        let (ports, notPorts) = (rule.destination.ports, rule.destination.notPorts)
+        let ranges = ports.filter { if case .range = $0 { true } else { false } }
+        let isAnyPort = ports.isEmpty || (!names.isEmpty && fields.contains(.namedPorts))
+        if !isAnyPort, ranges.isEmpty || !hasPort(ranges, flow.transport, flow.destination, flow.destinationPort, nil) { return false }
+        if !notPorts.isEmpty, hasPort(notPorts, flow.transport, flow.destination, flow.destinationPort, selected) { return false }
         return (names + setNames).contains { $0.counts(for: flow) }
     }
 }

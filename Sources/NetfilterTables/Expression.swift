@@ -60,6 +60,10 @@ extension Expression {
     }
 
     /// The loopback interface has the number 1 in every network namespace (net/core/dev.c).
+    static let isToLoopback: [Expression] = [
+        .loadMeta(NFT_META_OIF.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native(1)),
+    ]
+
     static let isNotToLoopback: [Expression] = [
         .loadMeta(NFT_META_OIF.rawValue, into: 1), .compare(NFT_CMP_NEQ.rawValue, register: 1, native(1)),
     ]

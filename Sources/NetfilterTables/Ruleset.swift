@@ -32,6 +32,7 @@ struct Ruleset: Sendable, Hashable {
     private static let expected: UInt32 = 1 << 0
     private static let tcp: UInt8 = 6
     private static let udp: UInt8 = 17
+    private static let ipInIP: UInt8 = 4
     private static let icmp: UInt8 = 1
     private static let icmpv6: UInt8 = 58
     private static let lookupRegister: UInt32 = 1
@@ -227,6 +228,11 @@ struct Ruleset: Sendable, Hashable {
                 Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 24, equals: [0xff, 2] + Array(repeating: 0, count: 11) + [1, 0, 2]),
                 Expression.isProtocol(udp), transportPort(source: true, 546), transportPort(source: false, 547), [.verdict(.accept)],
                 comment: "DHCPv6")
+            // A tunnel could carry packets with any source past everything that is checked here.
+            rule("workload", Expression.isProtocol(ipInIP), deny(.encapsulation), comment: "IP in IP")
+            rule(
+                "workload", Expression.isProtocol(udp), transportPort(source: false, configuration.vxlanPort), deny(.encapsulation),
+                comment: "VXLAN")
             for family: IPFamily in [.v4, .v6] {
                 rule(
                     "workload", isFamily(family), isKnown(family), [.verdict(.accept)])
@@ -306,9 +312,18 @@ struct Ruleset: Sendable, Hashable {
             for name in ["forward", "input", "output"] {
                 rule(name, Expression.packetMark(mask, NFT_CMP_NEQ, 0), [.verdict(.goto("stamp"))], comment: "a verdict came back")
             }
-            // What a refusal sends passes output, and input over lo when the refused packet was a local one.
+            if configuration.isNodeClosed {
+                for pattern in configuration.workloadInterfaces {
+                    rule(
+                        "input", Expression.isInputInterface(pattern), Expression.direction(0), deny(.endpointToHost),
+                        comment: "the node itself is closed to workloads")
+                }
+            }
+            // What a host endpoint sends to its own node is nobody's egress.
+            rule("input", Expression.isInputInterface("lo"), [.verdict(.accept)])
+            rule("output", Expression.isToLoopback, [.verdict(.accept)])
+            // What a refusal sends passes output.
             rule("output", [.verdict(.jump("own_errors"))])
-            rule("input", Expression.isInputInterface("lo"), [.verdict(.jump("own_errors"))])
             rule(
                 "own_errors", Expression.isProtocol(tcp),
                 Expression.masked(.loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: 0x04),

@@ -17,6 +17,10 @@ public struct TableConfiguration: Sendable, Hashable {
     public var interceptDNS: Bool
     /// Where intercepted queries come in over UDP; not `dnsPort`. Their replies need conntrack to find back, those from `dnsPort` do not.
     public var dnsInterceptPort: UInt16
+    /// VXLAN to this UDP port is dropped when it comes from a workload, as is IP in IP (Calico: `vxlanPort`).
+    public var vxlanPort: UInt16
+    /// Whether workloads reach nothing of their own node but its resolver, whatever policy says (Calico: `defaultEndpointToHostAction`).
+    public var isNodeClosed: Bool
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.
@@ -25,7 +29,7 @@ public struct TableConfiguration: Sendable, Hashable {
     public init(
         workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
-        dnsInterceptPort: UInt16 = 10_053, queueBackend: QueueBackend, ownership: TableOwnership, tableName: String = "exeat"
+        dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, queueBackend: QueueBackend, ownership: TableOwnership, tableName: String = "exeat"
     ) {
         self.workloadInterfaces = workloadInterfaces
         self.podPrefixes = podPrefixes
@@ -36,6 +40,8 @@ public struct TableConfiguration: Sendable, Hashable {
         self.dnsPort = dnsPort
         self.interceptDNS = interceptDNS
         self.dnsInterceptPort = dnsInterceptPort
+        self.vxlanPort = vxlanPort
+        self.isNodeClosed = isNodeClosed
         self.queueBackend = queueBackend
         self.ownership = ownership
         self.tableName = tableName

@@ -10,6 +10,10 @@ public enum TableCounter: String, Sendable, CaseIterable {
     case midstreamIngress = "midstream_ingress"
     /// An ICMP error about a flow that is not allowed now.
     case relatedDenied = "related_denied"
+    /// VXLAN or IP in IP from a workload interface.
+    case encapsulation = "encapsulation"
+    /// From a workload to its own node, where that is closed (`defaultEndpointToHostAction: Drop`).
+    case endpointToHost = "endpoint_to_host"
     /// Refused by a verdict.
     case rejected = "rejected"
 }

@@ -139,10 +139,10 @@ extension CompiledPolicy {
         }
         if !conditions.contains(.names), !hot.hasNames(pointer.rule.set, for: flow) { return false }
         if conditions.contains(.notPorts) {
-            guard flow.transport.hasPorts, !pointer.contains(pointer.rule.notPorts, flow.destinationPort) else { return false }
+            guard flow.transport.hasPorts, !pointer.contains(pointer.rule.rare.notPorts, flow.destinationPort) else { return false }
         }
         if conditions.contains(.notPortSets) {
-            guard flow.transport.hasPorts, !excludes(pointer, pointer.rule.notPortSets, flow.destination, search.destinationPort) else {
+            guard flow.transport.hasPorts, !excludes(pointer, pointer.rule.rare.notPortSets, flow.destination, search.destinationPort) else {
                 return false
             }
         }

@@ -96,21 +96,12 @@ extension CompiledPolicy {
     @inlinable
     func allows(_ view: UnsafePointer<ProgramView>, member: UInt32) -> Bool {
         let sets = hot.sets(of: member)
+        let allowed = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.allowedSets), count: view.pointee.allowedSetCount)
         var place = 0
         while place < sets.count {
-            let set = UInt32(truncatingIfNeeded: sets[place] >> 32)
-            let run = unsafe view.pointee.index.find(IndexKey.allowedSet(set))
-            var entry = 0
-            while entry < run.count {
-                let position = run[entry]
-                let pointer = unsafe view.pointee.rule(position)
-                if unsafe position < view.pointee.profileStart, pointer.action == .allow, pointer.conditions.contains(.set),
-                    pointer.rule.set == set
-                {
-                    return true
-                }
-                entry &+= 1
-            }
+            let set = Int(sets[place] >> 32)
+            let found = allowed.firstPlace(from: set)
+            if found < allowed.count, allowed[found] == set { return true }
             place &+= 1
         }
         return false

@@ -2,17 +2,16 @@ import NetworkTypes
 
 /// Whether one rule matches a flow.
 extension CompiledPolicy {
-    /// All criteria but the name that the rule was found by: `pattern` is one under which the endpoint holds the destination, or `anyName`
-    /// if the rule is to match without.
+    /// All criteria of a rule that was found by `pattern`, under which the endpoint holds the destination: one of the rule's own, or one of
+    /// its address set's; by `anyName` if it was found without.
     @inlinable
     func matches<Bindings: BindingLookup & ~Copyable>(
         _ pointer: RulePointer, by pattern: PatternNumber, _ search: FlowSearch, _ bindings: borrowing Bindings
     ) -> Bool {
         let conditions = pointer.conditions
         guard admits(pointer, search.flow) else { return false }
-        if conditions.contains(.names) {
-            guard pattern != anyName, pointer.names(pattern) else { return false }
-        }
+        // What is found by one of its own patterns has that pattern: the keys of patterns are exact.
+        if conditions.contains(.names), pattern == anyName { return false }
         if conditions.contains(.nets), !pointer.contains(pointer.rule.nets, search.flow.destination) { return false }
         if conditions.contains(.set) {
             let set = pointer.rule.set
@@ -32,7 +31,9 @@ extension CompiledPolicy {
         if rule.family != 0, rule.family != flow.destination.family.rawValue { return false }
         if rule.transport != 0, rule.transport != flow.transport.rawValue { return false }
         if rule.notTransport != 0, rule.notTransport == flow.transport.rawValue { return false }
-        if rule.conditions.contains(.ports) {
+        if rule.conditions.contains(.port) {
+            guard rule.port.contains(flow.destinationPort), flow.transport.hasPorts else { return false }
+        } else if rule.conditions.contains(.ports) {
             guard flow.transport.hasPorts, pointer.contains(rule.ports, flow.destinationPort) else { return false }
         }
         return true
@@ -58,33 +59,34 @@ extension CompiledPolicy {
     ) -> Bool {
         let rule = pointer.rule
         let conditions = rule.conditions
+        let rare = rule.rare
         let flow = search.flow
-        if !conditions.isDisjoint(with: .anyPorts) {
+        if !conditions.isDisjoint(with: .rarePorts) {
             guard flow.transport.hasPorts else { return false }
-            if conditions.contains(.notPorts), pointer.contains(rule.notPorts, flow.destinationPort) { return false }
-            if conditions.contains(.notPortSets), excludes(pointer, rule.notPortSets, flow.destination, search.destinationPort) {
+            if conditions.contains(.notPorts), pointer.contains(rare.notPorts, flow.destinationPort) { return false }
+            if conditions.contains(.notPortSets), excludes(pointer, rare.notPortSets, flow.destination, search.destinationPort) {
                 return false
             }
-            if conditions.contains(.sourcePorts), !pointer.contains(rule.sourcePorts, flow.sourcePort) { return false }
-            if conditions.contains(.sourceNotPorts), pointer.contains(rule.sourceNotPorts, flow.sourcePort) { return false }
-            if conditions.contains(.sourcePortSet), !hot.holds(rule.sourcePortSet, flow.source, search.sourcePort) { return false }
-            if conditions.contains(.sourceNotPortSets), excludes(pointer, rule.sourceNotPortSets, flow.source, search.sourcePort) {
+            if conditions.contains(.sourcePorts), !pointer.contains(rare.sourcePorts, flow.sourcePort) { return false }
+            if conditions.contains(.sourceNotPorts), pointer.contains(rare.sourceNotPorts, flow.sourcePort) { return false }
+            if conditions.contains(.sourcePortSet), !hot.holds(rare.sourcePortSet, flow.source, search.sourcePort) { return false }
+            if conditions.contains(.sourceNotPortSets), excludes(pointer, rare.sourceNotPortSets, flow.source, search.sourcePort) {
                 return false
             }
         }
         if !conditions.isDisjoint(with: .anyICMP) {
             guard flow.transport == .icmp || flow.transport == .icmpv6 else { return false }
-            if conditions.contains(.icmpType), rule.icmpType != flow.icmpType { return false }
-            if conditions.contains(.icmpCode), rule.icmpCode != flow.icmpCode { return false }
-            if conditions.contains(.notICMPType), rule.notICMPType == flow.icmpType,
-                !conditions.contains(.notICMPCode) || rule.notICMPCode == flow.icmpCode
+            if conditions.contains(.icmpType), rare.icmpType != flow.icmpType { return false }
+            if conditions.contains(.icmpCode), rare.icmpCode != flow.icmpCode { return false }
+            if conditions.contains(.notICMPType), rare.notICMPType == flow.icmpType,
+                !conditions.contains(.notICMPCode) || rare.notICMPCode == flow.icmpCode
             {
                 return false
             }
         }
-        if conditions.contains(.notNets), pointer.contains(rule.notNets, flow.destination) { return false }
-        if conditions.contains(.sourceNets), !pointer.contains(rule.sourceNets, flow.source) { return false }
-        if conditions.contains(.sourceNotNets), pointer.contains(rule.sourceNotNets, flow.source) { return false }
+        if conditions.contains(.notNets), pointer.contains(rare.notNets, flow.destination) { return false }
+        if conditions.contains(.sourceNets), !pointer.contains(rare.sourceNets, flow.source) { return false }
+        if conditions.contains(.sourceNotNets), pointer.contains(rare.sourceNotNets, flow.source) { return false }
         if conditions.contains(.notSet) {
             if hot.holdsDestination(rule.notSet, search) { return false }
             if conditions.contains(.setNames), isNamed(rule.notSet, search, bindings) { return false }

@@ -85,7 +85,7 @@ extension CompiledPolicy {
         var result: [Int] = []
         for pattern in patterns where pattern != anyName {
             let run = unsafe view.pointee.index.find(IndexKey.pattern(pattern))
-            for place in 0..<run.count where unsafe view.pointee.rule(run[place]).names(pattern) { result.append(run[place]) }
+            for place in 0..<run.count { result.append(run[place]) }
             let members = hot.names.index.find(IndexKey.pattern(pattern))
             for place in 0..<members.count {
                 let entry = hot.names.entry(members[place])
@@ -96,7 +96,9 @@ extension CompiledPolicy {
                     let run = unsafe view.pointee.index.find(IndexKey.set(set))
                     for place in 0..<run.count {
                         let pointer = unsafe view.pointee.rule(run[place])
-                        guard pointer.conditions.contains(.setNames), pointer.rule.set == set else { continue }
+                        guard pointer.conditions.contains(.setNames), !pointer.conditions.contains(.names), pointer.rule.set == set else {
+                            continue
+                        }
                         // A URL counts on its port only: not for a Deny of the whole name.
                         if entry.detail == 0 || pointer.action != .deny { result.append(run[place]) }
                     }

@@ -45,24 +45,28 @@ extension CompiledPolicy {
         if run.count <= ProgramView.longList {
             scan(run, by: pattern, &search, bindings)
         } else {
+            // The keys of parts are hashes, also those of patterns.
             let parts = unsafe search.view.pointee.parts
             let transport = search.flow.transport.rawValue
-            scan(
-                parts.find(IndexKey.part(key, IndexKey.portKey(transport, search.flow.destinationPort))), by: pattern, &search, bindings)
-            scan(parts.find(IndexKey.part(key, IndexKey.portKey(transport))), by: pattern, &search, bindings)
-            scan(parts.find(IndexKey.part(key, IndexKey.anyPortKey)), by: pattern, &search, bindings)
+            let port = IndexKey.portKey(transport, search.flow.destinationPort)
+            scan(parts.find(IndexKey.part(key, port)), by: pattern, isPart: true, &search, bindings)
+            scan(parts.find(IndexKey.part(key, IndexKey.portKey(transport))), by: pattern, isPart: true, &search, bindings)
+            scan(parts.find(IndexKey.part(key, IndexKey.anyPortKey)), by: pattern, isPart: true, &search, bindings)
         }
     }
 
     @inlinable
     func scan<Bindings: BindingLookup & ~Copyable>(
-        _ run: PositionIndex.Run, by pattern: PatternNumber, _ search: inout FlowSearch, _ bindings: borrowing Bindings
+        _ run: PositionIndex.Run, by pattern: PatternNumber, isPart: Bool = false, _ search: inout FlowSearch, _ bindings: borrowing Bindings
     ) {
         var place = run.count > ProgramView.longList ? run.firstPlace(from: search.from) : 0
         while place < run.count {
             let position = run[place]
             if position >= search.best { return }
-            if position >= search.from, matches(unsafe search.view.pointee.rule(position), by: pattern, search, bindings) {
+            let pointer = unsafe search.view.pointee.rule(position)
+            if position >= search.from, matches(pointer, by: pattern, search, bindings),
+                !isPart || !pointer.conditions.contains(.names) || pointer.names(pattern)
+            {
                 search.best = position
                 search.pattern = pattern
                 return
@@ -132,27 +136,25 @@ extension CompiledPolicy {
     /// All rules with address sets one after the other, by address and by name.
     @inlinable
     func scanEverySet<Bindings: BindingLookup & ~Copyable>(_ search: inout FlowSearch, _ bindings: borrowing Bindings) {
-        let run = unsafe search.view.pointee.index.find(IndexKey.everySet)
+        let view = unsafe search.view
+        let run = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.setRules), count: view.pointee.setRuleCount)
         var place = run.firstPlace(from: search.from)
         while place < run.count {
             let position = run[place]
             if position >= search.best { return }
-            let pointer = unsafe search.view.pointee.rule(position)
-            // A list under another key's tag may be mixed in.
-            if pointer.conditions.contains(.set), !pointer.conditions.contains(.names) {
-                if matches(pointer, by: anyName, search, bindings) {
-                    search.best = position
-                    search.pattern = anyName
-                    return
-                }
-                if pointer.conditions.contains(.setNames), hot.names.count > 0, admits(pointer, search.flow) {
-                    var numbers = bindings.numbers(search.endpoint, boundTo: search.flow.destination)
-                    while let number = numbers.next() {
-                        if number != anyName, matches(pointer, by: number, search, bindings) {
-                            search.best = position
-                            search.pattern = number
-                            return
-                        }
+            let pointer = unsafe view.pointee.rule(position)
+            if matches(pointer, by: anyName, search, bindings) {
+                search.best = position
+                search.pattern = anyName
+                return
+            }
+            if pointer.conditions.contains(.setNames), hot.names.count > 0, admits(pointer, search.flow) {
+                var numbers = bindings.numbers(search.endpoint, boundTo: search.flow.destination)
+                while let number = numbers.next() {
+                    if number != anyName, matches(pointer, by: number, search, bindings) {
+                        search.best = position
+                        search.pattern = number
+                        return
                     }
                 }
             }

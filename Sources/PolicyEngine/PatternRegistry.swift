@@ -20,7 +20,7 @@ struct PatternRegistry {
             return (table.names.numbers(of: id)[0], entries[Int(id)].hash)
         }
         let number = table.next
-        precondition(number < .max, "pattern numbers are used up")
+        precondition(number < IndexKey.patternMax, "pattern numbers are used up")
         table.next += 1
         let id = table.names.insert(pattern, number: number)
         table.patterns[Int(number)] = pattern

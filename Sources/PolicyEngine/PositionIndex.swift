@@ -90,9 +90,6 @@ struct PositionIndex: BitwiseCopyable {
         }
     }
 
-    /// Whoever got it from a builder gives it back.
-    func deallocate() {
-        unsafe slots.deallocate()
-        unsafe lists.deallocate()
-    }
+    /// Of an index in memory of its own.
+    func deallocate() { unsafe slots.deallocate() }
 }

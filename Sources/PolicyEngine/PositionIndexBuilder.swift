@@ -1,43 +1,77 @@
+/// Memory that one index after the other is gathered in.
+@safe
+struct IndexScratch: ~Copyable {
+    fileprivate(set) var slots: UnsafeMutablePointer<PositionIndex.Slot>
+    /// The key that took the slot first.
+    fileprivate(set) var keys: UnsafeMutablePointer<UInt64>
+    fileprivate(set) var capacity: Int
+    fileprivate var nodes: [PositionIndexBuilder.Node] = []
+    fileprivate var chains: [PositionIndexBuilder.Chain] = []
+
+    init() {
+        capacity = 64
+        unsafe slots = .allocate(capacity: capacity)
+        unsafe keys = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        unsafe slots.deallocate()
+        unsafe keys.deallocate()
+    }
+
+    fileprivate mutating func prepare(_ count: Int) {
+        if count > capacity {
+            unsafe slots.deallocate()
+            unsafe keys.deallocate()
+            capacity = count
+            unsafe slots = .allocate(capacity: count)
+            unsafe keys = .allocate(capacity: count)
+        }
+        unsafe slots.initialize(repeating: PositionIndex.Slot(value: 0, tag: 0), count: count)
+        nodes.removeAll(keepingCapacity: true)
+        chains.removeAll(keepingCapacity: true)
+    }
+}
+
 /// Gathers (key, position) pairs, positions of one key ascending, and freezes them.
 @safe
 struct PositionIndexBuilder: ~Copyable {
-    private struct Node {
+    fileprivate struct Node {
         let position: UInt32
         var next: UInt32
     }
 
-    private struct Chain {
+    fileprivate struct Chain {
         let head: UInt32
         var tail: UInt32
         var count: UInt32
     }
 
     private var slots: UnsafeMutablePointer<PositionIndex.Slot>
-    /// The key that took the slot first.
     private var keys: UnsafeMutablePointer<UInt64>
     /// Keys that share a slot with another because of equal tags.
     private var sharers: [(place: Int, key: UInt64)] = []
     private let mask: Int
     private let capacity: Int
     private var usedSlots = 0
-    private var nodes: [Node] = []
-    private var chains: [Chain] = []
-    private var isFrozen = false
+    private var nodes: [Node]
+    private var chains: [Chain]
+    private var scratch: IndexScratch
 
     /// For at most `capacity` distinct keys.
-    init(capacity: Int) {
+    init(capacity: Int, _ scratch: consuming IndexScratch = IndexScratch()) {
         var count = 8
         while count < capacity * 2 { count *= 2 }
-        unsafe slots = .allocate(capacity: count)
-        unsafe slots.initialize(repeating: PositionIndex.Slot(value: 0, tag: 0), count: count)
-        unsafe keys = .allocate(capacity: count)
+        scratch.prepare(count)
+        unsafe slots = scratch.slots
+        unsafe keys = scratch.keys
+        nodes = scratch.nodes
+        chains = scratch.chains
+        scratch.nodes = []
+        scratch.chains = []
+        self.scratch = scratch
         mask = count - 1
         self.capacity = capacity
-    }
-
-    deinit {
-        unsafe keys.deallocate()
-        if !isFrozen { unsafe slots.deallocate() }
     }
 
     /// A position that is the key's last one already changes nothing.
@@ -92,9 +126,26 @@ struct PositionIndexBuilder: ~Copyable {
         }
     }
 
+    /// Bytes that `freeze(into:)` takes, a multiple of eight.
+    var byteCount: Int { (mask + 1) * MemoryLayout<PositionIndex.Slot>.stride + (listCount * 4 + 7) & ~7 }
+
+    private var listCount: Int { chains.reduce(1) { $0 + Int($1.count) + 1 } }
+
+    /// An index in memory of its own, to be given back with `deallocate`.
     consuming func freeze() -> PositionIndex {
-        let total = chains.reduce(1) { $0 + Int($1.count) + 1 }
-        let lists = UnsafeMutablePointer<UInt32>.allocate(capacity: total)
+        unsafe freeze(into: UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 16))
+    }
+
+    /// An index in memory that somebody else keeps.
+    consuming func freeze(into memory: UnsafeMutableRawPointer) -> PositionIndex {
+        var unused: IndexScratch? = nil
+        return unsafe freeze(into: memory, givingBack: &unused)
+    }
+
+    /// As above, and gives back the memory that it was gathered in.
+    consuming func freeze(into memory: UnsafeMutableRawPointer, givingBack given: inout IndexScratch?) -> PositionIndex {
+        let slotBytes = (mask + 1) * MemoryLayout<PositionIndex.Slot>.stride
+        let lists = unsafe (memory + slotBytes).bindMemory(to: UInt32.self, capacity: listCount)
         var end = 0
         var starts: [UInt32] = []
         starts.reserveCapacity(chains.count)
@@ -117,7 +168,12 @@ struct PositionIndexBuilder: ~Copyable {
                 }
             }
         }
-        isFrozen = true
-        return unsafe PositionIndex(slots: slots, lists: lists, mask: mask)
+        let frozen = unsafe memory.bindMemory(to: PositionIndex.Slot.self, capacity: mask + 1)
+        unsafe frozen.update(from: slots, count: mask + 1)
+        let index = unsafe PositionIndex(slots: frozen, lists: lists, mask: mask)
+        scratch.nodes = nodes
+        scratch.chains = chains
+        given = consume scratch
+        return index
     }
 }

@@ -43,13 +43,17 @@ struct ProgramView: BitwiseCopyable {
     }
 
     /// By position.
-    @usableFromInline let rules: UnsafeMutablePointer<RulePointer>
+    @usableFromInline let rules: UnsafeMutablePointer<CompiledRule>
     @usableFromInline let index: PositionIndex
     /// The parts of long lists, by protocol and port.
     @usableFromInline let parts: PositionIndex
     @usableFromInline let tiers: UnsafeMutablePointer<Tier>
     /// Prefix lengths of the rules' nets, longest first: those of IPv4, then those of IPv6.
     @usableFromInline let lengths: UnsafeMutablePointer<UInt8>
+    /// Rules whose destination is an address set and that have no patterns of their own: positions, ascending.
+    @usableFromInline let setRules: UnsafeMutablePointer<UInt32>
+    /// The address sets of Allow rules of policies, ascending.
+    @usableFromInline let allowedSets: UnsafeMutablePointer<UInt32>
     /// The blocks of tiers in order: place in `CompiledPolicy.ranks`, and position of the first rule.
     @usableFromInline let blockSlots: UnsafeMutablePointer<UInt32>
     @usableFromInline let blockStarts: UnsafeMutablePointer<UInt32>
@@ -59,6 +63,7 @@ struct ProgramView: BitwiseCopyable {
     @usableFromInline let tierCount: Int
     @usableFromInline let blockCount: Int
     @usableFromInline let setRuleCount: Int
+    @usableFromInline let allowedSetCount: Int
     @usableFromInline let lengthCount4: Int
     @usableFromInline let lengthCount6: Int
     @usableFromInline let flags: Flags
@@ -71,7 +76,7 @@ struct ProgramView: BitwiseCopyable {
     @inlinable
     func rule(_ position: Int) -> RulePointer {
         assert(position < ruleCount)
-        return unsafe rules[position]
+        return unsafe RulePointer(UnsafePointer(rules + position))
     }
 
     @inlinable

@@ -5,10 +5,13 @@ import PolicyModel
 /// Compiles the rules of one block.
 struct RuleCompiler {
     private(set) var rules: [CompiledRule] = []
-    private(set) var entries: [PolicyBlock.Entry] = []
+    private(set) var entries: [BlockView.Entry] = []
     private(set) var lengths = PrefixLengths()
     private(set) var flags: ProgramView.Flags = []
-    private(set) var setRuleCount = 0
+    /// Rules whose destination is an address set and that have no patterns of their own, ascending.
+    private(set) var setRules: [UInt32] = []
+    /// Rules with names, and a hash of what decides whether they admit a flow but for the destination.
+    private(set) var nameRules: [BlockView.Entry] = []
     /// With repeats, one for each time that it was acquired.
     private(set) var patterns: [PatternNumber] = []
     private(set) var sets: [UInt32] = []
@@ -16,6 +19,7 @@ struct RuleCompiler {
     private(set) var allowedPatterns: [PatternNumber] = []
     private(set) var hash = StableHash()
 
+    private var rares: [CompiledRule.RareCriteria] = []
     private var ranges: [AddressRange] = []
     private var patternLists: [PatternNumber] = []
     private var ports: [PortRange] = []
@@ -47,6 +51,7 @@ struct RuleCompiler {
     mutating func add(_ rule: PolicyRule, place: Int, number: UInt32, _ patternRegistry: inout PatternRegistry, _ setRegistry: inout SetRegistry)
     {
         var base = CompiledRule()
+        var rare = CompiledRule.RareCriteria()
         base.place = UInt32(place)
         base.number = number
         switch rule.action {
@@ -61,16 +66,16 @@ struct RuleCompiler {
         hash.combine(
             UInt64(base.action.rawValue) | UInt64(base.family) << 8 | UInt64(base.transport) << 16 | UInt64(base.notTransport) << 24
                 | (deniesByName ? 1 << 32 : 0))
-        addICMP(rule, to: &base)
+        addICMP(rule, to: &base, &rare)
         let (destination, source) = (rule.destination, rule.source)
         base.nets = add(destination.nets, .nets, to: &base)
-        base.notNets = add(destination.notNets, .notNets, to: &base)
-        base.sourceNets = add(source.nets, .sourceNets, to: &base)
-        base.sourceNotNets = add(source.notNets, .sourceNotNets, to: &base)
-        base.notPorts = add(Self.ranges(destination.notPorts), .notPorts, to: &base)
-        base.sourceNotPorts = add(Self.ranges(source.notPorts), .sourceNotPorts, to: &base)
-        base.notPortSets = addPortSets(destination.notPorts, .notPortSets, to: &base, &setRegistry)
-        base.sourceNotPortSets = addPortSets(source.notPorts, .sourceNotPortSets, to: &base, &setRegistry)
+        rare.notNets = add(destination.notNets, .notNets, to: &base)
+        rare.sourceNets = add(source.nets, .sourceNets, to: &base)
+        rare.sourceNotNets = add(source.notNets, .sourceNotNets, to: &base)
+        rare.notPorts = add(Self.ranges(destination.notPorts), .notPorts, to: &base)
+        rare.sourceNotPorts = add(Self.ranges(source.notPorts), .sourceNotPorts, to: &base)
+        rare.notPortSets = addPortSets(destination.notPorts, .notPortSets, to: &base, &setRegistry)
+        rare.sourceNotPortSets = addPortSets(source.notPorts, .sourceNotPortSets, to: &base, &setRegistry)
         let names = rule.action == .allow || (deniesByName && rule.action != .log)
         let selector = destination.effectiveSelector(policyNamespace: namespace)
         if let notSelector = destination.notSelector {
@@ -86,11 +91,12 @@ struct RuleCompiler {
             for port in portAlternatives {
                 for sourcePort in sourceAlternatives {
                     var alternative = base
-                    addSourcePorts(sourcePort, to: &alternative, &setRegistry)
+                    var alternativeRare = rare
+                    addSourcePorts(sourcePort, to: &alternative, &alternativeRare, &setRegistry)
                     guard addDestination(
                         rule, name, port, selector, countsNames: names, to: &alternative, &patternRegistry, &setRegistry)
                     else { continue }
-                    finish(alternative, nets: destination.nets)
+                    finish(alternative, alternativeRare, nets: destination.nets)
                 }
             }
         }
@@ -125,37 +131,42 @@ struct RuleCompiler {
         return (ranges.isEmpty ? [] : [.ranges(ranges)]) + namedPorts(ports).map { .named($0) }
     }
 
-    private mutating func addICMP(_ rule: PolicyRule, to compiled: inout CompiledRule) {
+    private mutating func addICMP(
+        _ rule: PolicyRule, to compiled: inout CompiledRule, _ rare: inout CompiledRule.RareCriteria
+    ) {
         if let type = rule.icmp?.type {
             compiled.conditions.insert(.icmpType)
-            compiled.icmpType = type
+            rare.icmpType = type
             if let code = rule.icmp?.code {
                 compiled.conditions.insert(.icmpCode)
-                compiled.icmpCode = code
+                rare.icmpCode = code
             }
         }
         if let type = rule.notICMP?.type {
             compiled.conditions.insert(.notICMPType)
-            compiled.notICMPType = type
+            rare.notICMPType = type
             if let code = rule.notICMP?.code {
                 compiled.conditions.insert(.notICMPCode)
-                compiled.notICMPCode = code
+                rare.notICMPCode = code
             }
         }
         if !compiled.conditions.isDisjoint(with: .anyICMP) {
             hash.combine(
-                UInt64(compiled.conditions.rawValue) << 32 | UInt64(compiled.icmpType) << 24 | UInt64(compiled.icmpCode) << 16
-                    | UInt64(compiled.notICMPType) << 8 | UInt64(compiled.notICMPCode))
+                UInt64(compiled.conditions.rawValue) << 32 | UInt64(rare.icmpType) << 24 | UInt64(rare.icmpCode) << 16
+                    | UInt64(rare.notICMPType) << 8 | UInt64(rare.notICMPCode))
         }
     }
 
-    private mutating func addSourcePorts(_ alternative: PortAlternative?, to compiled: inout CompiledRule, _ setRegistry: inout SetRegistry) {
+    private mutating func addSourcePorts(
+        _ alternative: PortAlternative?, to compiled: inout CompiledRule, _ rare: inout CompiledRule.RareCriteria,
+        _ setRegistry: inout SetRegistry
+    ) {
         switch alternative {
         case nil: break
-        case .ranges(let ranges): compiled.sourcePorts = add(ranges, .sourcePorts, to: &compiled)
+        case .ranges(let ranges): rare.sourcePorts = add(ranges, .sourcePorts, to: &compiled)
         case .named(let name):
             compiled.conditions.insert(.sourcePortSet)
-            compiled.sourcePortSet = acquire(
+            rare.sourcePortSet = acquire(
                 .namedPort(name, compiled.transport, Selector.all.description), .all, .sourcePortSet, &setRegistry)
         }
     }
@@ -172,7 +183,7 @@ struct RuleCompiler {
         }
         switch port {
         case nil: break
-        case .ranges(let ranges): compiled.ports = add(ranges, .ports, to: &compiled)
+        case .ranges(let ranges): addPorts(ranges, to: &compiled)
         case .named(let name):
             // An endpoint gives the name to one port of one protocol.
             guard compiled.transport != 0, set == nil else { return false }
@@ -192,11 +203,11 @@ struct RuleCompiler {
             if names.port != 0 {
                 guard compiled.transport == 0 || compiled.transport == TransportProtocol.tcp.rawValue else { return false }
                 let range = PortRange(names.port)
-                if compiled.conditions.contains(.ports) {
+                if case .ranges = port {
                     guard Self.ranges(rule.destination.ports).contains(where: { $0.contains(names.port) }) else { return false }
                 }
                 compiled.transport = TransportProtocol.tcp.rawValue
-                compiled.ports = add([range], .ports, to: &compiled)
+                addPorts([range], to: &compiled)
             }
             addPatterns(names.patterns, to: &compiled, &patternRegistry)
         }
@@ -221,7 +232,7 @@ struct RuleCompiler {
         hash.combine(UInt64(numbers.count))
         hash.combine(sum)
         numbers.sort()
-        compiled.patterns.offset = Int32(patternLists.count)
+        compiled.patterns.offset = UInt32(patternLists.count)
         compiled.patterns.count = UInt32(numbers.count)
         patternLists += numbers
     }
@@ -243,7 +254,7 @@ struct RuleCompiler {
         let names = Self.namedPorts(added)
         guard !names.isEmpty else { return slice }
         compiled.conditions.insert(condition)
-        slice.offset = Int32(setLists.count)
+        slice.offset = UInt32(setLists.count)
         slice.count = UInt32(names.count)
         for name in names {
             setLists.append(
@@ -261,7 +272,7 @@ struct RuleCompiler {
         compiled.conditions.insert(condition)
         hash.combine(UInt64(condition.rawValue))
         hash.combine(added)
-        slice.offset = Int32(ranges.count)
+        slice.offset = UInt32(ranges.count)
         slice.count = UInt32(added.count)
         ranges += added
         return slice
@@ -276,43 +287,58 @@ struct RuleCompiler {
         hash.combine(UInt64(condition.rawValue))
         hash.combine(UInt64(added.count))
         for range in added { hash.combine(UInt64(range.lower) << 16 | UInt64(range.upper)) }
-        slice.offset = Int32(ports.count)
+        slice.offset = UInt32(ports.count)
         slice.count = UInt32(added.count)
         ports += added
         return slice
     }
 
+    /// Destination ports; one range stands in the rule itself.
+    private mutating func addPorts(_ added: [PortRange], to compiled: inout CompiledRule) {
+        compiled.conditions.subtract([.port, .ports])
+        let slice = add(added, .ports, to: &compiled)
+        guard added.count == 1 else {
+            compiled.ports = slice
+            return
+        }
+        compiled.conditions.remove(.ports)
+        compiled.conditions.insert(.port)
+        compiled.port = added[0]
+    }
+
     /// Enters a compiled rule into the index.
-    private mutating func finish(_ finished: CompiledRule, nets: [IPPrefix]) {
+    private mutating func finish(_ finished: CompiledRule, _ rare: CompiledRule.RareCriteria, nets: [IPPrefix]) {
         var compiled = finished
         if compiled.conditions.isSubset(of: [.names, .set, .setNames]), compiled.transport == 0, compiled.notTransport == 0,
             compiled.family == 0
         {
             compiled.conditions.insert(.onlyNames)
         }
+        if !compiled.conditions.intersection(.rare).isSubset(of: .notSet) {
+            // From 1, made an offset in `flatten`.
+            compiled.rareOffset = UInt32(rares.count + 1)
+            rares.append(rare)
+        }
         let place = UInt32(rules.count)
         rules.append(compiled)
         // The end is marked, as every list is by its count: different rules cannot give the same words.
         hash.combine(UInt64(0))
-        func entry(_ key: UInt64) { entries.append(PolicyBlock.Entry(key: key, rule: place)) }
+        func entry(_ key: UInt64) { entries.append(BlockView.Entry(key: key, rule: place)) }
         let conditions = compiled.conditions
         if !conditions.isDisjoint(with: [.set, .notSet]) { flags.insert(.usesSets) }
         let hasSetNames = conditions.contains(.set) && conditions.contains(.setNames)
         if conditions.contains(.names) || hasSetNames {
-            if compiled.family != 6 { entry(IndexKey.names(.v4)) }
-            if compiled.family != 4 { entry(IndexKey.names(.v6)) }
+            nameRules.append(BlockView.Entry(key: admissionHash(compiled, rare), rule: place))
             if compiled.action != .allow { flags.insert(.deniesNames) }
         }
-        if conditions.contains(.set), compiled.action == .allow { entry(IndexKey.allowedSet(compiled.set)) }
         if conditions.contains(.names) {
             flags.insert(.hasPatterns)
             let first = Int(compiled.patterns.offset)
             for number in patternLists[first..<first + Int(compiled.patterns.count)] { entry(IndexKey.pattern(number)) }
         } else if conditions.contains(.set) {
-            setRuleCount += 1
+            setRules.append(place)
             if hasSetNames { flags.insert(.hasSetNames) }
             entry(IndexKey.set(compiled.set))
-            entry(IndexKey.everySet)
         } else if conditions.contains(.nets), nets.count <= Self.indexedNetsMax {
             for net in nets {
                 lengths.insert(net)
@@ -324,45 +350,84 @@ struct RuleCompiler {
         }
     }
 
-    /// All rules and lists in one piece of memory, the slices relative to their rules.
-    consuming func flatten() -> UnsafeMutableRawPointer {
-        let ruleBytes = rules.count * MemoryLayout<CompiledRule>.stride
-        let rangeStart = (ruleBytes + 15) & ~15
-        let patternStart = rangeStart + ranges.count * MemoryLayout<AddressRange>.stride
+    /// Equal for rules of which `wantsName` says the same for every flow.
+    private func admissionHash(_ rule: CompiledRule, _ rare: CompiledRule.RareCriteria) -> UInt64 {
+        var hash = StableHash()
+        hash.combine(UInt64(rule.family) << 16 | UInt64(rule.transport) << 8 | UInt64(rule.notTransport))
+        hash.combine(rule.conditions.contains(.names) ? 0 : UInt64(rule.set) + 1)
+        func combine(_ slice: CompiledRule.Slice) {
+            hash.combine(UInt64(slice.count))
+            for range in ports[Int(slice.offset)..<Int(slice.offset + slice.count)] {
+                hash.combine(UInt64(range.lower) << 16 | UInt64(range.upper))
+            }
+        }
+        if rule.conditions.contains(.port) { hash.combine(1 << 32 | UInt64(rule.port.lower) << 16 | UInt64(rule.port.upper)) }
+        if rule.conditions.contains(.ports) { combine(rule.ports) }
+        hash.combine(2 << 32)
+        if rule.conditions.contains(.notPorts) { combine(rare.notPorts) }
+        let sets = rare.notPortSets
+        for number in setLists[Int(sets.offset)..<Int(sets.offset + sets.count)] { hash.combine(3 << 32 | UInt64(number)) }
+        return hash.value
+    }
+
+    /// Everything in one piece of memory, which whoever calls it gives back, and what programs take from it.
+    consuming func flatten() -> (UnsafeMutableRawPointer, BlockView) {
+        let entryStart = max(rules.count, 1) * MemoryLayout<CompiledRule>.stride
+        let nameStart = entryStart + entries.count * MemoryLayout<BlockView.Entry>.stride
+        let setRuleStart = nameStart + nameRules.count * MemoryLayout<BlockView.Entry>.stride
+        let allowedStart = setRuleStart + setRules.count * 4
+        let heldStart = allowedStart + allowedSets.count * 4
+        // Never 0, which stands for "no rare criteria".
+        let rareStart = (heldStart + sets.count * 4 + 15) & ~15
+        let rareStride = MemoryLayout<CompiledRule.RareCriteria>.stride
+        let rangeStart = (rareStart + rares.count * rareStride + 15) & ~15
+        let rangeStride = MemoryLayout<AddressRange>.stride
+        let patternStart = rangeStart + ranges.count * rangeStride
         let setStart = patternStart + patternLists.count * 4
         let portStart = setStart + setLists.count * 4
-        let total = portStart + ports.count * MemoryLayout<PortRange>.stride
+        let portStride = MemoryLayout<PortRange>.stride
+        let total = portStart + ports.count * portStride
         precondition(total < Int(Int32.max), "the rules of one policy take less than 2 GiB")
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(total, 64), alignment: 64)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: total, alignment: 64)
         // Sound: each list is written once into the part that was counted for it; everything is bitwise copyable.
-        for place in ranges.indices {
-            unsafe (memory + rangeStart).assumingMemoryBound(to: AddressRange.self)[place] = ranges[place]
+        func write<Element: BitwiseCopyable>(_ elements: [Element], at start: Int) -> UnsafeMutablePointer<Element> {
+            let base = unsafe (memory + start).bindMemory(to: Element.self, capacity: max(1, elements.count))
+            for place in elements.indices { unsafe (base + place).initialize(to: elements[place]) }
+            return unsafe base
         }
-        for place in patternLists.indices { unsafe (memory + patternStart).assumingMemoryBound(to: UInt32.self)[place] = patternLists[place] }
-        for place in setLists.indices { unsafe (memory + setStart).assumingMemoryBound(to: UInt32.self)[place] = setLists[place] }
-        for place in ports.indices { unsafe (memory + portStart).assumingMemoryBound(to: PortRange.self)[place] = ports[place] }
+        func placed(_ slice: CompiledRule.Slice, _ start: Int, _ stride: Int) -> CompiledRule.Slice {
+            var slice = slice
+            slice.offset = UInt32(start + Int(slice.offset) * stride)
+            return slice
+        }
+        for place in rares.indices {
+            rares[place].notNets = placed(rares[place].notNets, rangeStart, rangeStride)
+            rares[place].sourceNets = placed(rares[place].sourceNets, rangeStart, rangeStride)
+            rares[place].sourceNotNets = placed(rares[place].sourceNotNets, rangeStart, rangeStride)
+            rares[place].notPorts = placed(rares[place].notPorts, portStart, portStride)
+            rares[place].sourcePorts = placed(rares[place].sourcePorts, portStart, portStride)
+            rares[place].sourceNotPorts = placed(rares[place].sourceNotPorts, portStart, portStride)
+            rares[place].notPortSets = placed(rares[place].notPortSets, setStart, 4)
+            rares[place].sourceNotPortSets = placed(rares[place].sourceNotPortSets, setStart, 4)
+        }
+        _ = unsafe write(rares, at: rareStart)
+        _ = unsafe write(ranges, at: rangeStart)
+        _ = unsafe write(patternLists, at: patternStart)
+        _ = unsafe write(setLists, at: setStart)
+        _ = unsafe write(ports, at: portStart)
         for place in rules.indices {
-            var rule = rules[place]
-            let own = place * MemoryLayout<CompiledRule>.stride
-            func fix(_ slice: inout CompiledRule.Slice, _ start: Int, _ stride: Int) {
-                if slice.count > 0 { slice.offset = Int32(start + Int(slice.offset) * stride - own) }
-            }
-            let rangeStride = MemoryLayout<AddressRange>.stride
-            let portStride = MemoryLayout<PortRange>.stride
-            fix(&rule.nets, rangeStart, rangeStride)
-            fix(&rule.notNets, rangeStart, rangeStride)
-            fix(&rule.sourceNets, rangeStart, rangeStride)
-            fix(&rule.sourceNotNets, rangeStart, rangeStride)
-            fix(&rule.patterns, patternStart, 4)
-            fix(&rule.notPortSets, setStart, 4)
-            fix(&rule.sourceNotPortSets, setStart, 4)
-            fix(&rule.ports, portStart, portStride)
-            fix(&rule.notPorts, portStart, portStride)
-            fix(&rule.sourcePorts, portStart, portStride)
-            fix(&rule.sourceNotPorts, portStart, portStride)
-            unsafe memory.assumingMemoryBound(to: CompiledRule.self)[place] = rule
+            unsafe rules[place].memory = UnsafeRawPointer(memory)
+            if rules[place].rareOffset > 0 { rules[place].rareOffset = UInt32(rareStart + Int(rules[place].rareOffset - 1) * rareStride) }
+            rules[place].nets = placed(rules[place].nets, rangeStart, rangeStride)
+            rules[place].patterns = placed(rules[place].patterns, patternStart, 4)
+            rules[place].ports = placed(rules[place].ports, portStart, portStride)
         }
-        return unsafe memory
+        let view = unsafe BlockView(
+            rules: write(rules, at: 0), ruleCount: rules.count, entries: write(entries, at: entryStart), entryCount: entries.count,
+            nameRules: write(nameRules, at: nameStart), nameRuleCount: nameRules.count, setRules: write(setRules, at: setRuleStart),
+            setRuleCount: setRules.count, allowedSets: write(allowedSets, at: allowedStart), allowedSetCount: allowedSets.count,
+            sets: write(sets, at: heldStart), setCount: sets.count)
+        return unsafe (memory, view)
     }
 }
 

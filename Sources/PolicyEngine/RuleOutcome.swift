@@ -29,7 +29,7 @@ extension CompiledPolicy {
         if conditions.contains(.nets), !pointer.contains(rule.nets, flow.destination) {
             return .noMatch("the destination is in none of its nets")
         }
-        if conditions.contains(.notNets), pointer.contains(rule.notNets, flow.destination) {
+        if conditions.contains(.notNets), pointer.contains(rule.rare.notNets, flow.destination) {
             return .noMatch("the destination is in one of its notNets")
         }
         let held = numbers(search, bindings)
@@ -71,49 +71,54 @@ extension CompiledPolicy {
     private func mismatchBeforeDestination(_ pointer: RulePointer, _ search: FlowSearch) -> String? {
         let rule = pointer.rule
         let conditions = rule.conditions
+        let rare = rule.rare
         let flow = search.flow
         if rule.family != 0, rule.family != flow.destination.family.rawValue { return "it is for IPv\(rule.family)" }
         if rule.transport != 0, rule.transport != flow.transport.rawValue {
             return "it is for \(TransportProtocol(rawValue: rule.transport))"
         }
         if rule.notTransport != 0, rule.notTransport == flow.transport.rawValue { return "it excludes \(flow.transport)" }
-        if !conditions.isDisjoint(with: .anyPorts) {
+        if !conditions.isDisjoint(with: [.port, .ports]) {
             guard flow.transport.hasPorts else { return "the protocol has no ports" }
-            if conditions.contains(.ports), !pointer.contains(rule.ports, flow.destinationPort) {
-                return "port \(flow.destinationPort) is none of its ports"
-            }
-            if conditions.contains(.notPorts), pointer.contains(rule.notPorts, flow.destinationPort) {
+            let isInside =
+                conditions.contains(.port)
+                ? rule.port.contains(flow.destinationPort) : pointer.contains(rule.ports, flow.destinationPort)
+            guard isInside else { return "port \(flow.destinationPort) is none of its ports" }
+        }
+        if !conditions.isDisjoint(with: .rarePorts) {
+            guard flow.transport.hasPorts else { return "the protocol has no ports" }
+            if conditions.contains(.notPorts), pointer.contains(rare.notPorts, flow.destinationPort) {
                 return "port \(flow.destinationPort) is one of its notPorts"
             }
-            if conditions.contains(.notPortSets), excludes(pointer, rule.notPortSets, flow.destination, search.destinationPort) {
+            if conditions.contains(.notPortSets), excludes(pointer, rare.notPortSets, flow.destination, search.destinationPort) {
                 return "port \(flow.destinationPort) bears one of the names in its notPorts"
             }
-            if conditions.contains(.sourcePorts), !pointer.contains(rule.sourcePorts, flow.sourcePort) {
+            if conditions.contains(.sourcePorts), !pointer.contains(rare.sourcePorts, flow.sourcePort) {
                 return "source port \(flow.sourcePort) is none of its ports"
             }
-            if conditions.contains(.sourceNotPorts), pointer.contains(rule.sourceNotPorts, flow.sourcePort) {
+            if conditions.contains(.sourceNotPorts), pointer.contains(rare.sourceNotPorts, flow.sourcePort) {
                 return "source port \(flow.sourcePort) is one of its notPorts"
             }
-            if conditions.contains(.sourcePortSet), !hot.holds(rule.sourcePortSet, flow.source, search.sourcePort) {
+            if conditions.contains(.sourcePortSet), !hot.holds(rare.sourcePortSet, flow.source, search.sourcePort) {
                 return "source port \(flow.sourcePort) does not bear the name"
             }
-            if conditions.contains(.sourceNotPortSets), excludes(pointer, rule.sourceNotPortSets, flow.source, search.sourcePort) {
+            if conditions.contains(.sourceNotPortSets), excludes(pointer, rare.sourceNotPortSets, flow.source, search.sourcePort) {
                 return "source port \(flow.sourcePort) bears one of the names in its notPorts"
             }
         }
         if !conditions.isDisjoint(with: .anyICMP) {
             guard flow.transport == .icmp || flow.transport == .icmpv6 else { return "the protocol is not ICMP" }
-            let isType = !conditions.contains(.icmpType) || rule.icmpType == flow.icmpType
-            let isCode = !conditions.contains(.icmpCode) || rule.icmpCode == flow.icmpCode
+            let isType = !conditions.contains(.icmpType) || rare.icmpType == flow.icmpType
+            let isCode = !conditions.contains(.icmpCode) || rare.icmpCode == flow.icmpCode
             guard isType, isCode else { return "the ICMP type or code is another" }
-            if conditions.contains(.notICMPType), rule.notICMPType == flow.icmpType,
-                !conditions.contains(.notICMPCode) || rule.notICMPCode == flow.icmpCode
+            if conditions.contains(.notICMPType), rare.notICMPType == flow.icmpType,
+                !conditions.contains(.notICMPCode) || rare.notICMPCode == flow.icmpCode
             {
                 return "the ICMP type or code is excluded"
             }
         }
-        if conditions.contains(.sourceNets), !pointer.contains(rule.sourceNets, flow.source) { return "the source is in none of its nets" }
-        if conditions.contains(.sourceNotNets), pointer.contains(rule.sourceNotNets, flow.source) {
+        if conditions.contains(.sourceNets), !pointer.contains(rare.sourceNets, flow.source) { return "the source is in none of its nets" }
+        if conditions.contains(.sourceNotNets), pointer.contains(rare.sourceNotNets, flow.source) {
             return "the source is in one of its notNets"
         }
         return nil

@@ -1,6 +1,6 @@
 import NetworkTypes
 
-/// A rule where it lies, among its lists.
+/// A rule where it lies, among those of a program.
 @safe
 @frozen
 @usableFromInline
@@ -14,12 +14,12 @@ struct RulePointer: BitwiseCopyable {
     @inlinable var action: CompiledRule.Action { unsafe pointer.pointee.action }
     @inlinable var conditions: CompiledRule.Conditions { unsafe pointer.pointee.conditions }
 
-    // Sound: a block's builder writes each list where the slice says.
+    // Sound: a block writes each list where the slice says, and the memory before the rule is handed out.
 
     @inlinable
     func element<Element: BitwiseCopyable>(_ slice: CompiledRule.Slice, _ place: Int, as type: Element.Type) -> Element {
         assert(place < Int(slice.count))
-        return unsafe UnsafeRawPointer(pointer).load(
+        return unsafe pointer.pointee.memory.unsafelyUnwrapped.load(
             fromByteOffset: Int(slice.offset) &+ place &* MemoryLayout<Element>.stride, as: Element.self)
     }
 

@@ -39,13 +39,9 @@ extension ResourceDecoder {
         }
         var rules = [Self.insideRule(document.location)]
         for element in elements { rules += decodeFirewallRule(element, &problems) }
-        if !tiers.contains(where: { $0.name == Tier.egressFirewall.name }), Tier.builtIn(Tier.egressFirewall.name) == nil {
-            tiers.append(.egressFirewall)
-            references.declaredTiers.insert(Tier.egressFirewall.name)
-        }
         return [
             NetworkPolicy(
-                name: metadata.name, kind: .egressFirewall, namespace: metadata.namespace, tier: Tier.egressFirewall.name, order: 0,
+                name: metadata.name, kind: .egressFirewall, namespace: metadata.namespace, tier: Tier.egressFirewallName, order: 0,
                 selector: Selector(root: Self.anyPod), types: [.egress], egress: rules, annotations: metadata.annotations,
                 impliesDefault: false, isExclusive: metadata.isExclusive, deniesByName: true, location: document.location)
         ]
@@ -103,9 +99,4 @@ extension ResourceDecoder {
         }
         return groups
     }
-}
-
-extension Tier {
-    /// Where EgressFirewalls live: before the tier `default`, so that a connection has to pass both.
-    public static let egressFirewall = Tier(name: "ovn-egressfirewall", order: 900_000, defaultAction: .pass)
 }

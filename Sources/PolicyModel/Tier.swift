@@ -29,6 +29,7 @@ public struct Tier: Sendable, Hashable {
         defaultName: (1_000_000, .deny),
         kubeAdminName: (1_000, .pass),
         kubeBaselineName: (10_000_000, .pass),
+        egressFirewallName: (900_000, .pass),
         "adminnetworkpolicy": (1_000, .pass),
         "baselineadminnetworkpolicy": (10_000_000, .pass),
     ]
@@ -36,6 +37,9 @@ public struct Tier: Sendable, Hashable {
     /// Before and behind all others: where ClusterNetworkPolicy lives.
     public static let kubeAdminName = "kube-admin"
     public static let kubeBaselineName = "kube-baseline"
+
+    /// Where EgressFirewall of OVN-Kubernetes lives.
+    public static let egressFirewallName = "ovn-egressfirewall"
 
     /// Tiers that exist as soon as something names them.
     static let builtInNames: Set<String> = Set(reserved.keys)

@@ -81,7 +81,8 @@ struct DeadRuleSearch {
         let rule = PolicyLint.rules(of: policy, direction)[place]
         let other = policies[cover.policy]
         let otherRule = PolicyLint.rules(of: other, direction)[cover.place]
-        let name = isOwn ? PolicyLint.field(of: cover.place, direction, in: other) : PolicyLint.name(ofRule: cover.place, direction, in: other)
+        let name =
+            isOwn ? PolicyLint.field(of: cover.place, direction, in: other) : PolicyLint.name(ofRule: cover.place, direction, in: other)
         let message =
             isOwn && name == "spec"
             ? "the rule can never match: an earlier one of this policy (\(otherRule.action.rawValue)) takes all that it would"

@@ -79,7 +79,9 @@ struct DiffDestinations {
         if let service = destination.services {
             let wanted = service.namespace ?? namespace ?? "default"
             for slice in resources.serviceEndpoints where slice.service == service.name && slice.namespace == wanted {
-                for address in slice.addresses { questions.addresses[address] = questions.addresses[address] ?? "\(wanted)/\(service.name)" }
+                for address in slice.addresses {
+                    questions.addresses[address] = questions.addresses[address] ?? "\(wanted)/\(service.name)"
+                }
                 for port in slice.ports { questions.ports[port.protocol, default: []].insert(port.port) }
             }
         }

@@ -33,10 +33,13 @@ struct DiffQuestions {
         for (match, named) in [(rule.icmp, rule.protocol), (rule.notICMP, rule.protocol)] {
             if let match, match.type != nil, let named { icmp[named, default: []].insert(match) }
         }
-        let ranges = (destination.ports + destination.notPorts).compactMap { port in if case .range(let range) = port { range } else { nil } }
+        let ranges = (destination.ports + destination.notPorts).compactMap { port in if case .range(let range) = port { range } else { nil }
+        }
         guard !ranges.isEmpty else { return }
         let transports = rule.protocol.map { [$0] } ?? [.tcp, .udp]
-        for transport in transports where transport.hasPorts { ports[transport, default: []].formUnion(ranges.flatMap { [$0.lower, $0.upper] }) }
+        for transport in transports where transport.hasPorts {
+            ports[transport, default: []].formUnion(ranges.flatMap { [$0.lower, $0.upper] })
+        }
     }
 
     // MARK: Questions
@@ -46,27 +49,41 @@ struct DiffQuestions {
         var result = elsewhere.map { DiffDestination(peer: .address($0), text: "any other address (\($0))") }
         if let name = unlistedName { result.append(DiffDestination(peer: .name(name), text: "any other name (\(name))")) }
         for pattern in patterns.sorted(by: { $0.description < $1.description }) {
-            for name in Self.samples(pattern) {
-                result.append(DiffDestination(peer: .name(name), text: pattern.isExact ? "\(name)" : "\(name) (\(pattern))"))
+            result += Self.samples(pattern).map {
+                DiffDestination(peer: .name($0), text: pattern.isExact ? "\($0)" : "\($0) (\(pattern))")
             }
         }
         var seen = Set(elsewhere)
-        for net in nets.sorted() where net.length > 0 {
-            if seen.insert(net.address).inserted { result.append(DiffDestination(peer: .address(net.address), text: "\(net.address) (\(net))")) }
-            for beside in Self.neighbours(net) where !nets.contains(where: { $0.length > 0 && $0.contains(beside) }) && seen.insert(beside).inserted {
-                result.append(DiffDestination(peer: .address(beside), text: "\(beside) (beside \(net))"))
-                break
-            }
+        for (address, text) in netAddresses() + ownedAddresses() where !seen.contains(address) {
+            seen.insert(address)
+            result.append(DiffDestination(peer: .address(address), text: "\(address) (\(text))"))
         }
-        for (address, owner) in addresses.sorted(by: { $0.key < $1.key }) where seen.insert(address).inserted {
-            result.append(DiffDestination(peer: .address(address), text: "\(address) (\(owner))"))
+        return result.filter { destination in
+            guard let family = destination.family else { return true }
+            return families.contains(family)
         }
-        return result.filter { destination in destination.family.map(families.contains) ?? true }
+    }
+
+    /// The first address of each net, and one beside it that no net holds.
+    private func netAddresses() -> [(IPAddress, String)] {
+        let listed = nets.filter { $0.length > 0 }
+        let cover = PrefixCover(Array(listed))
+        var result: [(IPAddress, String)] = []
+        for net in listed.sorted() {
+            result.append((net.address, "\(net)"))
+            if let beside = Self.neighbours(net).first(where: { !cover.covers(IPPrefix($0)) }) { result.append((beside, "beside \(net)")) }
+        }
+        return result
+    }
+
+    private func ownedAddresses() -> [(IPAddress, String)] {
+        addresses.keys.sorted().map { ($0, addresses[$0] ?? "") }
     }
 
     func probes() -> [DiffProbe] {
         var result: [DiffProbe] = []
-        let transports = [TransportProtocol.tcp, .udp] + ports.keys.filter { $0 != .tcp && $0 != .udp }.sorted { $0.rawValue < $1.rawValue }
+        let transports =
+            [TransportProtocol.tcp, .udp] + ports.keys.filter { $0 != .tcp && $0 != .udp }.sorted { $0.rawValue < $1.rawValue }
         for transport in transports {
             let named = ports[transport] ?? []
             result += named.sorted().map { DiffProbe(transport, port: $0) }
@@ -78,7 +95,8 @@ struct DiffQuestions {
             result += named.sorted { ($0.type ?? 0, $0.code ?? 0) < ($1.type ?? 0, $1.code ?? 0) }.map { DiffProbe(transport, icmp: $0) }
             let types = Set(named.compactMap(\.type))
             if let other = ([type] + Array(0...254)).first(where: { !types.contains($0) }) {
-                result.append(DiffProbe(transport, icmp: ICMPMatch(type: other), text: named.isEmpty ? "\(transport)" : "\(transport) other types"))
+                result.append(
+                    DiffProbe(transport, icmp: ICMPMatch(type: other), text: named.isEmpty ? "\(transport)" : "\(transport) other types"))
             }
         }
         let asked = Set(result.map(\.transport))
@@ -100,7 +118,9 @@ struct DiffQuestions {
     /// A name of one label more than the pattern, and one of two more if it matches too.
     private static func samples(_ pattern: DomainPattern) -> [DomainName] {
         guard let first = pattern.sampleName else { return [] }
-        guard !pattern.isExact, pattern.description.hasPrefix("*"), let deeper = try? DomainName(parsing: "deep.\(first)"), pattern.matches(deeper) else {
+        guard !pattern.isExact, pattern.description.hasPrefix("*"), let deeper = try? DomainName(parsing: "deep.\(first)"),
+            pattern.matches(deeper)
+        else {
             return [first]
         }
         return [first, deeper]

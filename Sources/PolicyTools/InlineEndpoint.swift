@@ -21,12 +21,14 @@ extension ResourceSet {
         for (place, endpoint) in inline.enumerated() {
             guard known.insert("\(endpoint.namespace)/\(endpoint.name)").inserted else {
                 problems.error(
-                    at: endpoint.location, field: "endpoints[\(place)]", "the endpoint \(endpoint.namespace)/\(endpoint.name) is there already")
+                    at: endpoint.location, field: "endpoints[\(place)]",
+                    "the endpoint \(endpoint.namespace)/\(endpoint.name) is there already")
                 continue
             }
             for address in endpoint.addresses where !taken.insert(address).inserted {
                 problems.error(
-                    at: endpoint.location, field: "endpoints[\(place)].address", "the address \(address) already belongs to another endpoint")
+                    at: endpoint.location, field: "endpoints[\(place)].address",
+                    "the address \(address) already belongs to another endpoint")
             }
         }
         // RFC 2544: addresses that no network uses.

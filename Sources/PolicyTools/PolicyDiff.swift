@@ -52,7 +52,10 @@ public struct PolicyDiff: Sendable {
             throw PolicyToolError("there is no endpoint in either set", hint: "name their files with --endpoints")
         }
         if let endpoint {
-            guard oldNames.contains(endpoint) || newNames.contains(endpoint) else { _ = try after.place(of: endpoint); return }
+            guard oldNames.contains(endpoint) || newNames.contains(endpoint) else {
+                _ = try after.place(of: endpoint)
+                return
+            }
             oldNames = oldNames.filter { $0 == endpoint }
             newNames = newNames.filter { $0 == endpoint }
         }

@@ -146,7 +146,9 @@ public struct PolicyInspector: Sendable {
         switch question.peer {
         case .address(let address): return (address, question.resolved)
         case .name(let name):
-            guard direction == .egress else { throw PolicyToolError("who opens a flow is told by address", hint: "give an address or an endpoint") }
+            guard direction == .egress else {
+                throw PolicyToolError("who opens a flow is told by address", hint: "give an address or an endpoint")
+            }
             guard question.resolved.isEmpty else {
                 throw PolicyToolError("resolved names go with an address", hint: "a name as destination is resolved by itself")
             }
@@ -173,7 +175,9 @@ public struct PolicyInspector: Sendable {
     // MARK: Words
 
     private func refusal(_ place: Int, _ numbers: [PatternNumber]) -> FlowAnswer.Verdict? {
-        guard policy.deniesNames, case .refused(let rule, let reason) = policy.nameDecision(endpoint: place, patterns: numbers) else { return nil }
+        guard policy.deniesNames, case .refused(let rule, let reason) = policy.nameDecision(endpoint: place, patterns: numbers) else {
+            return nil
+        }
         return FlowAnswer.Verdict(reason: reason, rule: description(ofRule: rule))
     }
 

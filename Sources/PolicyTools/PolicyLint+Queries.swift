@@ -23,7 +23,9 @@ extension PolicyLint {
         var refusing: [PolicyScope: (rank: Int, place: Int)] = [:]
         for (rank, policy) in policies.enumerated() {
             let scope = PolicyScope(policy)
-            if policy.egress.contains(where: { $0.action != .deny && $0.action != .log && Self.admitsQuery($0) }) { allowing.append((rank, scope)) }
+            if policy.egress.contains(where: { $0.action != .deny && $0.action != .log && Self.admitsQuery($0) }) {
+                allowing.append((rank, scope))
+            }
             if let place = policy.egress.firstIndex(where: Self.refusesQueries), refusing[scope] == nil { refusing[scope] = (rank, place) }
         }
         // One Allow is looked at for each scope of namespaces, the earliest.
@@ -38,7 +40,8 @@ extension PolicyLint {
                 let name = Self.name(ofRule: refused.place, .egress, in: policies[refused.rank])
                 return warning(
                     policy, place, "names are allowed, and \(name) refuses the queries for them",
-                    hint: options.dns == .unknown ? "it works only while dns.intercept brings queries to Exeat ahead of policy" : "allow UDP and TCP 53 before it")
+                    hint: options.dns == .unknown
+                        ? "it works only while dns.intercept brings queries to Exeat ahead of policy" : "allow UDP and TCP 53 before it")
             }
             if options.dns == .notIntercepted, allowed == nil {
                 return warning(
@@ -51,7 +54,8 @@ extension PolicyLint {
 
     private func warning(_ policy: NetworkPolicy, _ place: Int, _ message: String, hint: String) -> PolicyDiagnostic {
         PolicyDiagnostic(
-            .warning, at: policy.egress[place].location ?? policy.location, field: Self.field(of: place, .egress, in: policy), message, hint: hint)
+            .warning, at: policy.egress[place].location ?? policy.location, field: Self.field(of: place, .egress, in: policy), message,
+            hint: hint)
     }
 
     /// Whether some query over UDP could match.

@@ -27,7 +27,8 @@ extension PolicyLint {
             if !selectsEndpoint(policy.effectiveSelector) {
                 let hint = policy.namespace.map { "in the namespace \($0): \(policy.selector)" } ?? "\(policy.effectiveSelector)"
                 findings.append(
-                    PolicyDiagnostic(.warning, at: policy.location, field: Self.scopeField(policy), "selects no known endpoint", hint: hint))
+                    PolicyDiagnostic(.warning, at: policy.location, field: Self.scopeField(policy), "selects no known endpoint", hint: hint)
+                )
             }
             for direction in [PolicyType.egress, .ingress] where policy.types.contains(direction) {
                 let peer = direction == .egress ? "destination" : "source"
@@ -35,18 +36,25 @@ extension PolicyLint {
                     for (side, entity) in [("source", rule.source), ("destination", rule.destination)] {
                         let effective = entity.effectiveSelector(policyNamespace: policy.namespace)
                         let parts = [
-                            (entity.selector == nil ? (entity.namespaceSelector == nil ? "serviceAccounts" : "namespaceSelector") : "selector", effective),
+                            (
+                                entity.selector == nil
+                                    ? (entity.namespaceSelector == nil ? "serviceAccounts" : "namespaceSelector") : "selector", effective
+                            ),
                             ("notSelector", entity.notSelector),
                         ]
-                        for case (let part, let selector?) in parts where !(side == peer ? selectsSubject(selector) : selectsEndpoint(selector)) {
+                        for case (let part, let selector?) in parts
+                        where !(side == peer ? selectsSubject(selector) : selectsEndpoint(selector)) {
                             // What comes of notSelector alone is the policy's own namespace.
-                            if part != "notSelector", entity.selector == nil, entity.namespaceSelector == nil, entity.serviceAccounts?.isEmpty ?? true {
+                            if part != "notSelector", entity.selector == nil, entity.namespaceSelector == nil,
+                                entity.serviceAccounts?.isEmpty ?? true
+                            {
                                 continue
                             }
                             let field = Self.field(of: place, direction, in: policy)
                             findings.append(
                                 PolicyDiagnostic(
-                                    .warning, at: rule.location ?? policy.location, field: field == "spec" ? field : "\(field).\(side).\(part)",
+                                    .warning, at: rule.location ?? policy.location,
+                                    field: field == "spec" ? field : "\(field).\(side).\(part)",
                                     "selects no known endpoint\(side == peer ? " and no network set" : "")", hint: "\(selector)"))
                         }
                     }

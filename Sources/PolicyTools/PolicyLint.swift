@@ -77,7 +77,8 @@ public struct PolicyLint {
 
     static func name(ofRule place: Int, _ direction: PolicyType, in policy: NetworkPolicy) -> String {
         RuleDescription(
-            tier: policy.tier, policy: policy.identity, rule: place, action: rules(of: policy, direction)[place].action.rawValue, location: nil,
+            tier: policy.tier, policy: policy.identity, rule: place, action: rules(of: policy, direction)[place].action.rawValue,
+            location: nil,
             direction: direction
         ).description
     }

@@ -44,7 +44,8 @@ public struct PolicyTestRun: Sendable {
             let answer = try inspector.answer(question)
             checks.append(
                 Check(
-                    test: test.name, location: test.location, from: from.text, to: to.text, failures: Self.failures(test.expectation, answer)))
+                    test: test.name, location: test.location, from: from.text, to: to.text,
+                    failures: Self.failures(test.expectation, answer)))
         } catch {
             problems.error(at: test.location, field: "tests", "\(test.name): \(error.message)", hint: error.hint)
         }
@@ -57,7 +58,9 @@ public struct PolicyTestRun: Sendable {
         if verdict.isAllowed != expected.isAllowed {
             failures.append("expected \(expected.isAllowed ? "allow" : "deny"), got \(verdict.word) (\(words(verdict)))")
         } else {
-            if let reason = expected.reason, reason != verdict.reason { failures.append("expected the reason \(reason.label), got \(words(verdict))") }
+            if let reason = expected.reason, reason != verdict.reason {
+                failures.append("expected the reason \(reason.label), got \(words(verdict))")
+            }
             if let prefix = expected.rule, !(rule?.hasPrefix(prefix) ?? false) {
                 failures.append("expected the rule \(prefix), got \(rule ?? "none (\(verdict.reason.label))")")
             }

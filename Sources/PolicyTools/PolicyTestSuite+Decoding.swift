@@ -88,7 +88,8 @@ extension PolicyTestSuite {
         expectation.isAnswered = reader["dns"]?.choice(Query.self, &problems).map { $0 == .answered }
         var test = Test(
             name: name, location: field.location,
-            direction: reader["direction"]?.choice(Direction.self, &problems) == .ingress ? .ingress : .egress, from: from, to: to, transport: .tcp,
+            direction: reader["direction"]?.choice(Direction.self, &problems) == .ingress ? .ingress : .egress, from: from, to: to,
+            transport: .tcp,
             icmp: ICMPMatch(), resolved: [], expectation: expectation)
         if let field = reader["protocol"] { readProtocol(field, into: &test, &problems) }
         if let field = reader["icmp"] { readICMP(field, into: &test, &problems) }
@@ -109,7 +110,8 @@ extension PolicyTestSuite {
         for end in isIngress ? test.to : test.from {
             guard case .endpoint = end.peer, isIngress || end.port == nil else {
                 problems.error(
-                    at: end.location, field: "\(reader.path).\(isIngress ? "to" : "from")", "\"\(end.text)\" is no endpoint", hint: "NAMESPACE/NAME")
+                    at: end.location, field: "\(reader.path).\(isIngress ? "to" : "from")", "\"\(end.text)\" is no endpoint",
+                    hint: "NAMESPACE/NAME")
                 continue
             }
         }
@@ -131,7 +133,8 @@ extension PolicyTestSuite {
         }
         if isIngress, let field = reader["resolved"] ?? reader["dns"] { field.error("names do not bear on ingress", into: &problems) }
         if let field = reader["dns"], test.resolved.isEmpty, !test.to.allSatisfy({ if case .name = $0.peer { true } else { false } }) {
-            field.error("tells of names, and the destination is none", hint: "give a name under to, or names under resolved", into: &problems)
+            field.error(
+                "tells of names, and the destination is none", hint: "give a name under to, or names under resolved", into: &problems)
         }
     }
 
@@ -164,7 +167,8 @@ extension PolicyTestSuite {
         let labels = VerdictReason.allCases.map(\.label)
         guard let reason = VerdictReason.allCases.first(where: { $0.label == text }) else {
             field.error(
-                "\"\(text)\" is no reason", hint: NameSuggestion.hint(for: text, among: labels) ?? "one of \(labels.joined(separator: ", "))",
+                "\"\(text)\" is no reason",
+                hint: NameSuggestion.hint(for: text, among: labels) ?? "one of \(labels.joined(separator: ", "))",
                 into: &problems)
             return nil
         }
@@ -185,7 +189,8 @@ extension PolicyTestSuite {
     }
 
     /// A text, or a list of them that is not empty; nothing for an absent field.
-    private static func texts(_ field: ConfigurationField?, _ problems: inout DiagnosticList) -> [(text: String, field: ConfigurationField)] {
+    private static func texts(_ field: ConfigurationField?, _ problems: inout DiagnosticList) -> [(text: String, field: ConfigurationField)]
+    {
         guard let field else { return [] }
         guard case .sequence(let nodes) = field.node.kind else { return field.string(&problems).map { [($0, field)] } ?? [] }
         if nodes.isEmpty { field.error("the list is empty", into: &problems) }
@@ -197,7 +202,9 @@ extension ICMPMatch {
     /// `8` or `3/13`; nil if it is neither.
     public init?(typeAndCode text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }), let type = UInt8(parts[0]) else { return nil }
+        guard parts.count <= 2, parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }), let type = UInt8(parts[0]) else {
+            return nil
+        }
         self.init(type: type)
         guard parts.count == 2 else { return }
         guard let code = UInt8(parts[1]) else { return nil }

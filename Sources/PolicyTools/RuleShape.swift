@@ -30,15 +30,18 @@ struct RuleShape: Hashable {
 
     /// Whether it certainly matches every flow that `other` matches.
     func covers(_ other: RuleShape) -> Bool {
-        guard rule.ipVersion == nil || rule.ipVersion == other.rule.ipVersion, coversProtocol(of: other.rule), coversICMP(of: other.rule) else {
+        guard rule.ipVersion == nil || rule.ipVersion == other.rule.ipVersion, coversProtocol(of: other.rule), coversICMP(of: other.rule)
+        else {
             return false
         }
-        guard covers(source, other.source), covers(destination, other.destination), services.elementsEqual(other.services, by: { $0 == nil || $0 == $1 })
+        guard covers(source, other.source), covers(destination, other.destination),
+            services.elementsEqual(other.services, by: { $0 == nil || $0 == $1 })
         else { return false }
         // The same selector matches more where the names of the sets count, and as a negation less.
         if destination != nil, other.countsSetNames, !countsSetNames { return false }
         if rule.destination.notSelector != nil, countsSetNames, !other.countsSetNames { return false }
-        return Self.covers(rule.source, other.rule.source) && Self.covers(rule.destination, other.rule.destination) && coversNames(of: other)
+        return Self.covers(rule.source, other.rule.source) && Self.covers(rule.destination, other.rule.destination)
+            && coversNames(of: other)
     }
 
     private func coversProtocol(of other: PolicyRule) -> Bool {
@@ -105,7 +108,8 @@ struct RuleShape: Hashable {
         }
         return theirs.domains.allSatisfy { pattern in own.domains.contains { $0.covers(pattern) } }
             && theirs.urls.allSatisfy { url in
-                own.domains.contains { $0.covers(url.pattern) } || own.urls.contains { $0.port == url.port && $0.pattern.covers(url.pattern) }
+                own.domains.contains { $0.covers(url.pattern) }
+                    || own.urls.contains { $0.port == url.port && $0.pattern.covers(url.pattern) }
             }
     }
 }

@@ -9,7 +9,9 @@ struct UnlistedAddresses {
 
     init(_ sets: ResourceSet...) {
         let owned = Set(
-            sets.flatMap { $0.endpoints.flatMap(\.addresses) + $0.hostEndpoints.flatMap(\.expectedIPs) + $0.serviceEndpoints.flatMap(\.addresses) })
+            sets.flatMap {
+                $0.endpoints.flatMap(\.addresses) + $0.hostEndpoints.flatMap(\.expectedIPs) + $0.serviceEndpoints.flatMap(\.addresses)
+            })
         let listed = Set(sets.flatMap(Self.nets)).filter { $0.length > 0 }
         func choice(_ candidates: [IPAddress]) -> IPAddress {
             var open = candidates.filter { !owned.contains($0) }
@@ -20,7 +22,8 @@ struct UnlistedAddresses {
         let hosts: [UInt32] = [1, 77, 141, 205, 254]
         first = (
             v4: choice(networks.flatMap { network in hosts.map { IPAddress(v4: network + $0) } }),
-            v6: choice((0..<4).flatMap { net in hosts.map { IPAddress(v6Upper: 0x2001_0db8_0000_0000 + UInt64(net) << 16, lower: UInt64($0)) } })
+            v6: choice(
+                (0..<4).flatMap { net in hosts.map { IPAddress(v6Upper: 0x2001_0db8_0000_0000 + UInt64(net) << 16, lower: UInt64($0)) } })
         )
     }
 

@@ -63,7 +63,8 @@ struct Diff: ParsableCommand {
             lines += changes.map { "\(shown) -> \($0)" }
         }
         let changed = "\(diff.changes.count) changes of \(changesOfEndpoint.count) endpoints"
-        lines.append("\(diff.isEmpty ? "nothing changes" : changed); \(diff.endpointCount) endpoints and \(diff.questionCount) flows compared")
+        lines.append(
+            "\(diff.isEmpty ? "nothing changes" : changed); \(diff.endpointCount) endpoints and \(diff.questionCount) flows compared")
         return lines
     }
 

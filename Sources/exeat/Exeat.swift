@@ -9,7 +9,8 @@ struct Exeat: AsyncParsableCommand {
         abstract: "Decides by domain name which destinations the workloads of this node may reach.",
         version: ExeatVersion.text,
         subcommands: [
-            Run.self, Down.self, Version.self, Demo.self, Check.self, Explain.self, PolicyTestCommand.self, Diff.self, Match.self, Status.self,
+            Run.self, Down.self, Version.self, Demo.self, Check.self, Explain.self, PolicyTestCommand.self, Diff.self, Match.self,
+            Status.self,
             Endpoints.self, Bindings.self, Flows.self, Doctor.self, HolderCommand.self,
         ])
 }

@@ -24,7 +24,8 @@ struct Explain: ParsableCommand {
     @Option(help: "The endpoint: NAMESPACE/NAME. With --direction ingress an address may stand here.")
     var from: String
 
-    @Option(help: "The destination: a name, an address or NAMESPACE/NAME, with :PORT if it matters. With --direction ingress NAMESPACE/NAME.")
+    @Option(
+        help: "The destination: a name, an address or NAMESPACE/NAME, with :PORT if it matters. With --direction ingress NAMESPACE/NAME.")
     var to: String
 
     @Option(name: .customLong("protocol"), help: "tcp, udp, icmp, icmpv6, sctp or a number.")

@@ -111,15 +111,120 @@ extension CommandLineTests {
             #expect(!trace.isEmpty)
         }
 
-        @Test func `the rule's place in its file and every rule that was tried are told`() throws {
-            let result = try explain("default/shop-1", "api.example.org:443")
+        @Test func `the rule's place in its file, the pattern and every rule that was tried are told`() throws {
+            let result = try explain("default/shop-1", "x.cdn.example.net:443")
             #expect(result.output.contains("|Allow at \(folder.path)/policies/30-shop.yaml:12:7\n"), "\(result.output)")
+            #expect(result.lines.contains("matched: *.cdn.example.net by the name x.cdn.example.net"))
+            let trace = result.lines.filter { $0.hasPrefix("  ") }.map { $0.dropFirst(2) }
+            let expected = [
+                "query for x.cdn.example.net: answered; matched by *.cdn.example.net", "tier security: counts",
+                "policy security.blocked-networks: selects the endpoint", "security|security.blocked-networks|egress[0]|Deny: no match: ",
+                "security|default-action|-|Pass: no rule of the tier matched, on to the next tier", "tier default: counts",
+                "policy default/shop: selects the endpoint, 1 of 2", "default|default/shop|egress[0]|Allow: match by *.cdn.example.net",
+            ]
+            #expect(trace.count == expected.count && zip(trace, expected).allSatisfy { $0.hasPrefix($1) }, "\(result.output)")
+        }
+
+        @Test func `an address counts under the names that the endpoint has resolved it by`() throws {
+            let rows: [(names: [String], status: Int32, reason: String)] = [
+                (["api.example.org"], 0, "policy_allow"), (["www.example.org"], 3, "name_not_allowed"),
+                (["www.example.org", "a.cdn.example.net"], 0, "policy_allow"), ([], 3, "address_not_resolved"),
+            ]
+            for row in rows {
+                var arguments = [
+                    "explain", "--policies", folder.path + "/policies", "--policies", folder.path + "/endpoints", "--from",
+                    "default/shop-1",
+                    "--to", "192.0.2.10:443", "--json",
+                ]
+                for name in row.names { arguments += ["--resolved", name] }
+                let result = try Program.run(arguments)
+                #expect(result.status == row.status)
+                #expect(try result.objects().first?["reason"] as? String == row.reason, "\(row.names)")
+            }
+            #expect(try explain("default/shop-1", "api.example.org", "--resolved", "www.example.org").status == 1)
+        }
+
+        @Test func `a name whose query is refused is denied with the rule that refuses it`() throws {
+            try folder.write(
+                """
+                apiVersion: projectcalico.org/v3
+                kind: GlobalNetworkPolicy
+                metadata: {name: no-updates, annotations: {exeat.io/deny-domains: "true"}}
+                spec:
+                  order: 1
+                  types: [Egress]
+                  egress:
+                    - {action: Deny, destination: {domains: ["*.updates.example.org"]}}
+                ---
+                apiVersion: projectcalico.org/v3
+                kind: NetworkPolicy
+                metadata: {name: payments, namespace: default, annotations: {exeat.io/exclusive: "true"}}
+                spec:
+                  order: 2
+                  selector: app == 'archive'
+                  types: [Egress]
+                  egress:
+                    - {action: Allow, destination: {domains: [pay.example.org]}}
+                """, to: "policies/05-names.yaml")
+            let denied = try explain("other/guest", "a.updates.example.org", "--json")
+            #expect(denied.status == 3, "\(denied.output)\(denied.errors)")
+            let object = try #require(try denied.objects().first)
+            #expect(object["reason"] as? String == "policy_deny")
+            #expect(object["dns"] as? String == "refused")
+            #expect(object["rule"] as? String == "default|no-updates|egress[0]|Deny")
+
+            let exclusive = try #require(try explain("default/shop-1", "pay.example.org", "--json").objects().first)
+            #expect(exclusive["reason"] as? String == "exclusive_name", "\(exclusive)")
+            #expect(exclusive["rule"] as? String == "default|default/payments|exclusive|Deny")
+            #expect(try explain("default/archive-1", "pay.example.org").status == 0)
+        }
+
+        @Test func `options stand for the configuration`() throws {
+            #expect(try explain("other/guest", "www.example.org").lines.first == "allow: no_policy")
+            #expect(try explain("other/guest", "www.example.org", "--unselected", "deny").status == 3)
+            // The shop's names are the shop's alone.
+            let exclusive = try explain("other/guest", "api.example.org", "--exclusive-domains")
+            #expect(exclusive.status == 3 && exclusive.lines.first == "deny: exclusive_name", "\(exclusive.output)")
+        }
+
+        @Test func `ingress, ICMP types, staged policies and endpoints as destination are explained`() throws {
+            try folder.write(
+                """
+                apiVersion: projectcalico.org/v3
+                kind: NetworkPolicy
+                metadata: {name: in, namespace: default}
+                spec:
+                  selector: app == 'archive'
+                  types: [Ingress]
+                  ingress:
+                    - {action: Allow, protocol: TCP, source: {selector: app == 'shop'}, destination: {ports: [80]}}
+                    - {action: Allow, protocol: ICMP, icmp: {type: 8}}
+                ---
+                apiVersion: projectcalico.org/v3
+                kind: StagedGlobalNetworkPolicy
+                metadata: {name: close}
+                spec: {selector: app == 'guest', types: [Egress]}
+                """, to: "policies/60-in.yaml")
+            let inside = try explain("default/shop-1", "default/archive-1:80", "--direction", "ingress")
             #expect(
-                result.lines.suffix(3) == [
-                    "  security|security.blocked-networks|egress[0]|Deny: no match",
-                    "  security|default-action|-|Pass: no rule of the tier matched, on to the next tier",
-                    "  default|default/shop|egress[0]|Allow: match",
-                ])
+                inside.lines.prefix(2).joined(separator: " ").hasPrefix("allow: policy_allow rule: default|default/in|ingress[0]|Allow at ")
+            )
+            #expect(inside.output.contains("flow: 10.65.0.2 -> 10.65.0.3 TCP 80"))
+            #expect(try explain("default/shop-1", "default/archive-1:81", "--direction", "ingress").status == 3)
+            #expect(try explain("192.0.2.1", "default/archive-1:80", "--direction", "ingress").status == 3)
+            #expect(
+                try explain("192.0.2.1", "default/archive-1", "--direction", "ingress", "--protocol", "icmp", "--icmp", "8/0").status == 0)
+            #expect(
+                try explain("192.0.2.1", "default/archive-1", "--direction", "ingress", "--protocol", "icmp", "--icmp", "13").status == 3)
+            #expect(try explain("www.example.org", "default/archive-1", "--direction", "ingress").status == 1)
+            #expect(try explain("default/shop-1", "192.0.2.1", "--icmp", "8").status == 1)
+
+            let staged = try explain("other/guest", "default/shop-1:443")
+            #expect(staged.status == 0)
+            #expect(staged.output.contains("flow: 10.65.0.4 -> 10.65.0.2 TCP 443"))
+            #expect(
+                staged.lines.contains { $0.hasPrefix("staged: deny: tier_default_deny by default|default-action|-|Deny") },
+                "\(staged.output)")
         }
 
         @Test func `a question that cannot be answered is an error with a reason`() throws {

@@ -139,6 +139,31 @@ extension DNSWorkerTests {
             #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [77])
         }
 
+        @Test(arguments: [(AnswerRefusal.deniedName, DNSCounter.refusedDeniedName), (.exclusiveName, .refusedExclusiveName)])
+        func `a name that policy refuses is not asked for, and not answered out of the cache`(
+            _ refusal: AnswerRefusal, _ counter: DNSCounter
+        ) throws {
+            let upstream = try FakeUpstream.plain(77)
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let name = try DomainName(parsing: "www.example.org")
+            worker.log.refusedNames = [name: refusal]
+            let (client, other) = (try worker.client(), try worker.client(from: "127.0.0.2"))
+            for query in [TestMessage.query("www.example.org"), TestMessage.query("WWW.example.org")] {
+                let refused = try #require(client.ask(query))
+                #expect(refused.code == 5 && refused.extendedError == 15 && refused.answerCount == 0)
+            }
+            #expect(upstream.requests.isEmpty)
+            // Another client may ask, and its answer in the cache is nothing for the first.
+            #expect(other.ask(TestMessage.query("www.example.org"))?.addresses == [77])
+            #expect(client.ask(TestMessage.query("www.example.org"))?.code == 5)
+            #expect(worker.counters[counter] == 3)
+            #expect(client.ask(TestMessage.query("api.example.org"))?.addresses == [77])
+            worker.log.refusedNames = [:]
+            #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [77])
+        }
+
         @Test func `an unknown client is refused and causes no upstream query`() throws {
             let upstream = try FakeUpstream.plain()
             defer { upstream.stop() }

@@ -17,6 +17,12 @@ struct TestGate: TickingGate {
     /// What the test and the worker's thread share.
     final class Log: Sendable {
         private let state = Mutex<(lessons: [Lesson], release: AnswerRelease, ticks: Int)>(([], .release(timeToLiveCapSeconds: 86_400), 0))
+        private let refused = Mutex<[DomainName: AnswerRefusal]>([:])
+
+        var refusedNames: [DomainName: AnswerRefusal] {
+            get { refused.withLock { $0 } }
+            set { refused.withLock { $0 = newValue } }
+        }
 
         var lessons: [Lesson] { state.withLock { $0.lessons } }
         var ticks: Int { state.withLock { $0.ticks } }
@@ -50,6 +56,12 @@ struct TestGate: TickingGate {
     mutating func client(at source: IPAddress) -> DNSClient? {
         if policed.contains(source) { return Self.endpoint }
         return source == unpoliced ? .unpoliced : nil
+    }
+
+    var refusesNames: Bool { !log.refusedNames.isEmpty }
+
+    mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal? {
+        client == Self.endpoint ? log.refusedNames[name] : nil
     }
 
     mutating func learn(

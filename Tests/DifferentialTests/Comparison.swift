@@ -106,7 +106,7 @@ enum Comparison {
         let staging = reference.staging(of: probe.identity)
         coverage.countStaged(enforced: expected, staged: wanted, staging, isThere: staged != nil)
         guard let staged else {
-            if staging == .active || (wanted.isAllowed != expected.isAllowed && staging != .none) {
+            if staging == .active {
                 return Disagreement(.stagedPresence, engine: "nothing", reference: "\(wanted.reason) by \(wanted.policy)")
             }
             return nil
@@ -161,8 +161,10 @@ enum Comparison {
         return nil
     }
 
+    /// Without the set where several exclusive ones may refuse: no order is promised among them.
     private static func text(_ decision: PolicyDecision, _ policy: CompiledPolicy) -> String {
-        "\(decision.reason.label) by \(policy.description(ofRule: decision.rule)?.description ?? "no rule")"
+        if let description = policy.description(ofRule: decision.rule), description.origin == .exclusiveSet { return "an exclusive set" }
+        return "\(decision.reason.label) by \(policy.description(ofRule: decision.rule)?.description ?? "no rule")"
     }
 
     /// Every pattern of the policy is found by exactly the names that it matches.

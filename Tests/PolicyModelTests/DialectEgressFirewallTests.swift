@@ -40,7 +40,7 @@ struct DialectEgressFirewallTests {
         let (resources, diagnostics) = load("\(file)\n---\n\(other)")
         #expect(diagnostics == [])
         #expect(resources.policies.count == 2)
-        let tiers = resources.tiers.filter { $0.name == Tier.egressFirewall.name }
+        let tiers = resources.tiers.filter { $0.name == Tier.egressFirewallName }
         #expect(tiers.map(\.order) == [900_000])
         #expect(tiers.map(\.defaultAction) == [.pass])
         #expect(load("").resources.tiers.map(\.name) == ["default"])

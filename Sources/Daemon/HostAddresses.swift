@@ -1,0 +1,72 @@
+import CLinux
+import Glibc
+import NetworkTypes
+import PolicyModel
+
+/// The addresses of this node's own interfaces, by which its host endpoints are known.
+struct HostAddresses: Equatable {
+    private var byInterface: [String: [IPAddress]] = [:]
+
+    /// Those of now (getifaddrs(3)); without loopback and link-local ones, which no policy is about.
+    static func current() -> HostAddresses {
+        var result = HostAddresses()
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&first) == 0 else { return result }
+        defer { unsafe freeifaddrs(first) }
+        var next = unsafe first
+        while let entry = unsafe next {
+            unsafe next = entry.pointee.ifa_next
+            guard let address = unsafe address(entry.pointee.ifa_addr), !isLocal(address) else { continue }
+            let name = unsafe String(cString: entry.pointee.ifa_name)
+            result.byInterface[name, default: []].append(address)
+        }
+        return result
+    }
+
+    /// The resources with what `interfaceName` of this node's host endpoints stands for. Those of `"*"` have every address; `resolver`:
+    /// addresses that the node asks itself from, and that no other endpoint has.
+    func complete(_ resources: ResourceSet, resolver: [IPAddress], isLocal: (String?) -> Bool) -> ResourceSet {
+        guard !resources.hostEndpoints.isEmpty else { return resources }
+        var taken = Set(resources.endpoints.flatMap(\.addresses) + resources.hostEndpoints.flatMap(\.expectedIPs))
+        var completed = resources
+        // One interface goes before all of them.
+        let order = completed.hostEndpoints.indices.sorted { left, right in
+            (completed.hostEndpoints[left].interfaceName == "*" ? 1 : 0, left) < (completed.hostEndpoints[right].interfaceName == "*" ? 1 : 0, right)
+        }
+        for index in order where isLocal(completed.hostEndpoints[index].node.isEmpty ? nil : completed.hostEndpoints[index].node) {
+            guard let name = completed.hostEndpoints[index].interfaceName else { continue }
+            let found =
+                name == "*"
+                ? byInterface.sorted { $0.key < $1.key }.flatMap(\.value) + resolver : byInterface[name] ?? []
+            for address in found where taken.insert(address).inserted { completed.hostEndpoints[index].expectedIPs.append(address) }
+        }
+        return completed
+    }
+
+    private static func isLocal(_ address: IPAddress) -> Bool {
+        switch address.family {
+        case .v4: address.v4 >> 24 == 127 || address.v4 >> 16 == 0xa9fe
+        case .v6: (address.upper == 0 && address.lower == 1) || address.upper >> 54 == 0x3fa
+        }
+    }
+
+    private static func address(_ socket: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {
+        guard let socket = unsafe socket else { return nil }
+        switch Int32(unsafe socket.pointee.sa_family) {
+        case AF_INET:
+            return unsafe socket.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                unsafe IPAddress(v4: UInt32(bigEndian: $0.pointee.sin_addr.s_addr))
+            }
+        case AF_INET6:
+            return unsafe socket.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { pointer in
+                var bytes = unsafe pointer.pointee.sin6_addr
+                return unsafe withUnsafeBytes(of: &bytes) { raw in
+                    unsafe IPAddress(
+                        v6Upper: UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self)),
+                        lower: UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+                }
+            }
+        default: return nil
+        }
+    }
+}
