@@ -97,8 +97,8 @@ let package = Package(
         .executableTarget(
             name: "exeat-bench",
             dependencies: [
-                "NetworkTypes", "DomainNames", "PolicyEngine", "Enforcement", "Netlink", "NetfilterQueue", "NetfilterTables", "Datastores", "Daemon",
-                "DemoNetwork",
+                "NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "Enforcement", "Netlink", "NetfilterQueue", "NetfilterTables",
+                "Datastores", "Daemon", "DemoNetwork",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "bench/Sources",

@@ -18,7 +18,7 @@ extension PolicyGenerator {
         let isStaged = random.chance(20)
         let (kind, prefix, isNamespaced) = random.pick(isStaged ? Self.stagedKinds : Self.enforcedKinds)
         return policy(
-            kind, name: "\(prefix)-\(Int.random(in: 0..<4, using: &random))", namespace: isNamespaced ? random.pick(Self.namespaces) : nil,
+            kind, name: "\(prefix)-\(Int.random(in: 0..<(isCrowded ? 40 : 4), using: &random))", namespace: isNamespaced ? random.pick(Self.namespaces) : nil,
             tiers: tiers)
     }
 
@@ -39,7 +39,7 @@ extension PolicyGenerator {
         if isStaged { policy.stagedAction = random.pick([.set, .set, .set, .delete, .learn, .ignore]) }
         let place = RulePlace(
             dialect: dialect(of: kind), deniesByName: policy.deniesByName, isProfile: false, namespace: namespace)
-        policy.egress = (0..<Int.random(in: 0...4, using: &random)).map { _ in rule(place) }
+        policy.egress = (0..<Int.random(in: 0...(isCrowded ? 8 : 4), using: &random)).map { _ in rule(place) }
         if policy.types.contains(.ingress) { policy.ingress = [rule(RulePlace())] }
         return policy
     }

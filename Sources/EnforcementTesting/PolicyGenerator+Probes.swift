@@ -22,7 +22,10 @@ extension PolicyGenerator {
         flow.sourcePort = random.pick([80, 443, 40_000, 40_001, 53])
         flow.icmpType = random.pick([0, 3, 8, 128])
         flow.icmpCode = random.pick([0, 0, 1])
-        if random.chance(50), !world.isEmpty { aim(&flow, at: random.pick(world)) }
+        if random.chance(50), !world.isEmpty {
+            aim(&flow, at: random.pick(world))
+            if random.chance(30) { leave(&flow, in: world) }
+        }
         if flow.transport == .icmp || flow.transport == .icmpv6 {
             (flow.sourcePort, flow.destinationPort) = (0, 0)
         } else {
@@ -30,6 +33,19 @@ extension PolicyGenerator {
         }
         if flow.transport.rawValue == 4 || flow.transport.rawValue == 47 { (flow.sourcePort, flow.destinationPort) = (0, 0) }
         return (flow, random.chance(40) ? [] : some(Self.names, 1...3))
+    }
+
+    /// From a port that the source names, over its protocol.
+    private mutating func leave(_ flow: inout ReferenceFlow, in world: [Resource]) {
+        for resource in world {
+            switch resource {
+            case .workloadEndpoint(let endpoint) where endpoint.addresses.contains(flow.source):
+                for port in endpoint.ports where port.protocol == flow.transport { flow.sourcePort = port.port }
+            case .hostEndpoint(let endpoint) where endpoint.expectedIPs.contains(flow.source):
+                for port in endpoint.ports where port.protocol == flow.transport { flow.sourcePort = port.port }
+            default: break
+            }
+        }
     }
 
     private mutating func aim(_ flow: inout ReferenceFlow, at resource: Resource) {
@@ -66,12 +82,7 @@ extension PolicyGenerator {
         for case .range(let range) in (random.chance(70) ? destination.ports : destination.notPorts) {
             flow.destinationPort = random.pick([range.lower, range.upper])
         }
-        for port in rule.source.ports {
-            switch port {
-            case .range(let range): flow.sourcePort = range.lower
-            case .named: flow.sourcePort = random.pick([53, 80, 443, 8_080])
-            }
-        }
+        for case .range(let range) in rule.source.ports { flow.sourcePort = range.lower }
         if let url = destination.urls.first { (flow.transport, flow.destinationPort) = (.tcp, url.port) }
         let inside = (Self.outsideAddresses + Self.endpointAddresses).filter { address in
             address.family == flow.source.family && destination.nets.contains { $0.contains(address) }

@@ -49,7 +49,7 @@ extension PolicyGenerator {
     }
 
     mutating func namedPorts() -> [NamedPort] {
-        (0..<Int.random(in: 0...2, using: &random)).map { _ in
+        (0..<Int.random(in: 0...3, using: &random)).map { _ in
             NamedPort(
                 name: random.pick(Self.portNames), protocol: random.pick([.tcp, .tcp, .udp, .sctp]),
                 port: random.pick([53, 80, 443, 8_080]))

@@ -20,7 +20,7 @@ extension PolicyGenerator {
         var rule = PolicyRule(action: action)
         if random.chance(15) { rule.ipVersion = family }
         switch Int.random(in: 0..<10, using: &random) {
-        case 0..<4: break
+        case 0..<4: if isCrowded { rule.protocol = random.pick([.tcp, .udp]) }
         case 4, 5, 6: rule.protocol = random.pick([.tcp, .tcp, .udp, .sctp])
         case 7:
             rule.protocol = family == .v4 ? .icmp : .icmpv6
@@ -53,10 +53,14 @@ extension PolicyGenerator {
         }
         let mayHavePorts = [.tcp, .udp, .sctp].contains(rule.protocol) && rule.destination.services == nil
         if mayHavePorts, rule.destination.urls.isEmpty {
-            if random.chance(60) { rule.destination.ports = ports(0...3) }
+            if isCrowded, random.chance(80) {
+                rule.destination.ports = [.range(PortRange(random.pick(Self.ports)))]
+            } else if random.chance(60) {
+                rule.destination.ports = ports(0...3)
+            }
             if random.chance(25) { rule.destination.notPorts = ports(0...2) }
         }
-        if random.chance(25) { source(&rule.source, family, mayHavePorts: [.tcp, .udp, .sctp].contains(rule.protocol)) }
+        if random.chance(30) { source(&rule.source, family, mayHavePorts: [.tcp, .udp, .sctp].contains(rule.protocol)) }
         return rule
     }
 
@@ -76,7 +80,7 @@ extension PolicyGenerator {
 
     private mutating func selectors(_ entity: inout EntityRule) {
         if random.chance(65) { entity.selector = selector() }
-        if random.chance(25) { entity.notSelector = selector() }
+        if random.chance(35) { entity.notSelector = selector() }
         if random.chance(30) { entity.namespaceSelector = namespaceSelector() }
         if random.chance(15) {
             let names = random.chance(50) ? some(Self.accounts, 1...2) : []
@@ -88,7 +92,7 @@ extension PolicyGenerator {
     private mutating func source(_ entity: inout EntityRule, _ family: IPFamily, mayHavePorts: Bool) {
         if random.chance(50) { selectors(&entity) }
         if random.chance(30) { nets(&entity, family) }
-        if mayHavePorts, random.chance(30) { entity.ports = ports(1...3) }
+        if mayHavePorts, random.chance(60) { entity.ports = ports(1...3) }
         if mayHavePorts, random.chance(20) { entity.notPorts = ports(1...2) }
     }
 

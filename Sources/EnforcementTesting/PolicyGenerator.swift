@@ -9,8 +9,13 @@ import PolicyModel
 public struct PolicyGenerator: Sendable {
     public var random: SeededGenerator
     public internal(set) var vocabulary = ReferenceVocabulary()
+    /// Many policies and sets, most rules for one protocol and port: what an index does with long lists.
+    public let isCrowded: Bool
 
-    public init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+    public init(seed: UInt64, isCrowded: Bool = false) {
+        random = SeededGenerator(seed: seed)
+        self.isCrowded = isCrowded
+    }
 
     // MARK: The universe
 

@@ -37,12 +37,12 @@ extension CompiledPolicy {
         var search = unsafe FlowSearch(flow: flow, endpoint: id, view: view)
         if hot.exclusiveSets.count > 0, let denial = exclusiveSetDenial(search, bindings) { return denial }
         if flags.contains(.usesSets) { hot.collectMembers(&search) }
-        let tierCount = unsafe view.pointee.tierCount
+        let tierCount = unsafe Int(view.pointee.tierCount)
         var tier = 0
         var rankFrom: UInt32 = 0
         while true {
             let denying = unsafe tier < tierCount ? Int(view.pointee.tier(tier).nextDenying) : tierCount
-            let limit = unsafe denying < tierCount ? Int(view.pointee.tier(denying).end) : view.pointee.ruleCount
+            let limit = unsafe denying < tierCount ? Int(view.pointee.tier(denying).end) : Int(view.pointee.ruleCount)
             search.best = limit
             findFirst(&search, bindings)
             let found = search.best
@@ -58,7 +58,7 @@ extension CompiledPolicy {
                 return PolicyDecision(reason: endReason(flags), rule: PolicyDecision.noRule, pattern: anyName)
             }
             let pointer = unsafe view.pointee.rule(found)
-            let isProfile = unsafe found >= view.pointee.profileStart
+            let isProfile = unsafe found >= Int(view.pointee.profileStart)
             switch pointer.action {
             case .allow:
                 return PolicyDecision(
@@ -73,7 +73,7 @@ extension CompiledPolicy {
                 if isProfile { return PolicyDecision(reason: .profileDeny, rule: PolicyDecision.noRule, pattern: anyName) }
                 let left = unsafe view.pointee.tierPlace(ofRule: found)
                 tier = left &+ 1
-                search.from = unsafe tier < tierCount ? Int(view.pointee.tier(tier).first) : view.pointee.profileStart
+                search.from = unsafe tier < tierCount ? Int(view.pointee.tier(tier).first) : Int(view.pointee.profileStart)
                 rankFrom = unsafe hot.rank(view.pointee.tier(left).slot) &+ 1
             }
         }

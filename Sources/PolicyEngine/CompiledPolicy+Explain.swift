@@ -58,7 +58,7 @@ extension CompiledPolicy {
         var place = 0
         var rankFrom: UInt32 = 0
         for slot in tierSlots {
-            let tier = unsafe place < view.pointee.tierCount && view.pointee.tier(place).slot == slot ? view.pointee.tier(place) : nil
+            let tier = unsafe place < Int(view.pointee.tierCount) && view.pointee.tier(place).slot == slot ? view.pointee.tier(place) : nil
             if tier != nil { place += 1 }
             let ending: TierEnding
             if let tier {
@@ -92,7 +92,7 @@ extension CompiledPolicy {
             TraceLine(
                 .tier, subject: "tier \(name)",
                 outcome: tier.counts ? "counts, default \(tier.denies ? "Deny" : "Pass")" : "its default action does not count"))
-        let blocks = unsafe (0..<view.pointee.blockCount).filter {
+        let blocks = unsafe (0..<Int(view.pointee.blockCount)).filter {
             let rank = unsafe hot.rank(view.pointee.blockSlots[$0])
             return rank < hot.rank(tier.slot) && rank >= rankFrom
         }
@@ -110,7 +110,7 @@ extension CompiledPolicy {
                     outcome: "selects the endpoint, \(number + 1) of \(blocks.count) in its tier"
                         + (source.policy.order.map { ", order \(Self.text($0))" } ?? "")))
             let first = unsafe Int(view.pointee.blockStarts[block])
-            let end = unsafe block + 1 < view.pointee.blockCount ? Int(view.pointee.blockStarts[block + 1]) : view.pointee.profileStart
+            let end = unsafe block + 1 < Int(view.pointee.blockCount) ? Int(view.pointee.blockStarts[block + 1]) : Int(view.pointee.profileStart)
             var walked = unsafe walkRules(first..<end, of: source.policy.egress.count, view, search, bindings)
             for place in walked.dropped where walked.lines[place] == nil {
                 let rule = source.policy.egress[place]
@@ -158,7 +158,7 @@ extension CompiledPolicy {
             return PolicyDecision(reason: end, rule: PolicyDecision.noRule, pattern: anyName)
         }
         trace.append(TraceLine(.profile, subject: "profiles", outcome: endpoint.profiles.joined(separator: ", ")))
-        let rules = unsafe view.pointee.profileStart..<view.pointee.ruleCount
+        let rules = unsafe Int(view.pointee.profileStart)..<Int(view.pointee.ruleCount)
         for position in rules {
             let pointer = unsafe view.pointee.rule(position)
             let outcome = outcome(of: pointer, search, bindings)
@@ -214,7 +214,7 @@ extension CompiledPolicy {
 
     /// As `defaultDenyReason`, rule by rule.
     private func linearDenyReason<Bindings: BindingLookup & ~Copyable>(_ search: FlowSearch, _ bindings: borrowing Bindings) -> VerdictReason {
-        let count = unsafe search.view.pointee.ruleCount
+        let count = unsafe Int(search.view.pointee.ruleCount)
         guard (0..<count).contains(where: { unsafe wantsName(search.view.pointee.rule($0), search) }) else { return .tierDefaultDeny }
         var numbers = bindings.numbers(search.endpoint, boundTo: search.flow.destination)
         return numbers.next() == nil ? .addressNotResolved : .nameNotAllowed

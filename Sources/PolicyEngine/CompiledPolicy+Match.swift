@@ -12,6 +12,7 @@ extension CompiledPolicy {
         guard admits(pointer, search.flow) else { return false }
         // What is found by one of its own patterns has that pattern: the keys of patterns are exact.
         if conditions.contains(.names), pattern == anyName { return false }
+        if conditions.contains(.net), !pointer.rule.containsInNet(search.flow.destination) { return false }
         if conditions.contains(.nets), !pointer.contains(pointer.rule.nets, search.flow.destination) { return false }
         if conditions.contains(.set) {
             let set = pointer.rule.set

@@ -48,7 +48,7 @@ extension CompiledPolicy {
             case .deny: return .refused(rule: pointer.rule.number, reason: .policyDeny)
             case .pass, .log:
                 let tier = unsafe view.pointee.tierPlace(ofRule: found)
-                guard appliesToQuery, unsafe tier < view.pointee.tierCount else { return .open }
+                guard appliesToQuery, unsafe tier < Int(view.pointee.tierCount) else { return .open }
                 from = unsafe Int(view.pointee.tier(tier).end)
                 rankFrom = unsafe hot.rank(view.pointee.tier(tier).slot) + 1
             }

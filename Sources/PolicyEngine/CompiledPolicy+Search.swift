@@ -14,7 +14,7 @@ extension CompiledPolicy {
         if flags.contains(.hasAnyDestination) { scan(IndexKey.anyDestination, by: anyName, &search, bindings) }
         scanNets(&search, bindings)
         var scansEverySet = false
-        if unsafe view.pointee.setRuleCount > 0 {
+        if unsafe Int(view.pointee.setRuleCount) > 0 {
             scansEverySet = searchIsShorterByRule(search)
             if scansEverySet {
                 scanEverySet(&search, bindings)
@@ -79,8 +79,8 @@ extension CompiledPolicy {
     func scanNets<Bindings: BindingLookup & ~Copyable>(_ search: inout FlowSearch, _ bindings: borrowing Bindings) {
         let address = search.flow.destination
         let view = unsafe search.view
-        var place = unsafe address.family == .v4 ? 0 : view.pointee.lengthCount4
-        let end = unsafe address.family == .v4 ? view.pointee.lengthCount4 : view.pointee.lengthCount4 &+ view.pointee.lengthCount6
+        var place = unsafe address.family == .v4 ? 0 : Int(view.pointee.lengthCount4)
+        let end = unsafe address.family == .v4 ? Int(view.pointee.lengthCount4) : Int(view.pointee.lengthCount4) &+ Int(view.pointee.lengthCount6)
         while place < end {
             // Sound: places below both counts.
             let length = unsafe view.pointee.lengths[place]
@@ -99,7 +99,7 @@ extension CompiledPolicy {
             count &+= hot.sets(of: search.members[place]).count
             place &+= 1
         }
-        return unsafe count > search.view.pointee.setRuleCount
+        return unsafe count > Int(search.view.pointee.setRuleCount)
     }
 
     @inlinable
@@ -137,7 +137,7 @@ extension CompiledPolicy {
     @inlinable
     func scanEverySet<Bindings: BindingLookup & ~Copyable>(_ search: inout FlowSearch, _ bindings: borrowing Bindings) {
         let view = unsafe search.view
-        let run = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.setRules), count: view.pointee.setRuleCount)
+        let run = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.setRules), count: Int(view.pointee.setRuleCount))
         var place = run.firstPlace(from: search.from)
         while place < run.count {
             let position = run[place]

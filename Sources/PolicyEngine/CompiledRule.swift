@@ -35,6 +35,9 @@ struct CompiledRule: @unchecked Sendable, BitwiseCopyable {
         @inlinable static var names: Conditions { Conditions(rawValue: 1) }
         /// `set`: the addresses of its members, or their names.
         @inlinable static var set: Conditions { Conditions(rawValue: 2) }
+        /// One net of IPv4, in the rule itself: address and length in `nets`.
+        @inlinable static var net: Conditions { Conditions(rawValue: 1 << 21) }
+        /// Others.
         @inlinable static var nets: Conditions { Conditions(rawValue: 4) }
         /// One range of destination ports, `port`.
         @inlinable static var port: Conditions { Conditions(rawValue: 8) }
@@ -111,12 +114,18 @@ struct CompiledRule: @unchecked Sendable, BitwiseCopyable {
     @usableFromInline var patterns = Slice()
     /// PortRange.
     @usableFromInline var ports = Slice()
-    /// AddressRange, ascending and disjoint.
+    /// AddressRange, ascending and disjoint; of a single net of IPv4 its address and length in place of offset and count.
     @usableFromInline var nets = Slice()
     /// The block's memory; nil while it is built.
     @usableFromInline var memory: UnsafeRawPointer?
 
     @usableFromInline init() { unsafe memory = nil }
+
+    /// Whether it is in the nets that stand in the rule itself.
+    @inlinable
+    func containsInNet(_ address: IPAddress) -> Bool {
+        address.family == .v4 && address.masked(UInt8(truncatingIfNeeded: nets.count)).lower == UInt64(nets.offset)
+    }
 
     @inlinable
     var rare: RareCriteria {

@@ -12,6 +12,8 @@ final class PolicyBlock: @unchecked Sendable {
     let slot: UInt32
     /// Of the rules' meaning but for the contents of address sets.
     let hash: UInt64
+    /// Whether its policy makes the default action of the tier count.
+    let counts: Bool
     let view: BlockView
     let lengths: PrefixLengths
     let flags: ProgramView.Flags
@@ -28,9 +30,10 @@ final class PolicyBlock: @unchecked Sendable {
 
     private let memory: UnsafeMutableRawPointer
 
-    init(id: UInt64, slot: UInt32, _ rules: consuming RuleCompiler) {
+    init(id: UInt64, slot: UInt32, counts: Bool, _ rules: consuming RuleCompiler) {
         self.id = id
         self.slot = slot
+        self.counts = counts
         lengths = rules.lengths
         flags = rules.flags
         heldPatterns = rules.patterns

@@ -86,7 +86,9 @@ extension PolicyCompiler {
             }
         }
         record.stagedSlots = staged
-        let blocks = enforced.compactMap { slot in records[Int(slot)].map { block(of: $0, for: labels) } }
+        var blocks = ContiguousArray<PolicyBlock>()
+        blocks.reserveCapacity(enforced.count)
+        for slot in enforced { if let policy = records[Int(slot)] { blocks.append(block(of: policy, for: labels)) } }
         let program = program(blocks, for: record)
         use(program, at: \.program, of: record, &changes)
     }
@@ -127,7 +129,7 @@ extension PolicyCompiler {
             }
             // Kept while this round lasts, so that its identity is not given to another.
             changes.outgoing.append(old)
-            var blocks: [PolicyBlock] = []
+            var blocks = ContiguousArray<PolicyBlock>()
             blocks.reserveCapacity(old.tierBlockCount + added.count)
             for place in 0..<old.tierBlockCount where !changes.slots.contains(old.blocks[place].slot) { blocks.append(old.blocks[place]) }
             for block in added { blocks.insert(block, at: place(of: block.slot, in: blocks)) }
@@ -137,7 +139,7 @@ extension PolicyCompiler {
         }
     }
 
-    private func place(of slot: UInt32, in blocks: [PolicyBlock]) -> Int {
+    private func place(of slot: UInt32, in blocks: borrowing ContiguousArray<PolicyBlock>) -> Int {
         let rank = ranks[Int(slot)]
         var (low, high) = (0, blocks.count)
         while low < high {
@@ -194,7 +196,7 @@ extension PolicyCompiler {
             memo.programs[key] = .some(nil)
             return nil
         }
-        var blocks = tierBlocks.filter { !targeted.contains($0.slot) }
+        var blocks = ContiguousArray(tierBlocks.filter { !targeted.contains($0.slot) })
         for block in added { blocks.insert(block, at: place(of: block.slot, in: blocks)) }
         let staged = self.program(blocks, for: record)
         memo.programs[key] = staged
@@ -213,7 +215,7 @@ extension PolicyCompiler {
         let policy = record.policy
         var compiler = RuleCompiler(identity: policy.identity, namespace: policy.namespace, deniesByName: policy.deniesByName)
         add(policy.egress, record.origin, dropping: dropped, to: &compiler)
-        let block = PolicyBlock(id: newID(), slot: record.slot, compiler)
+        let block = PolicyBlock(id: newID(), slot: record.slot, counts: policy.impliesDefault, compiler)
         block.users = 1
         record.blocks[dropped] = block
         return block
@@ -224,7 +226,7 @@ extension PolicyCompiler {
         if let known = record.blocks[dropped] { return known }
         var compiler = RuleCompiler(identity: record.profile.name, namespace: nil, deniesByName: false)
         add(record.profile.egress, record.origin, dropping: dropped, to: &compiler)
-        let block = PolicyBlock(id: newID(), slot: 0, compiler)
+        let block = PolicyBlock(id: newID(), slot: 0, counts: false, compiler)
         block.users = 1
         record.blocks[dropped] = block
         return block
@@ -237,48 +239,42 @@ extension PolicyCompiler {
     }
 
     /// The program of these blocks, in order, with the profiles of the endpoint.
-    private mutating func program(_ blocks: [PolicyBlock], for endpoint: EndpointRecord) -> PolicyProgram {
+    private mutating func program(_ tierBlocks: consuming ContiguousArray<PolicyBlock>, for endpoint: EndpointRecord) -> PolicyProgram {
         let info = endpoint.info
         var ending = PolicyProgram.Ending(isHost: info.isHost, hasProfiles: !info.profiles.isEmpty)
         ending.allowsAtEnd = !info.isHost && info.profiles.isEmpty && options.unselectedAllowed
-        var profileBlocks: [PolicyBlock] = []
-        for name in info.profiles {
-            if let profile = profile(name) { profileBlocks.append(block(of: profile, for: info.effectiveLabels)) }
-        }
+        var blocks = tierBlocks
         var parts = ContiguousArray<UInt64>()
-        parts.reserveCapacity(blocks.count + profileBlocks.count + 8)
+        parts.reserveCapacity(blocks.count + info.profiles.count + 8)
         var sections: [PolicyProgram.Section] = []
-        var start = 0
-        while start < blocks.count {
-            guard let first = records[Int(blocks[start].slot)], let tier = tiers[first.policy.tier] else {
+        var place = 0
+        while place < blocks.count {
+            guard let first = records[Int(blocks[place].slot)], let tier = tiers[first.policy.tier] else {
                 preconditionFailure("a block in use has its policy, and that its tier")
             }
             // Tiers stand behind their policies: one place tells where the section ends.
             let tierRank = ranks[Int(tier.slot)]
-            var section = PolicyProgram.Section(tier: tier)
-            var place = StableHash()
+            var section = PolicyProgram.Section(tier: tier, end: place, counts: false)
             parts.append(tier.id)
-            var end = start
-            while end < blocks.count, ranks[Int(blocks[end].slot)] < tierRank {
-                let block = blocks[end]
-                parts.append(block.id)
-                if !section.counts, records[Int(block.slot)]?.policy.impliesDefault == true { section.counts = true }
-                place.combine(orderHashes[Int(block.slot)])
-                end += 1
+            while place < blocks.count, ranks[Int(blocks[place].slot)] < tierRank {
+                parts.append(blocks[place].id)
+                if blocks[place].counts { section.counts = true }
+                place += 1
             }
-            place.combine(orderHashes[Int(tier.slot)])
-            section.blocks = ContiguousArray(blocks[start..<end])
-            section.placeHash = place.value
+            section.end = place
             sections.append(section)
-            start = end
         }
         parts.append(0)
-        for block in profileBlocks { parts.append(block.id) }
+        for name in info.profiles {
+            guard let profile = profile(name) else { continue }
+            blocks.append(block(of: profile, for: info.effectiveLabels))
+            parts.append(blocks[blocks.count - 1].id)
+        }
         parts.append((ending.isHost ? 1 : 0) | (ending.hasProfiles ? 2 : 0) | (ending.allowsAtEnd ? 4 : 0))
         let key = ProgramKey(parts)
         if let known = programs[key] { return known }
-        let program = PolicyProgram(key: key, sections: sections, profiles: profileBlocks, ending)
-        for block in program.blocks { block.users += 1 }
+        let program = PolicyProgram(key: key, blocks: blocks, sections: sections, ending, programMemory, scratch)
+        for place in program.blocks.indices { program.blocks[place].users += 1 }
         programs[key] = program
         return program
     }

@@ -182,14 +182,19 @@ extension PolicyCompiler {
         var result: [ObjectIdentifier: UInt64] = [:]
         for program in programs.values {
             var others = total
-            for place in 0..<program.tierBlockCount { if let hash = bySlot[program.blocks[place].slot] { others &-= hash } }
+            var places = StableHash()
+            for place in 0..<program.tierBlockCount {
+                let slot = program.blocks[place].slot
+                if let hash = bySlot[slot] { others &-= hash }
+                places.combine(orderHashes[Int(slot)])
+            }
             var sum: UInt64 = 0
             for key in exclusiveSetOrigins.keys {
                 guard let number = networkSetMembers[key], let member = sets.members[Int(number)], !allows(program, member) else { continue }
                 sum &+= StableHash.hash(StableHash.hash(key.description), member.content.nameHash)
             }
             // Where the others stand among its own policies counts too.
-            result[ObjectIdentifier(program)] = StableHash.hash(StableHash.hash(others, program.placeHash), sum)
+            result[ObjectIdentifier(program)] = StableHash.hash(StableHash.hash(others, places.value), sum)
         }
         return result
     }

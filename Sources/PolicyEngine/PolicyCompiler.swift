@@ -68,6 +68,8 @@ public struct PolicyCompiler: ~Copyable {
     var exclusiveSetOrigins: [ResourceKey: RuleOrigin] = [:]
 
     var programs: [ProgramKey: PolicyProgram] = [:]
+    let programMemory = ProgramMemory()
+    let scratch = ProgramScratch()
 
     // As published; see `publish`.
     var published: [EndpointRecord] = []

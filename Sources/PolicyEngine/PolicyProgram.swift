@@ -13,13 +13,12 @@ final class PolicyProgram: @unchecked Sendable {
         var allowsAtEnd = false
     }
 
-    /// The blocks of one tier in order.
+    /// The blocks of one tier, up to `end` among all, in order.
     struct Section {
         let tier: TierRecord
-        var blocks: ContiguousArray<PolicyBlock> = []
+        var end: Int
         /// Some policy makes the default action count.
-        var counts = false
-        var placeHash: UInt64 = 0
+        var counts: Bool
     }
 
     let key: ProgramKey
@@ -31,8 +30,6 @@ final class PolicyProgram: @unchecked Sendable {
     let sets: [UInt32]
     /// Of the meaning of its rules and their order, but for the contents of address sets.
     let structureHash: UInt64
-    /// Of the places of its policies among all.
-    let placeHash: UInt64
     /// Profiles allow everything, and nothing stands before them.
     let isOpen: Bool
     let deniesNames: Bool
@@ -48,20 +45,19 @@ final class PolicyProgram: @unchecked Sendable {
     private let pool: ProgramMemory
 
     init(
-        key: ProgramKey, sections: [Section], profiles: [PolicyBlock], _ ending: Ending, _ pool: ProgramMemory,
-        _ scratch: inout ProgramScratch
+        key: ProgramKey, blocks: consuming ContiguousArray<PolicyBlock>, sections: [Section], _ ending: Ending, _ pool: ProgramMemory,
+        _ scratch: ProgramScratch
     ) {
         self.key = key
         self.pool = pool
-        let plan = ProgramPlan(sections, profiles, ending, &scratch)
-        blocks = plan.blocks
+        let plan = ProgramPlan(blocks, sections, ending, scratch)
         tierBlockCount = plan.tierBlockCount
         sets = plan.sets
         structureHash = plan.structureHash
-        placeHash = plan.placeHash
         isOpen = plan.isOpen
         deniesNames = plan.flags.contains(.deniesNames)
-        unsafe (memory, byteCount, view) = plan.write(pool, &scratch)
+        unsafe (memory, byteCount, view) = plan.write(pool)
+        self.blocks = blocks
     }
 
     deinit { unsafe pool.put(memory, byteCount) }

@@ -1,75 +1,24 @@
-/// Memory that one index after the other is gathered in.
-@safe
-struct IndexScratch: ~Copyable {
-    fileprivate(set) var slots: UnsafeMutablePointer<PositionIndex.Slot>
-    /// The key that took the slot first.
-    fileprivate(set) var keys: UnsafeMutablePointer<UInt64>
-    fileprivate(set) var capacity: Int
-    fileprivate var nodes: [PositionIndexBuilder.Node] = []
-    fileprivate var chains: [PositionIndexBuilder.Chain] = []
-
-    init() {
-        capacity = 64
-        unsafe slots = .allocate(capacity: capacity)
-        unsafe keys = .allocate(capacity: capacity)
-    }
-
-    deinit {
-        unsafe slots.deallocate()
-        unsafe keys.deallocate()
-    }
-
-    fileprivate mutating func prepare(_ count: Int) {
-        if count > capacity {
-            unsafe slots.deallocate()
-            unsafe keys.deallocate()
-            capacity = count
-            unsafe slots = .allocate(capacity: count)
-            unsafe keys = .allocate(capacity: count)
-        }
-        unsafe slots.initialize(repeating: PositionIndex.Slot(value: 0, tag: 0), count: count)
-        nodes.removeAll(keepingCapacity: true)
-        chains.removeAll(keepingCapacity: true)
-    }
-}
-
-/// Gathers (key, position) pairs, positions of one key ascending, and freezes them.
+/// Gathers (key, position) pairs, positions of one key ascending, and freezes them. One at a time for each scratch.
 @safe
 struct PositionIndexBuilder: ~Copyable {
-    fileprivate struct Node {
-        let position: UInt32
-        var next: UInt32
-    }
-
-    fileprivate struct Chain {
-        let head: UInt32
-        var tail: UInt32
-        var count: UInt32
-    }
-
+    private let scratch: IndexScratch
     private var slots: UnsafeMutablePointer<PositionIndex.Slot>
-    private var keys: UnsafeMutablePointer<UInt64>
+    private let keys: UnsafeMutablePointer<UInt64>
     /// Keys that share a slot with another because of equal tags.
     private var sharers: [(place: Int, key: UInt64)] = []
-    private let mask: Int
+    private var nodes: [IndexScratch.Node]
+    private var chains: [IndexScratch.Chain]
+    private var mask: Int
     private let capacity: Int
     private var usedSlots = 0
-    private var nodes: [Node]
-    private var chains: [Chain]
-    private var scratch: IndexScratch
-
     /// For at most `capacity` distinct keys.
-    init(capacity: Int, _ scratch: consuming IndexScratch = IndexScratch()) {
+    init(capacity: Int, _ scratch: IndexScratch = IndexScratch()) {
         var count = 8
         while count < capacity * 2 { count *= 2 }
-        scratch.prepare(count)
+        (nodes, chains) = scratch.prepare(count)
+        self.scratch = scratch
         unsafe slots = scratch.slots
         unsafe keys = scratch.keys
-        nodes = scratch.nodes
-        chains = scratch.chains
-        scratch.nodes = []
-        scratch.chains = []
-        self.scratch = scratch
         mask = count - 1
         self.capacity = capacity
     }
@@ -79,6 +28,7 @@ struct PositionIndexBuilder: ~Copyable {
         let position = UInt32(position)
         let tag = PositionIndex.tag(key)
         var place = Int(truncatingIfNeeded: key) & mask
+        // Sound: places are masked.
         while unsafe slots[place].tag != 0, unsafe slots[place].tag != tag { place = (place + 1) & mask }
         if unsafe slots[place].tag == 0 {
             precondition(usedSlots < capacity, "an index takes the keys that it was made for")
@@ -88,21 +38,26 @@ struct PositionIndexBuilder: ~Copyable {
             return
         }
         if unsafe keys[place] != key, !sharers.contains(where: { $0.place == place && $0.key == key }) { sharers.append((place, key)) }
+        append(position, at: place)
+    }
+
+    private mutating func append(_ position: UInt32, at place: Int) {
         let value = unsafe slots[place].value
+        let count = UInt32(nodes.count)
         if value < PositionIndex.listBit {
             if value == position { return }
-            nodes.append(Node(position: value, next: UInt32(nodes.count + 1)))
-            nodes.append(Node(position: position, next: .max))
+            nodes.append(IndexScratch.Node(position: value, next: count + 1))
+            nodes.append(IndexScratch.Node(position: position, next: .max))
             unsafe slots[place].value = PositionIndex.listBit | UInt32(chains.count)
-            chains.append(Chain(head: UInt32(nodes.count - 2), tail: UInt32(nodes.count - 1), count: 2))
+            chains.append(IndexScratch.Chain(head: count, tail: count + 1, count: 2))
         } else {
             let chain = Int(value & ~PositionIndex.listBit)
             let tail = Int(chains[chain].tail)
             if nodes[tail].position == position { return }
-            nodes[tail].next = UInt32(nodes.count)
-            chains[chain].tail = UInt32(nodes.count)
+            nodes[tail].next = count
+            chains[chain].tail = count
             chains[chain].count += 1
-            nodes.append(Node(position: position, next: .max))
+            nodes.append(IndexScratch.Node(position: position, next: .max))
         }
     }
 
@@ -129,21 +84,37 @@ struct PositionIndexBuilder: ~Copyable {
     /// Bytes that `freeze(into:)` takes, a multiple of eight.
     var byteCount: Int { (mask + 1) * MemoryLayout<PositionIndex.Slot>.stride + (listCount * 4 + 7) & ~7 }
 
+    /// Makes the table as small as the keys that came allow; nothing is inserted afterwards, and `forEachList` has been called before.
+    ///
+    /// Where two keys have the same tag, what is found first would count for both: then everything stays in its place.
+    mutating func shrink() {
+        var count = 8
+        while count < usedSlots * 2 { count *= 2 }
+        guard count <= mask, sharers.isEmpty else { return }
+        let moved = unsafe scratch.moved
+        unsafe moved.initialize(repeating: PositionIndex.Slot(value: 0, tag: 0), count: count)
+        for place in 0...mask where unsafe slots[place].tag != 0 {
+            var target = Int(truncatingIfNeeded: unsafe keys[place]) & (count - 1)
+            while unsafe moved[target].tag != 0 {
+                if unsafe moved[target].tag == slots[place].tag { return }
+                target = (target + 1) & (count - 1)
+            }
+            unsafe moved[target] = slots[place]
+        }
+        unsafe slots = moved
+        mask = count - 1
+    }
+
     private var listCount: Int { chains.reduce(1) { $0 + Int($1.count) + 1 } }
 
     /// An index in memory of its own, to be given back with `deallocate`.
     consuming func freeze() -> PositionIndex {
-        unsafe freeze(into: UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 16))
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 16)
+        return unsafe freeze(into: memory)
     }
 
     /// An index in memory that somebody else keeps.
     consuming func freeze(into memory: UnsafeMutableRawPointer) -> PositionIndex {
-        var unused: IndexScratch? = nil
-        return unsafe freeze(into: memory, givingBack: &unused)
-    }
-
-    /// As above, and gives back the memory that it was gathered in.
-    consuming func freeze(into memory: UnsafeMutableRawPointer, givingBack given: inout IndexScratch?) -> PositionIndex {
         let slotBytes = (mask + 1) * MemoryLayout<PositionIndex.Slot>.stride
         let lists = unsafe (memory + slotBytes).bindMemory(to: UInt32.self, capacity: listCount)
         var end = 0
@@ -160,7 +131,7 @@ struct PositionIndexBuilder: ~Copyable {
                 node = nodes[Int(node)].next
             }
         }
-        if !chains.isEmpty {
+        if !starts.isEmpty {
             for place in 0...mask {
                 let slot = unsafe slots[place]
                 if slot.tag != 0, slot.value >= PositionIndex.listBit {
@@ -170,10 +141,7 @@ struct PositionIndexBuilder: ~Copyable {
         }
         let frozen = unsafe memory.bindMemory(to: PositionIndex.Slot.self, capacity: mask + 1)
         unsafe frozen.update(from: slots, count: mask + 1)
-        let index = unsafe PositionIndex(slots: frozen, lists: lists, mask: mask)
-        scratch.nodes = nodes
-        scratch.chains = chains
-        given = consume scratch
-        return index
+        scratch.put(nodes, chains)
+        return unsafe PositionIndex(slots: frozen, lists: lists, mask: mask)
     }
 }

@@ -4,6 +4,7 @@ import Synchronization
 /// kernel take back and clear megabytes each time. Programs end on whatever thread lets go of them last.
 @safe
 final class ProgramMemory: Sendable {
+    @safe
     private struct Piece: @unchecked Sendable {
         let base: UnsafeMutableRawPointer
         let byteCount: Int
@@ -28,7 +29,7 @@ final class ProgramMemory: Sendable {
     func take(_ byteCount: Int) -> (base: UnsafeMutableRawPointer, byteCount: Int) {
         let byteCount = max(byteCount, Self.alignment)
         guard byteCount >= Self.pooledBytesMin else {
-            return unsafe (UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: Self.alignment), byteCount)
+            return (UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: Self.alignment), byteCount)
         }
         // A piece that is much too large stays for somebody else.
         let found = free.withLock { pieces -> Piece? in
@@ -38,7 +39,7 @@ final class ProgramMemory: Sendable {
         if let found { return unsafe (found.base, found.byteCount) }
         // Room to grow by an eighth, so that the next version of a growing program fits.
         let room = byteCount + byteCount / 8
-        return unsafe (UnsafeMutableRawPointer.allocate(byteCount: room, alignment: Self.alignment), room)
+        return (UnsafeMutableRawPointer.allocate(byteCount: room, alignment: Self.alignment), room)
     }
 
     func put(_ base: UnsafeMutableRawPointer, _ byteCount: Int) {

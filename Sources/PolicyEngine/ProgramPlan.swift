@@ -3,114 +3,112 @@ import PolicyModel
 
 /// A program before it is written: what goes into it, gathered in one walk over its blocks.
 struct ProgramPlan: ~Copyable {
-    private(set) var blocks = ContiguousArray<PolicyBlock>()
-    private(set) var tierBlockCount = 0
+    let tierBlockCount: Int
     private(set) var sets: [UInt32] = []
     private(set) var structureHash: UInt64 = 0
-    private(set) var placeHash: UInt64 = 0
     private(set) var isOpen = false
     private(set) var flags: ProgramView.Flags = []
 
-    private var rules: [CompiledRule] = []
+    private let scratch: ProgramScratch
+    private var buffers: ProgramScratch.Buffers
     private var tiers: [ProgramView.Tier] = []
-    private var blockSlots: [UInt32] = []
-    private var blockStarts: [UInt32] = []
-    private var setRules: [UInt32] = []
-    private var allowedSets: [UInt32] = []
     private var lengths = PrefixLengths()
     private var profileStart = 0
     private var index: PositionIndexBuilder
 
     init(
-        _ sections: [PolicyProgram.Section], _ profiles: [PolicyBlock], _ ending: PolicyProgram.Ending, _ scratch: inout ProgramScratch
+        _ blocks: borrowing ContiguousArray<PolicyBlock>, _ sections: [PolicyProgram.Section], _ ending: PolicyProgram.Ending,
+        _ scratch: ProgramScratch
     ) {
+        self.scratch = scratch
+        buffers = scratch.take()
+        tierBlockCount = sections.last?.end ?? 0
         var ruleCount = 0
         var entryCount = 0
-        var blockCount = profiles.count
-        for section in sections {
-            blockCount += section.blocks.count
-            for block in section.blocks {
-                ruleCount += block.ruleCount
-                entryCount += block.entries.count + block.nameRules.count * 2
-            }
-        }
-        for block in profiles {
-            ruleCount += block.ruleCount
-            entryCount += block.entries.count + block.nameRules.count * 2
+        for place in blocks.indices {
+            let view = blocks[place].view
+            ruleCount += view.ruleCount
+            entryCount += view.entryCount + view.nameRuleCount * 2
         }
         precondition(ruleCount < Int(PositionIndex.listBit), "an endpoint has fewer than 2^31 rules")
-        index = PositionIndexBuilder(capacity: entryCount)
-        blocks.reserveCapacity(blockCount)
-        rules.reserveCapacity(ruleCount)
-        blockSlots.reserveCapacity(blockCount)
-        blockStarts.reserveCapacity(blockCount)
-        gather(sections, profiles, ending)
+        index = PositionIndexBuilder(capacity: entryCount, scratch.index)
+        buffers.rules.reserveCapacity(ruleCount)
+        gather(blocks, sections, ending)
     }
 
-    private mutating func gather(_ sections: [PolicyProgram.Section], _ profiles: [PolicyBlock], _ ending: PolicyProgram.Ending) {
+    private mutating func gather(
+        _ blocks: borrowing ContiguousArray<PolicyBlock>, _ sections: [PolicyProgram.Section], _ ending: PolicyProgram.Ending
+    ) {
         var hash = StableHash()
-        var place = StableHash()
-        var admissions: Set<UInt64> = []
         var mayEnd = true
+        var place = 0
         for section in sections {
-            let first = rules.count
+            let first = buffers.rules.count
             var passes = false
-            for block in section.blocks {
-                blockSlots.append(block.slot)
-                blockStarts.append(UInt32(rules.count))
-                if !block.allowedSets.isEmpty { allowedSets += block.allowedSets }
-                add(block, &admissions)
+            while place < section.end {
+                let block = blocks[place]
+                buffers.blockSlots.append(block.slot)
+                buffers.blockStarts.append(UInt32(buffers.rules.count))
+                for set in 0..<block.view.allowedSetCount { buffers.allowedSets.append(unsafe block.view.allowedSets[set]) }
                 passes = passes || block.passes
                 hash.combine(block.hash)
+                add(block)
+                place += 1
             }
             let denies = section.tier.tier.defaultAction == .deny
             tiers.append(
                 ProgramView.Tier(
-                    slot: section.tier.slot, first: UInt32(first), end: UInt32(rules.count), number: section.tier.origin.first,
+                    slot: section.tier.slot, first: UInt32(first), end: UInt32(buffers.rules.count), number: section.tier.origin.first,
                     nextDenying: 0, counts: section.counts, denies: denies))
             mayEnd = mayEnd && (!(section.counts && denies) || passes)
             hash.combine(section.tier.tier.name)
             hash.combine((denies ? 1 : 2) + (section.counts ? 4 : 0))
-            place.combine(section.placeHash)
         }
         var nextDenying = UInt32(tiers.count)
         for place in tiers.indices.reversed() {
             if tiers[place].counts && tiers[place].denies { nextDenying = UInt32(place) }
             tiers[place].nextDenying = nextDenying
         }
-        tierBlockCount = blocks.count
-        profileStart = rules.count
-        for block in profiles { add(block, &admissions) }
+        profileStart = buffers.rules.count
+        for place in tierBlockCount..<blocks.count { add(blocks[place]) }
         // What no tier decides belongs to the policy of those only who get there.
         if mayEnd {
             hash.combine(ending.hasProfiles ? 5 : ending.allowsAtEnd ? 3 : 4)
-            for block in profiles { hash.combine(block.hash) }
+            for place in tierBlockCount..<blocks.count { hash.combine(blocks[place].hash) }
         }
         hash.combine(ending.isHost ? 1 : 0)
         structureHash = hash.value
-        placeHash = place.value
         if ending.isHost { flags.insert(.isHost) }
         if ending.hasProfiles { flags.insert(.hasProfiles) }
         if ending.allowsAtEnd { flags.insert(.allowsAtEnd) }
-        Self.makeDistinct(&allowedSets)
-        Self.makeDistinct(&sets)
-        isOpen = tierBlockCount == 0 && !ending.isHost && (!ending.hasProfiles || profiles.first { $0.ruleCount > 0 }?.isOpen == true)
+        Self.makeDistinct(&buffers.allowedSets)
+        Self.makeDistinct(&buffers.sets)
+        sets = Array(buffers.sets)
+        var profile = tierBlockCount
+        while profile < blocks.count, blocks[profile].view.ruleCount == 0 { profile += 1 }
+        isOpen = tierBlockCount == 0 && !ending.isHost && (!ending.hasProfiles || (profile < blocks.count && blocks[profile].isOpen))
     }
 
-    private mutating func add(_ block: PolicyBlock, _ admissions: inout Set<UInt64>) {
-        let start = rules.count
-        rules += block.rules
-        for entry in block.entries { index.insert(entry.key, start + Int(entry.rule)) }
-        for entry in block.nameRules where admissions.insert(entry.key).inserted {
-            let rule = block.rules[Int(entry.rule)]
-            if rule.family != 6 { index.insert(IndexKey.names(.v4), start + Int(entry.rule)) }
-            if rule.family != 4 { index.insert(IndexKey.names(.v6), start + Int(entry.rule)) }
+    private mutating func add(_ block: PolicyBlock) {
+        let view = block.view
+        let start = buffers.rules.count
+        // Sound: the counts belong to the pointers.
+        unsafe buffers.rules.append(contentsOf: UnsafeBufferPointer(start: view.rules, count: view.ruleCount))
+        for place in 0..<view.entryCount {
+            let entry = unsafe view.entries[place]
+            index.insert(entry.key, start + Int(entry.rule))
         }
-        for rule in block.setRules { setRules.append(UInt32(start) + rule) }
-        if !block.sets.isEmpty { sets += block.sets }
+        for place in 0..<view.nameRuleCount {
+            let entry = unsafe view.nameRules[place]
+            guard buffers.admissions.insert(entry.key).inserted else { continue }
+            let family = unsafe view.rules[Int(entry.rule)].family
+            if family != 6 { index.insert(IndexKey.names(.v4), start + Int(entry.rule)) }
+            if family != 4 { index.insert(IndexKey.names(.v6), start + Int(entry.rule)) }
+        }
+        for place in 0..<view.setRuleCount { buffers.setRules.append(UInt32(start) + (unsafe view.setRules[place])) }
+        for place in 0..<view.setCount { buffers.sets.append(unsafe view.sets[place]) }
         lengths.formUnion(block.lengths)
         flags.formUnion(block.flags)
-        blocks.append(block)
     }
 
     private static func makeDistinct(_ numbers: inout [UInt32]) {
@@ -126,11 +124,13 @@ struct ProgramPlan: ~Copyable {
 
     // MARK: Writing
 
-    /// Everything in one piece of memory, the view first; whoever calls it gives the memory back.
+    /// Everything in one piece of memory from the pool, the view first; with the number of bytes to be given back.
     ///
-    ///     [view][tiers][lengths][rules][index][parts][set rules][allowed sets][slots of blocks][starts of blocks]
-    consuming func write() -> (UnsafeMutableRawPointer, UnsafeMutablePointer<ProgramView>) {
-        let parts = parts()
+    ///     [view][tiers][lengths][index][rules][parts][set rules][allowed sets][slots of blocks][starts of blocks]
+    consuming func write(_ pool: ProgramMemory) -> (UnsafeMutableRawPointer, Int, UnsafeMutablePointer<ProgramView>) {
+        var parts = parts()
+        parts.shrink()
+        index.shrink()
         let lengthList = lengths.longestFirst
         var end = 0
         func place<Element>(_ count: Int, of type: Element.Type, alignment: Int = 8) -> Int {
@@ -141,14 +141,14 @@ struct ProgramPlan: ~Copyable {
         _ = place(1, of: ProgramView.self)
         let tierStart = place(tiers.count, of: ProgramView.Tier.self)
         let lengthStart = place(lengthList.count, of: UInt8.self)
-        let ruleStart = place(rules.count, of: CompiledRule.self, alignment: 64)
         let indexStart = place(index.byteCount, of: UInt8.self)
+        let ruleStart = place(buffers.rules.count, of: CompiledRule.self, alignment: 64)
         let partStart = place(parts.byteCount, of: UInt8.self)
-        let setRuleStart = place(setRules.count, of: UInt32.self)
-        let allowedStart = place(allowedSets.count, of: UInt32.self)
-        let slotStart = place(blockSlots.count, of: UInt32.self)
-        let startStart = place(blockStarts.count, of: UInt32.self)
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: end, alignment: 64)
+        let setRuleStart = place(buffers.setRules.count, of: UInt32.self)
+        let allowedStart = place(buffers.allowedSets.count, of: UInt32.self)
+        let slotStart = place(buffers.blockSlots.count, of: UInt32.self)
+        let startStart = place(buffers.blockStarts.count, of: UInt32.self)
+        let (memory, byteCount) = unsafe pool.take(end)
         // Sound: every list is written into the part that was counted for it.
         func write<Element: BitwiseCopyable>(_ elements: [Element], at start: Int) -> UnsafeMutablePointer<Element> {
             let base = unsafe (memory + start).bindMemory(to: Element.self, capacity: max(1, elements.count))
@@ -158,21 +158,18 @@ struct ProgramPlan: ~Copyable {
             return unsafe base
         }
         let view = unsafe memory.bindMemory(to: ProgramView.self, capacity: 1)
-        let ruleBase = unsafe write(rules, at: ruleStart)
-        let tierBase = unsafe write(tiers, at: tierStart)
-        let lengthBase = unsafe write(lengthList, at: lengthStart)
-        let setRuleBase = unsafe write(setRules, at: setRuleStart)
-        let allowedBase = unsafe write(allowedSets, at: allowedStart)
-        let slotBase = unsafe write(blockSlots, at: slotStart)
-        let startBase = unsafe write(blockStarts, at: startStart)
         unsafe view.initialize(
             to: ProgramView(
-                rules: ruleBase, index: index.freeze(into: memory + indexStart), parts: parts.freeze(into: memory + partStart),
-                tiers: tierBase, lengths: lengthBase, setRules: setRuleBase, allowedSets: allowedBase, blockSlots: slotBase,
-                blockStarts: startBase, ruleCount: rules.count, profileStart: profileStart, tierCount: tiers.count,
-                blockCount: tierBlockCount, setRuleCount: setRules.count, allowedSetCount: allowedSets.count,
-                lengthCount4: lengths.count4, lengthCount6: lengths.count6, flags: flags))
-        return unsafe (memory, view)
+                index: index.freeze(into: memory + indexStart), rules: write(buffers.rules, at: ruleStart),
+                tiers: write(tiers, at: tierStart), lengths: write(lengthList, at: lengthStart),
+                lengthCount4: UInt8(lengths.count4), lengthCount6: UInt8(lengths.count6), flags: flags, tierCount: UInt32(tiers.count),
+                ruleCount: UInt32(buffers.rules.count), profileStart: UInt32(profileStart),
+                parts: parts.freeze(into: memory + partStart), setRules: write(buffers.setRules, at: setRuleStart),
+                allowedSets: write(buffers.allowedSets, at: allowedStart), blockSlots: write(buffers.blockSlots, at: slotStart),
+                blockStarts: write(buffers.blockStarts, at: startStart), setRuleCount: UInt32(buffers.setRules.count),
+                allowedSetCount: UInt32(buffers.allowedSets.count), blockCount: UInt32(tierBlockCount)))
+        scratch.put(buffers)
+        return unsafe (memory, byteCount, view)
     }
 
     /// A range of more ports is not indexed port by port.
@@ -183,17 +180,17 @@ struct ProgramPlan: ~Copyable {
         var entries: [(key: UInt64, position: Int)] = []
         index.forEachList(longerThan: ProgramView.longList) { key, positions in
             for position in positions {
-                forEachPortKey(of: rules[position]) { entries.append((IndexKey.part(key, $0), position)) }
+                Self.forEachPortKey(of: buffers.rules[position]) { entries.append((IndexKey.part(key, $0), position)) }
             }
         }
-        var parts = PositionIndexBuilder(capacity: entries.count)
+        var parts = PositionIndexBuilder(capacity: entries.count, scratch.parts)
         for entry in entries { parts.insert(entry.key, entry.position) }
         return parts
     }
 
-    private borrowing func forEachPortKey(of rule: CompiledRule, _ body: (UInt32) -> Void) {
+    private static func forEachPortKey(of rule: CompiledRule, _ body: (UInt32) -> Void) {
         guard rule.transport != 0 else { return body(IndexKey.anyPortKey) }
-        if rule.conditions.contains(.port), rule.port.upper - rule.port.lower < Self.indexedPortsMax {
+        if rule.conditions.contains(.port), rule.port.upper - rule.port.lower < indexedPortsMax {
             for port in rule.port.lower...rule.port.upper { body(IndexKey.portKey(rule.transport, port)) }
             return
         }
@@ -203,7 +200,7 @@ struct ProgramPlan: ~Copyable {
             let pointer = unsafe RulePointer(pointer)
             return (0..<Int(rule.ports.count)).map { pointer.element(rule.ports, $0, as: PortRange.self) }
         }
-        if ports.reduce(0, { $0 + Int($1.upper - $1.lower) + 1 }) > Self.indexedPortsMax { return body(IndexKey.portKey(rule.transport)) }
+        if ports.reduce(0, { $0 + Int($1.upper - $1.lower) + 1 }) > indexedPortsMax { return body(IndexKey.portKey(rule.transport)) }
         for range in ports { for port in range.lower...range.upper { body(IndexKey.portKey(rule.transport, port)) } }
     }
 }

@@ -42,14 +42,23 @@ struct ProgramView: BitwiseCopyable {
         @inlinable static var deniesNames: Flags { Flags(rawValue: 128) }
     }
 
+    // What every decision reads: the first cache line.
+    @usableFromInline let index: PositionIndex
     /// By position.
     @usableFromInline let rules: UnsafeMutablePointer<CompiledRule>
-    @usableFromInline let index: PositionIndex
-    /// The parts of long lists, by protocol and port.
-    @usableFromInline let parts: PositionIndex
     @usableFromInline let tiers: UnsafeMutablePointer<Tier>
     /// Prefix lengths of the rules' nets, longest first: those of IPv4, then those of IPv6.
     @usableFromInline let lengths: UnsafeMutablePointer<UInt8>
+    @usableFromInline let lengthCount4: UInt8
+    @usableFromInline let lengthCount6: UInt8
+    @usableFromInline let flags: Flags
+    @usableFromInline let tierCount: UInt32
+    @usableFromInline let ruleCount: UInt32
+    /// Position of the first rule of a profile.
+    @usableFromInline let profileStart: UInt32
+
+    /// The parts of long lists, by protocol and port.
+    @usableFromInline let parts: PositionIndex
     /// Rules whose destination is an address set and that have no patterns of their own: positions, ascending.
     @usableFromInline let setRules: UnsafeMutablePointer<UInt32>
     /// The address sets of Allow rules of policies, ascending.
@@ -57,16 +66,9 @@ struct ProgramView: BitwiseCopyable {
     /// The blocks of tiers in order: place in `CompiledPolicy.ranks`, and position of the first rule.
     @usableFromInline let blockSlots: UnsafeMutablePointer<UInt32>
     @usableFromInline let blockStarts: UnsafeMutablePointer<UInt32>
-    @usableFromInline let ruleCount: Int
-    /// Position of the first rule of a profile.
-    @usableFromInline let profileStart: Int
-    @usableFromInline let tierCount: Int
-    @usableFromInline let blockCount: Int
-    @usableFromInline let setRuleCount: Int
-    @usableFromInline let allowedSetCount: Int
-    @usableFromInline let lengthCount4: Int
-    @usableFromInline let lengthCount6: Int
-    @usableFromInline let flags: Flags
+    @usableFromInline let setRuleCount: UInt32
+    @usableFromInline let allowedSetCount: UInt32
+    @usableFromInline let blockCount: UInt32
 
     /// A list of more positions is split by protocol and port.
     @inlinable static var longList: Int { 8 }
@@ -89,7 +91,7 @@ struct ProgramView: BitwiseCopyable {
     @inlinable
     func tierPlace(ofRule position: Int) -> Int {
         var place = 0
-        while place < tierCount, position >= Int(tier(place).end) { place &+= 1 }
+        while place < Int(tierCount), position >= Int(tier(place).end) { place &+= 1 }
         return place
     }
 
@@ -97,7 +99,7 @@ struct ProgramView: BitwiseCopyable {
     @inlinable
     func blockPlace(ofRule position: Int) -> Int {
         var low = 0
-        var high = blockCount
+        var high = Int(blockCount)
         // The last block that begins at or before the position: blocks without rules stand before it.
         while low < high {
             let middle = (low &+ high) >> 1

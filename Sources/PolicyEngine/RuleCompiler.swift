@@ -68,7 +68,7 @@ struct RuleCompiler {
                 | (deniesByName ? 1 << 32 : 0))
         addICMP(rule, to: &base, &rare)
         let (destination, source) = (rule.destination, rule.source)
-        base.nets = add(destination.nets, .nets, to: &base)
+        base.nets = addNets(destination.nets, to: &base)
         rare.notNets = add(destination.notNets, .notNets, to: &base)
         rare.sourceNets = add(source.nets, .sourceNets, to: &base)
         rare.sourceNotNets = add(source.notNets, .sourceNotNets, to: &base)
@@ -293,6 +293,18 @@ struct RuleCompiler {
         return slice
     }
 
+    /// Destination nets; one of IPv4 stands in the rule itself.
+    private mutating func addNets(_ added: [IPPrefix], to compiled: inout CompiledRule) -> CompiledRule.Slice {
+        guard added.count == 1, added[0].address.family == .v4 else { return add(added, .nets, to: &compiled) }
+        compiled.conditions.insert(.net)
+        hash.combine(UInt64(CompiledRule.Conditions.nets.rawValue))
+        hash.combine(AddressRange.disjoint(added))
+        var slice = CompiledRule.Slice()
+        slice.offset = UInt32(truncatingIfNeeded: added[0].address.lower)
+        slice.count = UInt32(added[0].length)
+        return slice
+    }
+
     /// Destination ports; one range stands in the rule itself.
     private mutating func addPorts(_ added: [PortRange], to compiled: inout CompiledRule) {
         compiled.conditions.subtract([.port, .ports])
@@ -339,7 +351,7 @@ struct RuleCompiler {
             setRules.append(place)
             if hasSetNames { flags.insert(.hasSetNames) }
             entry(IndexKey.set(compiled.set))
-        } else if conditions.contains(.nets), nets.count <= Self.indexedNetsMax {
+        } else if !conditions.isDisjoint(with: [.net, .nets]), nets.count <= Self.indexedNetsMax {
             for net in nets {
                 lengths.insert(net)
                 entry(IndexKey.net(net.address, net.length))
@@ -418,7 +430,7 @@ struct RuleCompiler {
         for place in rules.indices {
             unsafe rules[place].memory = UnsafeRawPointer(memory)
             if rules[place].rareOffset > 0 { rules[place].rareOffset = UInt32(rareStart + Int(rules[place].rareOffset - 1) * rareStride) }
-            rules[place].nets = placed(rules[place].nets, rangeStart, rangeStride)
+            if !rules[place].conditions.contains(.net) { rules[place].nets = placed(rules[place].nets, rangeStart, rangeStride) }
             rules[place].patterns = placed(rules[place].patterns, patternStart, 4)
             rules[place].ports = placed(rules[place].ports, portStart, portStride)
         }

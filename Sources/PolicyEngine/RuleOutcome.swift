@@ -26,7 +26,10 @@ extension CompiledPolicy {
         let rule = pointer.rule
         let conditions = rule.conditions
         let flow = search.flow
-        if conditions.contains(.nets), !pointer.contains(rule.nets, flow.destination) {
+        let isOutside =
+            conditions.contains(.net)
+            ? !rule.containsInNet(flow.destination) : conditions.contains(.nets) && !pointer.contains(rule.nets, flow.destination)
+        if isOutside {
             return .noMatch("the destination is in none of its nets")
         }
         if conditions.contains(.notNets), pointer.contains(rule.rare.notNets, flow.destination) {

@@ -14,7 +14,7 @@ public struct PolicyDiff: Sendable {
         public static let destinationsMax = 4_096
         /// Ports and protocols of one endpoint.
         public static let probesMax = 256
-        /// Of all endpoints together, in each of the two sets.
+        /// Of all endpoints together, in each of the two sets; the endpoint that reaches it is compared to its end.
         public static let questionsMax = 4_000_000
     }
 
@@ -32,10 +32,14 @@ public struct PolicyDiff: Sendable {
     /// Endpoints that are in one of the sets only, `NAMESPACE/NAME`.
     public private(set) var removedEndpoints: [String] = []
     public private(set) var addedEndpoints: [String] = []
+    /// Endpoints that were compared, and flows.
     public private(set) var endpointCount = 0
     public private(set) var questionCount = 0
     /// What was left out because a bound was reached, for people.
     public private(set) var leftOut: [String] = []
+
+    /// Whether everything was compared.
+    public var isWhole: Bool { leftOut.isEmpty }
 
     public var isEmpty: Bool { changes.isEmpty && removedEndpoints.isEmpty && addedEndpoints.isEmpty }
 
@@ -62,7 +66,6 @@ public struct PolicyDiff: Sendable {
         removedEndpoints = oldNames.subtracting(newNames).sorted()
         addedEndpoints = newNames.subtracting(oldNames).sorted()
         let common = oldNames.intersection(newNames).sorted()
-        endpointCount = common.count
         let destinations = [DiffDestinations(old, elsewhere: unlisted), DiffDestinations(new, elsewhere: unlisted)]
         for (done, name) in common.enumerated() {
             guard questionCount < Limit.questionsMax else {
@@ -70,6 +73,7 @@ public struct PolicyDiff: Sendable {
                 break
             }
             try compare(name, before, after, destinations)
+            endpointCount += 1
         }
     }
 

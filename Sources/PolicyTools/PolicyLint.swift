@@ -29,7 +29,7 @@ public struct PolicyLint {
         }
     }
 
-    /// Findings of one run; beyond, only their number is told.
+    /// Findings of one run; beyond, only that there are more.
     public static let findingsMax = 1_000
 
     let resources: ResourceSet
@@ -43,12 +43,12 @@ public struct PolicyLint {
         enforced = Self.ordered(resources, resources.policies.filter { $0.stagedAction == nil })
     }
 
-    /// By place; at most `findingsMax`, then one more that says how many were left out.
+    /// By place; at most `findingsMax`, then one that says that there are more.
     public func findings() -> [PolicyDiagnostic] {
         let all = (deadRules() + unreachedNames() + refusedQueries() + idleSelectors()).sortedByLocation()
         guard all.count > Self.findingsMax else { return all }
         return all.prefix(Self.findingsMax) + [
-            PolicyDiagnostic(.warning, at: nil, "\(all.count - Self.findingsMax) further warnings are left out")
+            PolicyDiagnostic(.warning, at: nil, "more than \(Self.findingsMax) warnings: the rest is left out")
         ]
     }
 

@@ -7,7 +7,7 @@ import Telemetry
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Which decisions change between two sets of policies. Exit 0 none, 1 some, 2 error.",
+        abstract: "Which decisions change between two sets of policies. Exit 0 none, 1 some, 2 error or not everything compared.",
         discussion: """
             Destinations and ports are taken from the rules that bear on an endpoint in either set; see docs/policy-testing.md for which, \
             and for what bounds the comparison.
@@ -41,6 +41,8 @@ struct Diff: ParsableCommand {
         for line in json ? Self.jsonLines(diff) : Self.textLines(diff) { print(line) }
         for text in diff.leftOut { StandardError.print("left out: \(text)") }
         if !diff.isEmpty { throw ExitCode(1) }
+        // What was not compared may have changed.
+        if !diff.isWhole { throw ExitCode(2) }
     }
 
     private func load(_ path: String) throws -> ResourceSet {
@@ -64,7 +66,7 @@ struct Diff: ParsableCommand {
         }
         let changed = "\(diff.changes.count) changes of \(changesOfEndpoint.count) endpoints"
         lines.append(
-            "\(diff.isEmpty ? "nothing changes" : changed); \(diff.endpointCount) endpoints and \(diff.questionCount) flows compared")
+            "\(diff.isEmpty ? (diff.isWhole ? "nothing changes" : "nothing found, not everything was compared") : changed); \(diff.endpointCount) endpoints and \(diff.questionCount) flows compared")
         return lines
     }
 

@@ -108,6 +108,20 @@ extension CommandLineTests {
             #expect(try diff("--json").objects().first?["change"] as? String == "added")
         }
 
+        @Test func `a comparison that reached a bound never says that nothing changes`() throws {
+            let rules = (0..<6).map { part in
+                let ports = (1...50).map { "\((part * 50 + $0) * 3)" }.joined(separator: ", ")
+                return "    - {action: Allow, protocol: TCP, destination: {nets: [198.51.100.0/24], ports: [\(ports)]}}\n"
+            }
+            let yaml = CheckTests.policy("  types: [Egress]\n  egress:\n" + rules.joined())
+            for side in ["old", "new"] { try folder.write(yaml, to: "\(side)/ports.yaml") }
+            let same = try diff("--endpoint", "other/guest")
+            #expect(same.status == 2, "\(same.output)\(same.errors)")
+            #expect(same.output.hasPrefix("nothing found, not everything was compared; 1 endpoints and "))
+            #expect(same.errors.hasPrefix("left out: other/guest: ") && same.errors.contains(" ports"), "\(same.errors)")
+            #expect((try diff("--endpoint", "other/guest", "--json").objects().last?["left_out"] as? [String])?.count == 1)
+        }
+
         @Test func `a comparison that cannot be made is an error`() throws {
             #expect(try Program.run("diff", folder.path + "/old", folder.path + "/new").errors.contains("--endpoints"))
             #expect(try Program.run("diff", folder.path + "/old", folder.path + "/new").status == 2)

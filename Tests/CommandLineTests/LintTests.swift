@@ -64,7 +64,7 @@ extension CommandLineTests {
         @Test func `what has errors is not linted`() throws {
             try folder.write(CheckTests.policy("  tier: absent\n"), to: "policies/bad.yaml")
             let result = try Program.run("check", folder.path)
-            #expect(result.status == 1 && result.lines.count == 2, "\(result.output)")
+            #expect(result.status == 1 && !result.output.contains("can never match"), "\(result.output)")
         }
 
         @Test(

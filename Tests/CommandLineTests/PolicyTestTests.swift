@@ -82,28 +82,28 @@ extension CommandLineTests {
 
         @Test(arguments: [
             (
-                "tests:\n  - {name: a, from: default/shop, to: b.example.org, expects: deny, expect: deny}", "6:58", "tests[0].expects",
+                "tests:\n  - {name: a, from: default/shop, to: b.example.org, expects: deny, expect: deny}", "6:54", "tests[0].expects",
                 "expect"
             ),
             ("tests:\n  - {name: a, from: default/shop, to: b.example.org}", "6:5", "tests[0].expect", "required"),
-            ("tests:\n  - {name: a, from: b.example.org, to: b.example.org, expect: deny}", "6:22", "tests[0].from", "NAMESPACE/NAME"),
-            ("tests:\n  - {name: a, from: default/shop, to: \"b.example.org:0\", expect: deny}", "6:40", "tests[0].to", "no port"),
-            ("tests:\n  - {name: a, from: default/shop, to: [], expect: deny}", "6:40", "tests[0].to", "empty"),
-            ("tests:\n  - {name: a, from: default/shop, to: b.example.org, expect: maybe}", "6:63", "tests[0].expect", "allow, deny"),
+            ("tests:\n  - {name: a, from: b.example.org, to: b.example.org, expect: deny}", "6:21", "tests[0].from", "NAMESPACE/NAME"),
+            ("tests:\n  - {name: a, from: default/shop, to: \"b.example.org:0\", expect: deny}", "6:39", "tests[0].to", "no port"),
+            ("tests:\n  - {name: a, from: default/shop, to: [], expect: deny}", "6:39", "tests[0].to", "empty"),
+            ("tests:\n  - {name: a, from: default/shop, to: b.example.org, expect: maybe}", "6:62", "tests[0].expect", "allow, deny"),
             (
-                "tests:\n  - {name: a, from: default/shop, to: b.example.org, expect: deny, reason: policy_dney}", "6:77",
+                "tests:\n  - {name: a, from: default/shop, to: b.example.org, expect: deny, reason: policy_dney}", "6:76",
                 "tests[0].reason", "policy_deny"
             ),
             (
-                "tests:\n  - {name: a, from: default/shop, to: b.example.org, expect: deny, reason: no_policy}", "6:77", "tests[0].reason",
+                "tests:\n  - {name: a, from: default/shop, to: b.example.org, expect: deny, reason: no_policy}", "6:76", "tests[0].reason",
                 "never"
             ),
             (
-                "tests:\n  - {name: a, from: default/shop, to: b.example.org, resolved: [c.example.org], expect: deny}", "6:40",
+                "tests:\n  - {name: a, from: default/shop, to: b.example.org, resolved: [c.example.org], expect: deny}", "6:39",
                 "tests[0].to", "resolved"
             ),
-            ("tests:\n  - {name: a, from: default/shop, to: 192.0.2.1, dns: refused, expect: deny}", "6:56", "tests[0].dns", "names"),
-            ("tests:\n  - {name: a, from: default/shop, to: 192.0.2.1, icmp: 8, expect: deny}", "6:57", "tests[0].icmp", "protocol"),
+            ("tests:\n  - {name: a, from: default/shop, to: 192.0.2.1, dns: refused, expect: deny}", "6:55", "tests[0].dns", "names"),
+            ("tests:\n  - {name: a, from: default/shop, to: 192.0.2.1, icmp: 8, expect: deny}", "6:56", "tests[0].icmp", "protocol"),
             ("tests:\n  - {name: a, from: default/absent, to: 192.0.2.1, expect: deny}", "6:5", "tests", "no endpoint default/absent"),
             ("options: {unselectedEndpoints: deny}\ntests: []", "5:11", "options.unselectedEndpoints", "unselected"),
             ("nonsense: 1\ntests: []", "5:1", "nonsense", "unknown field"),

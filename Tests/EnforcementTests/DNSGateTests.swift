@@ -60,7 +60,47 @@ struct DNSGateTests {
         #expect(try gate.learn("b.example.org", "192.0.2.1", "192.0.2.2") == .refuse(.bindingsFull))
         #expect(try gate.learn("c.example.org", "192.0.2.1") == .refuse(.namesPerClientFull))
         #expect(try gate.learn("a.example.org", "192.0.2.1", client: .endpoint(EndpointID(rawValue: 9))) == .refuse(.unknownClient))
-        #expect(gate.gate.refusals == [1, 1, 1, 1, 1])
+        #expect(gate.gate.refusals == [1, 1, 1, 1, 1, 0, 0])
+    }
+
+    @Test func `names that policy denies or keeps for others are refused when they are asked for`() throws {
+        var compiler = PolicyCompiler()
+        let policy = try TestPolicy.compile(
+            """
+            apiVersion: projectcalico.org/v3
+            kind: GlobalNetworkPolicy
+            metadata: {name: denies, annotations: {exeat.io/deny-domains: "true"}}
+            spec:
+              selector: app == "web"
+              types: [Egress]
+              egress:
+                - {action: Allow, protocol: TCP, destination: {domains: [good.example.net], ports: [443]}}
+                - {action: Deny, destination: {domains: ["*.example.net"]}}
+                - {action: Allow}
+            ---
+            apiVersion: projectcalico.org/v3
+            kind: GlobalNetworkPolicy
+            metadata: {name: keeps, annotations: {exeat.io/exclusive: "true"}}
+            spec: {selector: app == "db", types: [Egress], egress: [{action: Allow, destination: {domains: [vault.example.org]}}]}
+            """, &compiler)
+        let limits = BindingLimits.small
+        let names = NameTable(
+            limits: limits, table: AddressTable(slots: 1_024, seed: (1, 2)),
+            store: BindingStore(
+                SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)), capacity: limits.bindings, bootMark: 1),
+            policy: policy, now: Instant(seconds: 0))
+        var gate = DNSGate(names: names, policy: policy, rebinding: RebindingGuard(isEnabled: false), allowedSources: [])
+        #expect(gate.refusesNames)
+        func refusal(_ name: String, _ client: DNSClient) throws -> AnswerRefusal? { gate.refusal(of: try domain(name), client: client) }
+        let (web, db, job) = (DNSClient.endpoint(TestPolicy.web), DNSClient.endpoint(TestPolicy.db), DNSClient.endpoint(TestPolicy.job))
+        #expect(try refusal("bad.example.net", web) == .deniedName)
+        #expect(try refusal("good.example.net", web) == nil)
+        #expect(try refusal("bad.example.net", db) == nil)
+        #expect(try refusal("vault.example.org", web) == .exclusiveName)
+        #expect(try refusal("vault.example.org", job) == .exclusiveName)
+        #expect(try refusal("vault.example.org", db) == nil)
+        #expect(try refusal("vault.example.org", .unpoliced) == nil)
+        #expect(gate.refusals == [0, 0, 0, 0, 0, 1, 2])
     }
 
     @Test func `a tick lets leases end and a new policy changes who may ask`() throws {

@@ -202,6 +202,6 @@ final class TestNode {
     }
 
     func rule(of record: FlowRecord) -> String? {
-        record.rule == PolicyDecision.noRule ? nil : published.current.descriptions[Int(record.rule)].description
+        published.current.description(ofRule: record.rule)?.description
     }
 }

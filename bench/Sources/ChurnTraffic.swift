@@ -22,7 +22,7 @@ final class ChurnTraffic: Sendable {
         for (index, pod) in pods.enumerated() {
             running.add(1, ordering: .relaxed)
             BenchThread.start { [self] in
-                try? pod.namespace.withThread {
+                try? pod.namespace.withThread { [self] in
                     while !isOver.load(ordering: .relaxed) {
                         let start = SetMonitor.now()
                         let result = LabClient.connect(to: BenchPolicy.webAddress, port: 80)

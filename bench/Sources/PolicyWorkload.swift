@@ -13,19 +13,21 @@ struct PolicyWorkload {
 
         var text: String {
             switch self {
-            case .byLabel: "each policy for the endpoints of one namespace with one label, ten policies to an endpoint"
+            case .byLabel: "each policy for the endpoints of one namespace with one label, at most ten policies to an endpoint"
             case .everybody: "every policy for every endpoint"
             }
         }
     }
 
     static let patternsPerPolicy = 5
-    static let namespaces = 100
     static let labelValues = 10
 
     let shape: Shape
     let policyCount: Int
     let endpointCount: Int
+
+    /// A hundred for 10,000 policies, fewer for fewer, so that as many endpoints have policies.
+    private var namespaces: Int { min(100, max(1, policyCount / 100)) }
 
     func resources() throws -> ResourceSet {
         ResourceSet(
@@ -36,13 +38,13 @@ struct PolicyWorkload {
                     nets: [try Self.net(0xcb00_0000 + UInt32(number) << 8, 24)],
                     allowedEgressDomains: [try Self.pattern("set\(number).example.test")])
             },
-            endpoints: (0..<endpointCount).map { endpoint($0, app: $0 / Self.namespaces % Self.labelValues) })
+            endpoints: (0..<endpointCount).map { endpoint($0, app: $0 / namespaces % Self.labelValues) })
     }
 
     /// Two rules by name (exact names and wildcards), one by network, one by label.
     func policy(_ number: Int, revision: Int = 0) throws -> NetworkPolicy {
-        let namespace = number % Self.namespaces
-        let app = number / Self.namespaces % Self.labelValues
+        let namespace = number % namespaces
+        let app = number / namespaces % Self.labelValues
         let revised = revision == 0 ? "" : "r\(revision)."
         let names = try (0..<Self.patternsPerPolicy).map {
             try Self.pattern($0 % 2 == 0 ? "\(revised)n\($0).p\(number).example.org" : "*.\(revised)n\($0).p\(number).example.net")
@@ -69,7 +71,7 @@ struct PolicyWorkload {
 
     func endpoint(_ number: Int, app: Int) -> WorkloadEndpoint {
         WorkloadEndpoint(
-            name: "pod\(number)", namespace: "ns\(number % Self.namespaces)", uid: "u\(number)",
+            name: "pod\(number)", namespace: "ns\(number % namespaces)", uid: "u\(number)",
             labels: [
                 "app": "a\(app)", "tier": "t\(number % 3)", "pod-template-hash": "h\(number)", "version": "v\(number % 7)",
                 "team": "m\(number % 20)",
@@ -81,7 +83,10 @@ struct PolicyWorkload {
     func endpoint(of policy: Int, using random: inout some RandomNumberGenerator) -> Int {
         switch shape {
         case .everybody: Int.random(in: 0..<endpointCount, using: &random)
-        case .byLabel: policy % Self.namespaces + policy / Self.namespaces % Self.labelValues * Self.namespaces
+        case .byLabel:
+            // One of those with this namespace and label.
+            policy % namespaces + policy / namespaces % Self.labelValues * namespaces
+                + Int.random(in: 0..<max(1, endpointCount / namespaces / Self.labelValues), using: &random) * namespaces * Self.labelValues
         }
     }
 
