@@ -57,6 +57,10 @@ final class ControlPlane: @unchecked Sendable {
     private var contents = TableContents()
     private var ticks: UInt64 = 0
     private var changeCount: UInt64 = 0
+    /// Of endpoints that went: their conntrack entries go with the next tick, unless the address comes again before.
+    private var addressesToPurge: Set<IPAddress> = []
+    /// Of endpoints that went, purged since: no conntrack entry has one of them as its source.
+    private var cleanAddresses: Set<IPAddress> = []
 
     private let sharedStatus = Mutex(Status())
 
@@ -162,7 +166,8 @@ final class ControlPlane: @unchecked Sendable {
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         let tableWanted = tableConfiguration.with(ExeatConfiguration.felix(loaded, node: configuration.node))
         let (policy, changed, exhausted) = Self.compile(
-            resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal)
+            resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
+            isClean: cleanAddresses.contains)
         let wanted = Self.contents(of: policy)
         flowLog.use(policy)
         onDNSWorker { $0.adopt(policy) }
@@ -176,16 +181,21 @@ final class ControlPlane: @unchecked Sendable {
                 try table.apply(changes)
             }
             // The next owner of an address starts clean, and so does one of whose generations none was free.
-            var purged = Set(wanted.known.symmetricDifference(contents.known).map(\.address)).union(exhausted)
+            let came = Set(wanted.known.subtracting(contents.known).map(\.address))
+            let went = Set(contents.known.subtracting(wanted.known).map(\.address))
+            var purged = came.subtracting(cleanAddresses).union(came.intersection(went)).union(exhausted)
             for endpoint in policy.endpoints {
                 for address in endpoint.addresses {
                     if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id { purged.insert(address) }
                 }
             }
             // Their queries under way, which others may have translated, would go on past the redirection.
-            let newlyPoliced = wanted.policed.subtracting(contents.policed)
+            let newlyPoliced = wanted.policed.subtracting(contents.policed).subtracting(came)
             contents = wanted
+            cleanAddresses.subtract(came)
             purge(purged)
+            // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
+            addressesToPurge = addressesToPurge.union(went).subtracting(came)
             if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
         } catch {
             logger.error("the table could not be changed; trying to install it anew", metadata: ["error": "\(error)"])
@@ -222,7 +232,7 @@ final class ControlPlane: @unchecked Sendable {
     /// flows have to be purged.
     static func compile(
         _ resources: ResourceSet, _ compiler: inout PolicyCompiler, _ registry: inout EndpointRegistry, previous: CompiledPolicy?,
-        layout: MarkLayout, isLocal: (String?) -> Bool
+        layout: MarkLayout, isLocal: (String?) -> Bool, isClean: (IPAddress) -> Bool = { _ in false }
     ) -> (CompiledPolicy, changed: Int, exhausted: Set<IPAddress>) {
         var remote: Set<String> = []
         for endpoint in resources.endpoints where !isLocal(endpoint.node) { remote.insert(endpoint.identity) }
@@ -236,7 +246,8 @@ final class ControlPlane: @unchecked Sendable {
         let generations = policy.endpoints.map { endpoint in
             let before = previous?.endpoint(endpoint.id)
             // Until its generations begin again, only flows of another owner of its address can bear one that is still to come.
-            let mayBeBorne = before == nil || before?.addresses != endpoint.addresses || registry.hasWrapped(endpoint.id)
+            let isNew = before == nil || before?.addresses != endpoint.addresses
+            let mayBeBorne = registry.hasWrapped(endpoint.id) || (isNew && !endpoint.addresses.allSatisfy(isClean))
             var isExhausted = false
             let generation = registry.generation(of: endpoint.id, fingerprint: Self.fingerprint(endpoint)) { candidate in
                 guard mayBeBorne else { return false }
@@ -325,6 +336,8 @@ final class ControlPlane: @unchecked Sendable {
 
     // MARK: Every second
 
+    private static let cleanAddressesMax = 65_536
+
     private func tick() {
         ticks += 1
         do {
@@ -333,6 +346,11 @@ final class ControlPlane: @unchecked Sendable {
         } catch {
             logger.error("the table cannot be read; installing it anew", metadata: ["error": "\(error)"])
             repair(contents)
+        }
+        if !addressesToPurge.isEmpty, purge(addressesToPurge) {
+            if cleanAddresses.count > Self.cleanAddressesMax { cleanAddresses = [] }
+            cleanAddresses.formUnion(addressesToPurge)
+            addressesToPurge = []
         }
         if ticks % 30 == 0 { releaseDraining() }
         if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
@@ -374,15 +392,18 @@ final class ControlPlane: @unchecked Sendable {
 
     // MARK: Conntrack
 
-    private func purge(_ addresses: Set<IPAddress>) {
-        guard !addresses.isEmpty else { return }
+    @discardableResult
+    private func purge(_ addresses: Set<IPAddress>) -> Bool {
+        guard !addresses.isEmpty else { return true }
         do {
             var conntrack = try ConntrackSocket()
             _ = try conntrack.purge(originalSources: addresses)
+            return true
         } catch {
             logger.warning(
                 "conntrack entries could not be purged",
                 metadata: ["addresses": "\(addresses.map(\.description).sorted().prefix(16))", "error": "\(error)"])
+            return false
         }
     }
 

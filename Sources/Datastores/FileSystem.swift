@@ -84,7 +84,18 @@ enum FileSystem {
                 }
             entries.append(Entry(name: name, kind: kind))
         }
-        return entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        return entries.sorted { Self.precedes($0.name, $1.name) }
+    }
+
+    /// Byte order.
+    private static func precedes(_ left: String, _ right: String) -> Bool {
+        let fast: Bool?? = unsafe left.utf8.withContiguousStorageIfAvailable { left in
+            unsafe right.utf8.withContiguousStorageIfAvailable { right in
+                let order = unsafe memcmp(left.baseAddress!, right.baseAddress!, min(left.count, right.count))
+                return order == 0 ? left.count < right.count : order < 0
+            }
+        }
+        return (fast ?? nil) ?? left.utf8.lexicographicallyPrecedes(right.utf8)
     }
 
     /// The bytes of a regular file, and what it was before they were read; no bytes if there are more than `byteCountMax`.

@@ -18,6 +18,10 @@ final class FolderWatchLoop {
     private let stop: Int32
     private let onChange: @Sendable () -> Void
     private var interests: [Int32: Interest] = [:]
+    private var watchedPaths: [Int32: String] = [:]
+    private var links: Set<String> = []
+    /// Whether something happened that changes what has to be watched: folders, links, the watched things themselves.
+    private var isStale = false
     /// Some watch could not be added: changes are then reported on suspicion, every `blindMilliseconds`.
     private var isBlind = false
     private var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -68,7 +72,7 @@ final class FolderWatchLoop {
                 firstEvent = nil
                 unfinished.removeAll()
                 lastReport = Self.now()
-                renewWatches()
+                if isStale || isBlind { renewWatches() }
                 onChange()
             case .readable:
                 if readEvents() {
@@ -155,18 +159,34 @@ final class FolderWatchLoop {
     }
 
     private func matters(watch: Int32, mask: UInt32, name: String) -> Bool {
-        if mask & UInt32(IN_Q_OVERFLOW) != 0 { return true }
+        if mask & UInt32(IN_Q_OVERFLOW) != 0 {
+            isStale = true
+            return true
+        }
         // A watch that is gone was told apart before, by DELETE_SELF, or was removed by us.
         if mask & UInt32(IN_IGNORED) != 0 { return false }
         guard let interest = interests[watch] else { return false }
-        if name.isEmpty { return true }
+        if name.isEmpty {
+            isStale = true
+            return true
+        }
         let matters =
             switch interest {
             case .all: !name.hasPrefix(".") || name.hasPrefix("..")
             case .names(let names): names.contains(name)
             }
-        if matters { noteProgress(of: "\(watch) \(name)", mask) }
+        if matters {
+            noteProgress(of: "\(watch) \(name)", mask)
+            if !isStale { isStale = changesWatches(watch, interest, mask, name) }
+        }
         return matters
+    }
+
+    /// A file that is no link, in a folder that is read, is found by name whenever the folder is read.
+    private func changesWatches(_ watch: Int32, _ interest: Interest, _ mask: UInt32, _ name: String) -> Bool {
+        guard case .all = interest, mask & UInt32(IN_ISDIR) == 0, let folder = watchedPaths[watch] else { return true }
+        let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
+        return links.contains(path) || FileSystem.isSymbolicLink(path)
     }
 
     /// A new or a changed file is whole only when its writer closes it; one that is renamed into place is whole at once.
@@ -191,6 +211,9 @@ final class FolderWatchLoop {
     func renewWatches() {
         var renewed: [Int32: Interest] = [:]
         isBlind = false
+        isStale = false
+        watchedPaths = [:]
+        links = []
         for path in paths {
             for (folder, name) in Self.ancestors(of: path) { add(folder, .names([name]), to: &renewed) }
         }
@@ -200,6 +223,7 @@ final class FolderWatchLoop {
             var tree = PolicyFolderTree()
             for path in paths { tree.add(path) }
             let found = tree.folders + tree.links
+            links.formUnion(tree.links)
             let fresh = found.filter { known.insert($0).inserted }
             if fresh.isEmpty { break }
             for path in fresh { add(path, .all, to: &renewed) }
@@ -215,6 +239,7 @@ final class FolderWatchLoop {
             if errno != ENOENT, errno != ENOTDIR { isBlind = true }
             return
         }
+        if case .all = interest { watchedPaths[watch] = path }
         switch (renewed[watch], interest) {
         case (.names(let old)?, .names(let new)): renewed[watch] = .names(old.union(new))
         case (.all?, .names): break

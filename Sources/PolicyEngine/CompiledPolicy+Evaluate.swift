@@ -58,7 +58,7 @@ extension CompiledPolicy {
                 return PolicyDecision(reason: endReason(flags), rule: PolicyDecision.noRule, pattern: anyName)
             }
             let pointer = unsafe view.pointee.rule(found)
-            let isProfile = unsafe found >= Int(view.pointee.profileStart)
+            let isProfile = unsafe found >= view.pointee.profileStart
             switch pointer.action {
             case .allow:
                 return PolicyDecision(
@@ -73,7 +73,7 @@ extension CompiledPolicy {
                 if isProfile { return PolicyDecision(reason: .profileDeny, rule: PolicyDecision.noRule, pattern: anyName) }
                 let left = unsafe view.pointee.tierPlace(ofRule: found)
                 tier = left &+ 1
-                search.from = unsafe tier < tierCount ? Int(view.pointee.tier(tier).first) : Int(view.pointee.profileStart)
+                search.from = unsafe tier < tierCount ? Int(view.pointee.tier(tier).first) : view.pointee.profileStart
                 rankFrom = unsafe hot.rank(view.pointee.tier(left).slot) &+ 1
             }
         }
@@ -107,7 +107,7 @@ extension CompiledPolicy {
         if run.count <= ProgramView.longList {
             wants = wantsName(run, search)
         } else {
-            let parts = unsafe search.view.pointee.parts
+            let parts = unsafe search.view.pointee.rest.parts
             let transport = flow.transport.rawValue
             wants =
                 wantsName(parts.find(IndexKey.part(key, IndexKey.portKey(transport, flow.destinationPort))), search)

@@ -7,8 +7,8 @@ extension CompiledPolicy {
     @inlinable
     func rank(_ view: UnsafePointer<ProgramView>, found: Int?, denying: Int) -> UInt32 {
         if let found {
-            guard unsafe found < Int(view.pointee.profileStart) else { return .max }
-            return unsafe hot.rank(view.pointee.blockSlots[view.pointee.blockPlace(ofRule: found)])
+            guard unsafe found < view.pointee.profileStart else { return .max }
+            return unsafe hot.rank(view.pointee.rest.blockSlots[view.pointee.blockPlace(ofRule: found)])
         }
         return unsafe denying < Int(view.pointee.tierCount) ? hot.rank(view.pointee.tier(denying).slot) : .max
     }
@@ -56,10 +56,10 @@ extension CompiledPolicy {
     @inlinable
     func selects(_ view: UnsafePointer<ProgramView>, rank: UInt32) -> Bool {
         var low = 0
-        var high = unsafe Int(view.pointee.blockCount)
+        var high = unsafe Int(view.pointee.rest.blockCount)
         while low < high {
             let middle = (low &+ high) >> 1
-            let found = unsafe hot.rank(view.pointee.blockSlots[middle])
+            let found = unsafe hot.rank(view.pointee.rest.blockSlots[middle])
             if found == rank { return true }
             if found < rank { low = middle &+ 1 } else { high = middle }
         }
@@ -96,7 +96,7 @@ extension CompiledPolicy {
     @inlinable
     func allows(_ view: UnsafePointer<ProgramView>, member: UInt32) -> Bool {
         let sets = hot.sets(of: member)
-        let allowed = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.allowedSets), count: Int(view.pointee.allowedSetCount))
+        let allowed = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.rest.allowedSets), count: Int(view.pointee.rest.allowedSetCount))
         var place = 0
         while place < sets.count {
             let set = Int(sets[place] >> 32)

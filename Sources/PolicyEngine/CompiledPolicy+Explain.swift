@@ -92,12 +92,12 @@ extension CompiledPolicy {
             TraceLine(
                 .tier, subject: "tier \(name)",
                 outcome: tier.counts ? "counts, default \(tier.denies ? "Deny" : "Pass")" : "its default action does not count"))
-        let blocks = unsafe (0..<Int(view.pointee.blockCount)).filter {
-            let rank = unsafe hot.rank(view.pointee.blockSlots[$0])
+        let blocks = unsafe (0..<Int(view.pointee.rest.blockCount)).filter {
+            let rank = unsafe hot.rank(view.pointee.rest.blockSlots[$0])
             return rank < hot.rank(tier.slot) && rank >= rankFrom
         }
         for (number, block) in blocks.enumerated() {
-            let slot = unsafe view.pointee.blockSlots[block]
+            let slot = unsafe view.pointee.rest.blockSlots[block]
             if let denial = exclusiveDenial(exclusives, search, from: rankFrom, before: hot.rank(slot), bindings) {
                 trace.append(exclusiveLine(denial))
                 return .decided(denial)
@@ -109,8 +109,8 @@ extension CompiledPolicy {
                     .policy, subject: "policy \(source.policy.identity)",
                     outcome: "selects the endpoint, \(number + 1) of \(blocks.count) in its tier"
                         + (source.policy.order.map { ", order \(Self.text($0))" } ?? "")))
-            let first = unsafe Int(view.pointee.blockStarts[block])
-            let end = unsafe block + 1 < Int(view.pointee.blockCount) ? Int(view.pointee.blockStarts[block + 1]) : Int(view.pointee.profileStart)
+            let first = unsafe Int(view.pointee.rest.blockStarts[block])
+            let end = unsafe block + 1 < Int(view.pointee.rest.blockCount) ? Int(view.pointee.rest.blockStarts[block + 1]) : view.pointee.profileStart
             var walked = unsafe walkRules(first..<end, of: source.policy.egress.count, view, search, bindings)
             for place in walked.dropped where walked.lines[place] == nil {
                 let rule = source.policy.egress[place]
@@ -158,7 +158,7 @@ extension CompiledPolicy {
             return PolicyDecision(reason: end, rule: PolicyDecision.noRule, pattern: anyName)
         }
         trace.append(TraceLine(.profile, subject: "profiles", outcome: endpoint.profiles.joined(separator: ", ")))
-        let rules = unsafe Int(view.pointee.profileStart)..<Int(view.pointee.ruleCount)
+        let rules = unsafe view.pointee.profileStart..<Int(view.pointee.ruleCount)
         for position in rules {
             let pointer = unsafe view.pointee.rule(position)
             let outcome = outcome(of: pointer, search, bindings)

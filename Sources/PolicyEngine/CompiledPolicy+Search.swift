@@ -14,7 +14,7 @@ extension CompiledPolicy {
         if flags.contains(.hasAnyDestination) { scan(IndexKey.anyDestination, by: anyName, &search, bindings) }
         scanNets(&search, bindings)
         var scansEverySet = false
-        if unsafe Int(view.pointee.setRuleCount) > 0 {
+        if flags.contains(.hasSetRules) {
             scansEverySet = searchIsShorterByRule(search)
             if scansEverySet {
                 scanEverySet(&search, bindings)
@@ -46,7 +46,7 @@ extension CompiledPolicy {
             scan(run, by: pattern, &search, bindings)
         } else {
             // The keys of parts are hashes, also those of patterns.
-            let parts = unsafe search.view.pointee.parts
+            let parts = unsafe search.view.pointee.rest.parts
             let transport = search.flow.transport.rawValue
             let port = IndexKey.portKey(transport, search.flow.destinationPort)
             scan(parts.find(IndexKey.part(key, port)), by: pattern, isPart: true, &search, bindings)
@@ -99,7 +99,7 @@ extension CompiledPolicy {
             count &+= hot.sets(of: search.members[place]).count
             place &+= 1
         }
-        return unsafe count > Int(search.view.pointee.setRuleCount)
+        return unsafe count > Int(search.view.pointee.rest.setRuleCount)
     }
 
     @inlinable
@@ -137,7 +137,7 @@ extension CompiledPolicy {
     @inlinable
     func scanEverySet<Bindings: BindingLookup & ~Copyable>(_ search: inout FlowSearch, _ bindings: borrowing Bindings) {
         let view = unsafe search.view
-        let run = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.setRules), count: Int(view.pointee.setRuleCount))
+        let run = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.rest.setRules), count: Int(view.pointee.rest.setRuleCount))
         var place = run.firstPlace(from: search.from)
         while place < run.count {
             let position = run[place]

@@ -60,12 +60,12 @@ struct PositionIndex: BitwiseCopyable {
 
     @usableFromInline let slots: UnsafeMutablePointer<Slot>
     @usableFromInline let lists: UnsafeMutablePointer<UInt32>
-    @usableFromInline let mask: Int
+    @usableFromInline let mask: UInt32
 
     init(slots: UnsafeMutablePointer<Slot>, lists: UnsafeMutablePointer<UInt32>, mask: Int) {
         unsafe self.slots = slots
         unsafe self.lists = lists
-        self.mask = mask
+        self.mask = UInt32(mask)
     }
 
     @inlinable
@@ -74,6 +74,7 @@ struct PositionIndex: BitwiseCopyable {
     @inlinable
     func find(_ key: UInt64) -> Run {
         let tag = Self.tag(key)
+        let mask = Int(mask)
         var place = Int(truncatingIfNeeded: key) & mask
         while true {
             // Sound: `place` is masked, and a list that a slot points to lies within `lists`.

@@ -126,7 +126,7 @@ struct ProgramPlan: ~Copyable {
 
     /// Everything in one piece of memory from the pool, the view first; with the number of bytes to be given back.
     ///
-    ///     [view][tiers][lengths][index][rules][parts][set rules][allowed sets][slots of blocks][starts of blocks]
+    ///     [view][tiers][lengths][rest][index][rules][parts][set rules][allowed sets][slots of blocks][starts of blocks]
     consuming func write(_ pool: ProgramMemory) -> (UnsafeMutableRawPointer, Int, UnsafeMutablePointer<ProgramView>) {
         var parts = parts()
         parts.shrink()
@@ -141,6 +141,7 @@ struct ProgramPlan: ~Copyable {
         _ = place(1, of: ProgramView.self)
         let tierStart = place(tiers.count, of: ProgramView.Tier.self)
         let lengthStart = place(lengthList.count, of: UInt8.self)
+        let restStart = place(1, of: ProgramView.Rest.self)
         let indexStart = place(index.byteCount, of: UInt8.self)
         let ruleStart = place(buffers.rules.count, of: CompiledRule.self, alignment: 64)
         let partStart = place(parts.byteCount, of: UInt8.self)
@@ -158,16 +159,19 @@ struct ProgramPlan: ~Copyable {
             return unsafe base
         }
         let view = unsafe memory.bindMemory(to: ProgramView.self, capacity: 1)
+        let rest = unsafe (memory + restStart).bindMemory(to: ProgramView.Rest.self, capacity: 1)
+        unsafe rest.initialize(
+            to: ProgramView.Rest(
+                parts: parts.freeze(into: memory + partStart), profileStart: profileStart,
+                setRules: write(buffers.setRules, at: setRuleStart), allowedSets: write(buffers.allowedSets, at: allowedStart),
+                blockSlots: write(buffers.blockSlots, at: slotStart), blockStarts: write(buffers.blockStarts, at: startStart),
+                setRuleCount: buffers.setRules.count, allowedSetCount: buffers.allowedSets.count, blockCount: tierBlockCount))
         unsafe view.initialize(
             to: ProgramView(
-                index: index.freeze(into: memory + indexStart), rules: write(buffers.rules, at: ruleStart),
-                tiers: write(tiers, at: tierStart), lengths: write(lengthList, at: lengthStart),
-                lengthCount4: UInt8(lengths.count4), lengthCount6: UInt8(lengths.count6), flags: flags, tierCount: UInt32(tiers.count),
-                ruleCount: UInt32(buffers.rules.count), profileStart: UInt32(profileStart),
-                parts: parts.freeze(into: memory + partStart), setRules: write(buffers.setRules, at: setRuleStart),
-                allowedSets: write(buffers.allowedSets, at: allowedStart), blockSlots: write(buffers.blockSlots, at: slotStart),
-                blockStarts: write(buffers.blockStarts, at: startStart), setRuleCount: UInt32(buffers.setRules.count),
-                allowedSetCount: UInt32(buffers.allowedSets.count), blockCount: UInt32(tierBlockCount)))
+                index: index.freeze(into: memory + indexStart), lengthCount4: UInt8(lengths.count4),
+                lengthCount6: UInt8(lengths.count6), flags: flags, rules: write(buffers.rules, at: ruleStart),
+                tiers: write(tiers, at: tierStart), lengths: write(lengthList, at: lengthStart), restPointer: rest,
+                tierCount: UInt32(tiers.count), ruleCount: UInt32(buffers.rules.count)))
         scratch.put(buffers)
         return unsafe (memory, byteCount, view)
     }

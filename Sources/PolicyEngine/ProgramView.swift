@@ -40,35 +40,65 @@ struct ProgramView: BitwiseCopyable {
         @inlinable static var hasAnyDestination: Flags { Flags(rawValue: 64) }
         /// Some Deny or Pass rule has names.
         @inlinable static var deniesNames: Flags { Flags(rawValue: 128) }
+        /// Some rule has an address set as destination.
+        @inlinable static var hasSetRules: Flags { Flags(rawValue: 256) }
     }
 
-    // What every decision reads: the first cache line.
+    /// What few decisions read.
+    @safe
+    @frozen
+    @usableFromInline
+    struct Rest: BitwiseCopyable {
+        /// The parts of long lists, by protocol and port.
+        @usableFromInline let parts: PositionIndex
+        /// Position of the first rule of a profile.
+        @usableFromInline let profileStart: UInt32
+        /// Rules whose destination is an address set and that have no patterns of their own: positions, ascending.
+        @usableFromInline let setRules: UnsafeMutablePointer<UInt32>
+        /// The address sets of Allow rules of policies, ascending.
+        @usableFromInline let allowedSets: UnsafeMutablePointer<UInt32>
+        /// The blocks of tiers in order: place in `CompiledPolicy.ranks`, and position of the first rule.
+        @usableFromInline let blockSlots: UnsafeMutablePointer<UInt32>
+        @usableFromInline let blockStarts: UnsafeMutablePointer<UInt32>
+        @usableFromInline let setRuleCount: UInt32
+        @usableFromInline let allowedSetCount: UInt32
+        @usableFromInline let blockCount: UInt32
+
+        init(
+            parts: PositionIndex, profileStart: Int, setRules: UnsafeMutablePointer<UInt32>, allowedSets: UnsafeMutablePointer<UInt32>,
+            blockSlots: UnsafeMutablePointer<UInt32>, blockStarts: UnsafeMutablePointer<UInt32>, setRuleCount: Int,
+            allowedSetCount: Int, blockCount: Int
+        ) {
+            self.parts = parts
+            self.profileStart = UInt32(profileStart)
+            unsafe self.setRules = setRules
+            unsafe self.allowedSets = allowedSets
+            unsafe self.blockSlots = blockSlots
+            unsafe self.blockStarts = blockStarts
+            self.setRuleCount = UInt32(setRuleCount)
+            self.allowedSetCount = UInt32(allowedSetCount)
+            self.blockCount = UInt32(blockCount)
+        }
+    }
+
+    // One cache line: what every decision reads.
     @usableFromInline let index: PositionIndex
+    @usableFromInline let lengthCount4: UInt8
+    @usableFromInline let lengthCount6: UInt8
+    @usableFromInline let flags: Flags
     /// By position.
     @usableFromInline let rules: UnsafeMutablePointer<CompiledRule>
     @usableFromInline let tiers: UnsafeMutablePointer<Tier>
     /// Prefix lengths of the rules' nets, longest first: those of IPv4, then those of IPv6.
     @usableFromInline let lengths: UnsafeMutablePointer<UInt8>
-    @usableFromInline let lengthCount4: UInt8
-    @usableFromInline let lengthCount6: UInt8
-    @usableFromInline let flags: Flags
+    @usableFromInline let restPointer: UnsafeMutablePointer<Rest>
     @usableFromInline let tierCount: UInt32
     @usableFromInline let ruleCount: UInt32
-    /// Position of the first rule of a profile.
-    @usableFromInline let profileStart: UInt32
 
-    /// The parts of long lists, by protocol and port.
-    @usableFromInline let parts: PositionIndex
-    /// Rules whose destination is an address set and that have no patterns of their own: positions, ascending.
-    @usableFromInline let setRules: UnsafeMutablePointer<UInt32>
-    /// The address sets of Allow rules of policies, ascending.
-    @usableFromInline let allowedSets: UnsafeMutablePointer<UInt32>
-    /// The blocks of tiers in order: place in `CompiledPolicy.ranks`, and position of the first rule.
-    @usableFromInline let blockSlots: UnsafeMutablePointer<UInt32>
-    @usableFromInline let blockStarts: UnsafeMutablePointer<UInt32>
-    @usableFromInline let setRuleCount: UInt32
-    @usableFromInline let allowedSetCount: UInt32
-    @usableFromInline let blockCount: UInt32
+    @inlinable var rest: Rest { unsafe restPointer.pointee }
+
+    /// Position of the first rule of a profile.
+    @inlinable var profileStart: Int { flags.contains(.hasProfiles) ? Int(rest.profileStart) : Int(ruleCount) }
 
     /// A list of more positions is split by protocol and port.
     @inlinable static var longList: Int { 8 }
@@ -99,11 +129,11 @@ struct ProgramView: BitwiseCopyable {
     @inlinable
     func blockPlace(ofRule position: Int) -> Int {
         var low = 0
-        var high = Int(blockCount)
+        var high = Int(rest.blockCount)
         // The last block that begins at or before the position: blocks without rules stand before it.
         while low < high {
             let middle = (low &+ high) >> 1
-            if unsafe Int(blockStarts[middle]) <= position { low = middle &+ 1 } else { high = middle }
+            if unsafe Int(rest.blockStarts[middle]) <= position { low = middle &+ 1 } else { high = middle }
         }
         return low &- 1
     }

@@ -349,6 +349,7 @@ struct RuleCompiler {
             for number in patternLists[first..<first + Int(compiled.patterns.count)] { entry(IndexKey.pattern(number)) }
         } else if conditions.contains(.set) {
             setRules.append(place)
+            flags.insert(.hasSetRules)
             if hasSetNames { flags.insert(.hasSetNames) }
             entry(IndexKey.set(compiled.set))
         } else if !conditions.isDisjoint(with: [.net, .nets]), nets.count <= Self.indexedNetsMax {

@@ -66,7 +66,8 @@ struct Diff: ParsableCommand {
         }
         let changed = "\(diff.changes.count) changes of \(changesOfEndpoint.count) endpoints"
         lines.append(
-            "\(diff.isEmpty ? (diff.isWhole ? "nothing changes" : "nothing found, not everything was compared") : changed); \(diff.endpointCount) endpoints and \(diff.questionCount) flows compared")
+            "\(diff.isEmpty ? (diff.isWhole ? "nothing changes" : "nothing found, not everything was compared") : changed); \(diff.endpointCount) endpoints and \(diff.questionCount) flows compared"
+        )
         return lines
     }
 

@@ -59,7 +59,7 @@ struct ChurnCommand: ParsableCommand {
         let events = try monitor.stop()
 
         let (latencies, lost) = feed.latencies(events)
-        let (judged, wrong) = feed.judge(attempts)
+        let (judged, wrong) = feed.judge(attempts, events)
         let p99 = latencies.quantile(0.99)
         let rate = Double(written) / Double(seconds)
         var table = ResultTable()

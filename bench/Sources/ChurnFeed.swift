@@ -130,12 +130,21 @@ final class ChurnFeed {
         return (latencies, lost)
     }
 
-    /// Compares attempts of the pods with what their labels said. Attempts near a change of their pod are left out.
-    func judge(_ attempts: [ChurnTraffic.Attempt]) -> (judged: Int, wrong: Int) {
+    /// Compares attempts of the pods with what their labels said. Attempts between a change of their pod and its arrival in the kernel are
+    /// left out; how long that takes is judged by `latencies`.
+    func judge(_ attempts: [ChurnTraffic.Attempt], _ events: [SetMonitor.Event]) -> (judged: Int, wrong: Int) {
         var (judged, wrong) = (0, 0)
+        var arrivals: [IPAddress: [UInt64]] = [:]
+        for event in events where event.isAddition { arrivals[event.address, default: []].append(event.time) }
         for attempt in attempts {
             let own = changes.filter { $0.endpoint == attempt.pod }
-            if own.contains(where: { $0.time <= attempt.end && $0.time + 400_000_000 > attempt.start }) { continue }
+            let arrived = arrivals[endpoints[attempt.pod].addresses[0]] ?? []
+            let isBetween = own.contains { change in
+                guard change.time <= attempt.end + 2_000_000 else { return false }
+                let arrival = arrived.first { $0 + 2_000_000 >= change.time } ?? .max - 1_000_000_000
+                return arrival + 20_000_000 > attempt.start
+            }
+            if isBetween { continue }
             let isOpen = own.last { $0.time <= attempt.start }?.isOpen ?? true
             judged += 1
             if isOpen != attempt.isConnected { wrong += 1 }
