@@ -18,7 +18,8 @@ extension PolicyGenerator {
         let isStaged = random.chance(20)
         let (kind, prefix, isNamespaced) = random.pick(isStaged ? Self.stagedKinds : Self.enforcedKinds)
         return policy(
-            kind, name: "\(prefix)-\(Int.random(in: 0..<(isCrowded ? 40 : 4), using: &random))", namespace: isNamespaced ? random.pick(Self.namespaces) : nil,
+            kind, name: "\(prefix)-\(Int.random(in: 0..<(isCrowded ? 40 : 4), using: &random))",
+            namespace: isNamespaced ? random.pick(Self.namespaces) : nil,
             tiers: tiers)
     }
 

@@ -97,7 +97,9 @@ extension PolicyGenerator {
     }
 
     private mutating func anySet() -> NetworkSet {
-        networkSet("set-\(Int.random(in: 0..<(isCrowded ? 20 : 3), using: &random))", namespace: random.chance(60) ? nil : random.pick(Self.namespaces))
+        networkSet(
+            "set-\(Int.random(in: 0..<(isCrowded ? 20 : 3), using: &random))",
+            namespace: random.chance(60) ? nil : random.pick(Self.namespaces))
     }
 
     private mutating func anySlice() -> ServiceEndpoints {

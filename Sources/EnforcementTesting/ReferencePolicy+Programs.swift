@@ -61,7 +61,8 @@ extension ReferencePolicy {
         for set in resources.networkSets where set.isExclusive {
             let isAllowed = program.stages.contains { stage in
                 stage.rules.contains { rule in
-                    rule.rule.action == .allow && rule.takesNames && (rule.selected?.contains { $0.kind == .set && $0.identity == set.identity } ?? false)
+                    rule.rule.action == .allow && rule.takesNames
+                        && (rule.selected?.contains { $0.kind == .set && $0.identity == set.identity } ?? false)
                 }
             }
             if !isAllowed, let rule = implied(ReferenceEntity(set, in: resources).names, tier: "", by: set.identity) {

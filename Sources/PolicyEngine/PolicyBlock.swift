@@ -6,6 +6,14 @@ import NetworkTypes
 ///     [rules...][entries...][numbers of rules and sets...] [rare criteria...][ranges...][patterns...][set numbers...][ports...]
 @safe
 final class PolicyBlock: @unchecked Sendable {
+    /// Where it is kept while programs use it: with its policy or profile, under the rules that were dropped.
+    enum Owner {
+        case policy(slot: UInt32)
+        case profile(String)
+    }
+
+    let owner: Owner
+    let dropped: [Int]
     /// Rises; part of the keys of programs.
     let id: UInt64
     /// Of the policy, in the order of all; of a profile 0.
@@ -30,9 +38,11 @@ final class PolicyBlock: @unchecked Sendable {
 
     private let memory: UnsafeMutableRawPointer
 
-    init(id: UInt64, slot: UInt32, counts: Bool, _ rules: consuming RuleCompiler) {
+    init(id: UInt64, owner: Owner, dropped: [Int], counts: Bool, _ rules: consuming RuleCompiler) {
         self.id = id
-        self.slot = slot
+        self.owner = owner
+        self.dropped = dropped
+        slot = if case .policy(let slot) = owner { slot } else { 0 }
         self.counts = counts
         lengths = rules.lengths
         flags = rules.flags

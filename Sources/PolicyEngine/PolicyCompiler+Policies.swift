@@ -87,7 +87,6 @@ extension PolicyCompiler {
         if record.governsEgress {
             policyIndex.insert(slot, record.selector)
             if record.isExclusive { exclusiveSlots.insert(slot) }
-            if !record.sourceConditions.isEmpty { variantSlots.insert(slot) }
         }
         changes.slots.insert(slot)
     }
@@ -107,7 +106,6 @@ extension PolicyCompiler {
         if record.governsEgress { policyIndex.remove(slot) }
         if stagedSlots.remove(slot) != nil { changes.staged = true }
         exclusiveSlots.remove(slot)
-        variantSlots.remove(slot)
         ruleNumbers.release(record.origin)
         records[Int(slot)] = nil
     }

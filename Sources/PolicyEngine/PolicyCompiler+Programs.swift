@@ -215,7 +215,8 @@ extension PolicyCompiler {
         let policy = record.policy
         var compiler = RuleCompiler(identity: policy.identity, namespace: policy.namespace, deniesByName: policy.deniesByName)
         add(policy.egress, record.origin, dropping: dropped, to: &compiler)
-        let block = PolicyBlock(id: newID(), slot: record.slot, counts: policy.impliesDefault, compiler)
+        let block = PolicyBlock(
+            id: newID(), owner: .policy(slot: record.slot), dropped: dropped, counts: policy.impliesDefault, compiler)
         block.users = 1
         record.blocks[dropped] = block
         return block
@@ -226,7 +227,7 @@ extension PolicyCompiler {
         if let known = record.blocks[dropped] { return known }
         var compiler = RuleCompiler(identity: record.profile.name, namespace: nil, deniesByName: false)
         add(record.profile.egress, record.origin, dropping: dropped, to: &compiler)
-        let block = PolicyBlock(id: newID(), slot: 0, counts: false, compiler)
+        let block = PolicyBlock(id: newID(), owner: .profile(record.profile.name), dropped: dropped, counts: false, compiler)
         block.users = 1
         record.blocks[dropped] = block
         return block
@@ -308,30 +309,30 @@ extension PolicyCompiler {
         changes.dropped = []
         for number in changes.droppedPatterns { patterns.release(number) }
         changes.droppedPatterns = []
-        purgeVariants(changes)
         if profiles.count > 64 + resources.count { purgeProfiles() }
     }
 
     private mutating func release(_ block: PolicyBlock) {
         block.users -= 1
+        // Nobody is left but the record that keeps it.
+        if block.users == 1, forget(block) { block.users = 0 }
         guard block.users == 0 else { return }
         for number in block.heldPatterns { patterns.release(number) }
         for number in block.heldSets { sets.release(number) }
     }
 
-    /// Blocks of a policy for labels that no endpoint has any more.
-    private mutating func purgeVariants(_ changes: borrowing Changes) {
-        guard changes.programs else { return }
-        for slot in variantSlots {
-            guard let record = records[Int(slot)] else {
-                variantSlots.remove(slot)
-                continue
-            }
-            for (dropped, block) in record.blocks where block.users == 1 && !dropped.isEmpty {
-                record.blocks[dropped] = nil
-                release(block)
-            }
+    /// Takes a block from its record, which makes it anew if it is wanted again. False if the record needs it, or does not have it any more.
+    private func forget(_ block: PolicyBlock) -> Bool {
+        switch block.owner {
+        case .policy(let slot):
+            guard let record = records[Int(slot)], record.blocks[block.dropped] === block else { return false }
+            if record.isExclusive, block.dropped.isEmpty { return false }
+            record.blocks[block.dropped] = nil
+        case .profile(let name):
+            guard let record = profiles[name], record.blocks[block.dropped] === block else { return false }
+            record.blocks[block.dropped] = nil
         }
+        return true
     }
 
     private mutating func purgeProfiles() {

@@ -58,8 +58,6 @@ public struct PolicyCompiler: ~Copyable {
     var policyIndex = LabelIndex()
     var stagedSlots: Set<UInt32> = []
     var exclusiveSlots: Set<UInt32> = []
-    /// Policies of which some rule is not for every endpoint.
-    var variantSlots: Set<UInt32> = []
 
     var profiles: [String: ProfileRecord] = [:]
     var endpoints: [ResourceKey: EndpointRecord] = [:]

@@ -69,7 +69,11 @@ struct PositionIndex: BitwiseCopyable {
     }
 
     @inlinable
-    static func tag(_ key: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: key >> 32) | 1 }
+    static func tag(_ key: UInt64) -> UInt32 {
+        // The upper half of an exact key is its tag, and never 0; the lowest bit of others is given up, so that none of them is 0.
+        let upper = UInt32(truncatingIfNeeded: key >> 32)
+        return upper & IndexKey.exactBit != 0 ? upper : upper | 1
+    }
 
     @inlinable
     func find(_ key: UInt64) -> Run {

@@ -74,10 +74,10 @@ struct RuleCompiler {
         rare.sourceNotNets = add(source.notNets, .sourceNotNets, to: &base)
         rare.notPorts = add(Self.ranges(destination.notPorts), .notPorts, to: &base)
         rare.sourceNotPorts = add(Self.ranges(source.notPorts), .sourceNotPorts, to: &base)
-        rare.notPortSets = addPortSets(destination.notPorts, .notPortSets, to: &base, &setRegistry)
-        rare.sourceNotPortSets = addPortSets(source.notPorts, .sourceNotPortSets, to: &base, &setRegistry)
-        let names = rule.action == .allow || (deniesByName && rule.action != .log)
         let selector = destination.effectiveSelector(policyNamespace: namespace)
+        rare.notPortSets = addPortSets(destination.notPorts, of: selector ?? .all, .notPortSets, to: &base, &setRegistry)
+        rare.sourceNotPortSets = addPortSets(source.notPorts, of: .all, .sourceNotPortSets, to: &base, &setRegistry)
+        let names = rule.action == .allow || (deniesByName && rule.action == .deny)
         if let notSelector = destination.notSelector {
             base.conditions.insert(.notSet)
             if names { base.conditions.insert(.setNames) }
@@ -248,7 +248,7 @@ struct RuleCompiler {
     }
 
     private mutating func addPortSets(
-        _ added: [RulePort], _ condition: CompiledRule.Conditions, to compiled: inout CompiledRule, _ setRegistry: inout SetRegistry
+        _ added: [RulePort], of selector: Selector, _ condition: CompiledRule.Conditions, to compiled: inout CompiledRule, _ setRegistry: inout SetRegistry
     ) -> CompiledRule.Slice {
         var slice = CompiledRule.Slice()
         let names = Self.namedPorts(added)
@@ -258,7 +258,7 @@ struct RuleCompiler {
         slice.count = UInt32(names.count)
         for name in names {
             setLists.append(
-                acquire(.namedPort(name, compiled.transport, Selector.all.description), .all, condition, &setRegistry))
+                acquire(.namedPort(name, compiled.transport, selector.description), selector, condition, &setRegistry))
         }
         return slice
     }

@@ -24,6 +24,7 @@ struct SetRegistry {
     private(set) var namesChanged = true
 
     var setCount: Int { sets.count - freeSets.count }
+    var memberCount: Int { members.count - freeMembers.count }
 
     mutating func noteTaken() {
         changedSets = []

@@ -38,8 +38,8 @@ extension CommandLineTests {
             Row("an unknown action", "6:15", "spec.egress[0].action", "Allow", policy("  egress:\n    - action: allow\n")),
             Row("a rule without action", "6:7", "spec.egress[0].action", "required", policy("  egress:\n    - protocol: TCP\n")),
             Row(
-                "a field that is not supported", "7:7", "spec.egress[0].icmp", "not supported",
-                policy("  egress:\n    - action: Allow\n      icmp: {type: 8}\n")),
+                "a criterion that an egress filter cannot keep", "7:7", "spec.egress[0].http", "",
+                policy("  egress:\n    - action: Allow\n      http: {methods: [GET]}\n")),
             Row(
                 "names beside prefixes", "7:30", "spec.egress[0].destination.domains", "two rules",
                 policy("  egress:\n    - action: Allow\n      destination: {domains: [a.example.org], nets: [192.0.2.0/24]}\n")),
@@ -58,7 +58,7 @@ extension CommandLineTests {
                     .replacing("metadata: {name", with: "metadata:       {name")),
             Row(
                 "a kind that is not supported", "2:7", "kind", "not supported",
-                "apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {name: host}\nspec: {node: node}\n"),
+                "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: pool}\nspec: {cidr: 198.51.100.0/24}\n"),
             Row(
                 "a kind with a typo", "2:7", "kind", "Tier", "apiVersion: projectcalico.org/v3\nkind: Teir\nmetadata: {name: a}\nspec: {}\n"
             ),

@@ -30,7 +30,8 @@ import Testing
     func `trees of selectors match as Calico documents`() throws {
         var checked = 0
         for row in try Self.rows("calico-selectors.jsonl") {
-            guard let text = row.selector, let labels = row.labels, let match = row.match, let tree = ReferenceSelector(reading: text) else {
+            guard let text = row.selector, let labels = row.labels, let match = row.match, let tree = ReferenceSelector(reading: text)
+            else {
                 continue
             }
             checked += 1
@@ -44,7 +45,8 @@ import Testing
         arguments: [("calico-domains.jsonl", 25), ("wildcard-dialects.jsonl", 20), ("cilium-matchpattern.jsonl", 40)])
     func `texts of patterns match as their dialects document`(_ file: String, _ rowsMin: Int) throws {
         let dialects: [String: PatternDialect] = [
-            "calico": .calico, "cnp": .kubernetes, "k8s-network-policy-api": .kubernetes, "ovnk-egressfirewall": .ovn, "cilium": .cilium, "antrea": .antrea,
+            "calico": .calico, "cnp": .kubernetes, "k8s-network-policy-api": .kubernetes, "ovnk-egressfirewall": .ovn, "cilium": .cilium,
+            "antrea": .antrea,
         ]
         var checked = 0
         for row in try Self.rows(file) {
@@ -60,7 +62,8 @@ import Testing
     @Test func `a tree that was written as text and read again is the same`() {
         var random = SeededGenerator(seed: 7)
         let leaves: [ReferenceSelector] = [
-            .all, .global, .has("a"), .equal("a", "x"), .notEqual("a", "it's"), .contains("b", "y"), .startsWith("a", "x"), .endsWith("b", ""),
+            .all, .global, .has("a"), .equal("a", "x"), .notEqual("a", "it's"), .contains("b", "y"), .startsWith("a", "x"),
+            .endsWith("b", ""),
             .isIn("a", ["x", "y"]), .isNotIn("b", ["x"]), .isIn("a", []),
         ]
         let labels: [[String: String]] = [[:], ["a": "x"], ["a": "it's", "b": "xy"], ["b": "y"], ["a": "y", "b": ""]]
