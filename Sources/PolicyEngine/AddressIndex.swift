@@ -11,26 +11,51 @@ final class AddressIndex: @unchecked Sendable {
         @usableFromInline var value: UInt32
     }
 
-    @usableFromInline let slots: UnsafeMutablePointer<Slot>
-    @usableFromInline let mask: Int
+    /// Where the slots lie, and how many there are less one.
+    @safe
+    @frozen
+    @usableFromInline
+    struct View: BitwiseCopyable {
+        @usableFromInline let slots: UnsafeMutablePointer<Slot>
+        @usableFromInline let mask: Int
 
-    @usableFromInline static var absent: UInt32 { .max }
+        init(slots: UnsafeMutablePointer<Slot>, mask: Int) {
+            unsafe self.slots = slots
+            self.mask = mask
+        }
+
+        @inlinable
+        func find(_ address: IPAddress) -> Int? {
+            var place = AddressIndex.hash(address) & mask
+            // Sound: places are masked, and some slot is free.
+            while unsafe slots[place].value != AddressIndex.absent {
+                if unsafe slots[place].key == address { return Int(unsafe slots[place].value) }
+                place = (place &+ 1) & mask
+            }
+            return nil
+        }
+    }
+
+    let view: View
+
+    @inlinable static var absent: UInt32 { .max }
 
     /// Of equal addresses the first counts.
     init(_ entries: [(IPAddress, UInt32)]) {
         var capacity = 16
         while capacity < entries.count * 2 { capacity *= 2 }
-        unsafe slots = .allocate(capacity: capacity)
+        let slots = UnsafeMutablePointer<Slot>.allocate(capacity: capacity)
         unsafe slots.initialize(repeating: Slot(key: IPAddress(v4: 0), value: Self.absent), count: capacity)
-        mask = capacity - 1
+        let mask = capacity - 1
         for (address, value) in entries {
             var place = Self.hash(address) & mask
             while unsafe slots[place].value != Self.absent, unsafe slots[place].key != address { place = (place + 1) & mask }
             if unsafe slots[place].value == Self.absent { unsafe slots[place] = Slot(key: address, value: value) }
         }
+        view = unsafe View(slots: slots, mask: mask)
     }
 
-    deinit { unsafe slots.deallocate() }
+    deinit { unsafe view.slots.deallocate() }
 
     /// The addresses are those of this node's endpoints, given by its administrator: an unkeyed mix is enough.
     @inlinable
@@ -40,15 +65,5 @@ final class AddressIndex: @unchecked Sendable {
         value &*= 0xd6e8_feb8_6659_fd93
         value ^= value >> 32
         return Int(truncatingIfNeeded: value)
-    }
-
-    @inlinable
-    func find(_ address: IPAddress) -> Int? {
-        var place = Self.hash(address) & mask
-        while unsafe slots[place].value != Self.absent {
-            if unsafe slots[place].key == address { return Int(unsafe slots[place].value) }
-            place = (place &+ 1) & mask
-        }
-        return nil
     }
 }

@@ -33,12 +33,12 @@ extension CompiledPolicy {
         for pattern in patterns where pattern != anyName {
             if let rule = unsafe exclusiveSet(pattern, view) { return .refused(rule: rule, reason: .exclusiveName) }
         }
-        let positions = unsafe positions(naming: patterns, view)
+        let rules = unsafe rules(naming: patterns, view)
         var rankFrom: UInt32 = 0
         var from = 0
-        for found in positions where found >= from {
+        for (found, isWhole) in rules where found >= from {
             let pointer = unsafe view.pointee.rule(found)
-            let appliesToQuery = pointer.conditions.contains(.onlyNames)
+            let appliesToQuery = isWhole && pointer.conditions.contains(.onlyNames)
             if pointer.action == .log || (pointer.action == .deny && !appliesToQuery) { continue }
             if let rule = unsafe exclusiveRule(patterns, view, from: rankFrom, before: rank(view, found: found, denying: 0)) {
                 return .refused(rule: rule, reason: .exclusiveName)
@@ -62,8 +62,8 @@ extension CompiledPolicy {
     /// Whether some Allow or Pass rule of the endpoint names what these patterns match.
     public func couldAllow(endpoint position: Int, patterns: [PatternNumber]) -> Bool {
         let view = unsafe hot.program(position).enforced
-        return unsafe positions(naming: patterns, view).contains {
-            let action = unsafe view.pointee.rule($0).action
+        return unsafe rules(naming: patterns, view).contains {
+            let action = unsafe view.pointee.rule($0.position).action
             return action == .allow || action == .pass
         }
     }
@@ -80,12 +80,13 @@ extension CompiledPolicy {
         return best?.number
     }
 
-    /// Rules that have one of the patterns among their names or those of their address set; ascending, each once.
-    private func positions(naming patterns: [PatternNumber], _ view: UnsafePointer<ProgramView>) -> [Int] {
-        var result: [Int] = []
+    /// Rules that have one of the patterns among their names or those of their address set; ascending, each once. Whole: not only on the
+    /// port of a URL.
+    private func rules(naming patterns: [PatternNumber], _ view: UnsafePointer<ProgramView>) -> [(position: Int, isWhole: Bool)] {
+        var result: [Int: Bool] = [:]
         for pattern in patterns where pattern != anyName {
             let run = unsafe view.pointee.index.find(IndexKey.pattern(pattern))
-            for place in 0..<run.count { result.append(run[place]) }
+            for place in 0..<run.count { result[run[place]] = true }
             let members = hot.names.index.find(IndexKey.pattern(pattern))
             for place in 0..<members.count {
                 let entry = hot.names.entry(members[place])
@@ -99,12 +100,11 @@ extension CompiledPolicy {
                         guard pointer.conditions.contains(.setNames), !pointer.conditions.contains(.names), pointer.rule.set == set else {
                             continue
                         }
-                        // A URL counts on its port only: not for a Deny of the whole name.
-                        if entry.detail == 0 || pointer.action != .deny { result.append(run[place]) }
+                        result[run[place], default: false] = result[run[place]] ?? false || entry.detail == 0
                     }
                 }
             }
         }
-        return Set(result).sorted()
+        return result.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 }

@@ -25,7 +25,6 @@ public final class CompiledPolicy: @unchecked Sendable {
 
     let parts: PolicyParts
     private let programMemory: FlatMemory<EndpointProgram>
-    @usableFromInline let addresses: AddressIndex
     @usableFromInline let hot: HotTables
 
     init(version: UInt32, endpoints: [CompiledEndpoint], programs: [EndpointProgram], _ parts: PolicyParts) {
@@ -33,7 +32,6 @@ public final class CompiledPolicy: @unchecked Sendable {
         self.endpoints = endpoints
         self.programs = programs
         self.parts = parts
-        addresses = parts.addresses
         programMemory = FlatMemory(programs)
         hot = parts.hotTables(programMemory)
     }
@@ -48,7 +46,7 @@ public final class CompiledPolicy: @unchecked Sendable {
 
     /// Place in `endpoints` of the endpoint that has this address.
     @inlinable
-    public func endpointIndex(of address: IPAddress) -> Int? { addresses.find(address) }
+    public func endpointIndex(of address: IPAddress) -> Int? { hot.addresses.find(address) }
 
     /// Place in `endpoints`.
     public func position(of id: EndpointID) -> Int? { parts.positions.byID[id] }

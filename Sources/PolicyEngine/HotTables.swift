@@ -18,6 +18,8 @@ struct HotTables: BitwiseCopyable {
     /// By position of the endpoint.
     @usableFromInline let programs: UnsafeMutablePointer<EndpointProgram>
     @usableFromInline let programCount: Int
+    /// Positions of endpoints by address.
+    @usableFromInline let addresses: AddressIndex.View
     /// Endpoints and slices of services.
     @usableFromInline let hosts: AddressMembers.View
     /// Network sets.

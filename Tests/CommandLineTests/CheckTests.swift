@@ -38,7 +38,7 @@ extension CommandLineTests {
             Row("an unknown action", "6:15", "spec.egress[0].action", "Allow", policy("  egress:\n    - action: allow\n")),
             Row("a rule without action", "6:7", "spec.egress[0].action", "required", policy("  egress:\n    - protocol: TCP\n")),
             Row(
-                "a criterion that an egress filter cannot keep", "7:7", "spec.egress[0].http", "",
+                "a criterion that an egress filter cannot keep", "7:13", "spec.egress[0].http", "name the host",
                 policy("  egress:\n    - action: Allow\n      http: {methods: [GET]}\n")),
             Row(
                 "names beside prefixes", "7:30", "spec.egress[0].destination.domains", "two rules",
