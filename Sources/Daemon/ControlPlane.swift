@@ -46,6 +46,9 @@ final class ControlPlane: @unchecked Sendable {
     private let logger: Logger
     private let queue = DispatchQueue(label: "exeat-control")
     private var timer: (any DispatchSourceTimer)?
+    private let isReloadWaiting = Atomic<Bool>(false)
+    /// Walks over conntrack that nothing waits for: they take a while where many flows are.
+    private let purgeQueue = DispatchQueue(label: "exeat-purge", qos: .utility)
 
     // On the queue only.
     private var compiler: PolicyCompiler
@@ -103,7 +106,12 @@ final class ControlPlane: @unchecked Sendable {
     /// Begins to follow changes of the datastore and to tick.
     func start() throws {
         try watch.start { [self] in
-            queue.async { [self] in reload() }
+            // One that waits reads what this one would.
+            guard !isReloadWaiting.exchange(true, ordering: .acquiringAndReleasing) else { return }
+            queue.async { [self] in
+                isReloadWaiting.store(false, ordering: .releasing)
+                reload()
+            }
         }
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.schedule(deadline: .now() + 1, repeating: 1)
@@ -347,11 +355,7 @@ final class ControlPlane: @unchecked Sendable {
             logger.error("the table cannot be read; installing it anew", metadata: ["error": "\(error)"])
             repair(contents)
         }
-        if !addressesToPurge.isEmpty, purge(addressesToPurge) {
-            if cleanAddresses.count > Self.cleanAddressesMax { cleanAddresses = [] }
-            cleanAddresses.formUnion(addressesToPurge)
-            addressesToPurge = []
-        }
+        purgeLater()
         if ticks % 30 == 0 { releaseDraining() }
         if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
     }
@@ -391,6 +395,27 @@ final class ControlPlane: @unchecked Sendable {
     }
 
     // MARK: Conntrack
+
+    /// Purges the addresses of endpoints that went; those that came again meanwhile were purged when they did.
+    private func purgeLater() {
+        guard !addressesToPurge.isEmpty else { return }
+        let addresses = addressesToPurge
+        addressesToPurge = []
+        purgeQueue.async { [self] in
+            let succeeded = purge(addresses)
+            queue.async { [self] in
+                let known = Set(contents.known.map(\.address))
+                // Not those that came and went again since: they had flows of their own.
+                let gone = addresses.subtracting(known).subtracting(addressesToPurge)
+                guard succeeded else {
+                    addressesToPurge.formUnion(gone)
+                    return
+                }
+                if cleanAddresses.count > Self.cleanAddressesMax { cleanAddresses = [] }
+                cleanAddresses.formUnion(gone)
+            }
+        }
+    }
 
     @discardableResult
     private func purge(_ addresses: Set<IPAddress>) -> Bool {

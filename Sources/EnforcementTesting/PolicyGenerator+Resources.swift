@@ -16,12 +16,13 @@ extension PolicyGenerator {
     }
 
     mutating func networkSet(_ name: String, namespace: String?) -> NetworkSet {
-        NetworkSet(
+        var set = NetworkSet(
             name: name, namespace: namespace, labels: labels(Self.setLabels),
-            nets: some(Self.prefixes(.v4) + Self.prefixes(.v6), 0...2).filter { $0.length > 0 || random.chance(20) },
+            nets: some(Self.prefixes(.v4) + Self.prefixes(.v6), isCrowded ? 2...7 : 0...2).filter { $0.length > 0 || random.chance(20) },
             allowedEgressDomains: random.chance(60) ? patterns(dialect(), 1...3) : [],
-            allowedEgressURLs: random.chance(20) ? urls(1...2) : [],
-            isExclusive: random.chance(12))
+            allowedEgressURLs: random.chance(20) ? urls(1...2) : [], isExclusive: random.chance(12))
+        if isCrowded { set.labels["set"] = name }
+        return set
     }
 
     mutating func workload(_ number: Int) -> WorkloadEndpoint {

@@ -79,6 +79,11 @@ extension PolicyGenerator {
     }
 
     private mutating func selectors(_ entity: inout EntityRule) {
+        if isCrowded, random.chance(60) {
+            // Of many sets one: the address belongs to many that the rule does not want.
+            entity.selector = selector(.equal("set", "set-\(Int.random(in: 0..<40, using: &random))"))
+            return
+        }
         if random.chance(65) { entity.selector = selector() }
         if random.chance(35) { entity.notSelector = selector() }
         if random.chance(30) { entity.namespaceSelector = namespaceSelector() }

@@ -17,7 +17,7 @@ extension PolicyGenerator {
         for name in Self.profiles where name != "missing" && !name.hasPrefix("ksa") && random.chance(name.contains("-") ? 10 : 50) {
             world.append(.profile(profile(name)))
         }
-        for _ in 0..<(isCrowded ? 30 : Int.random(in: 0...4, using: &random)) { Self.put(.networkSet(anySet()), into: &world) }
+        for _ in 0..<(isCrowded ? 45 : Int.random(in: 0...4, using: &random)) { Self.put(.networkSet(anySet()), into: &world) }
         for _ in 0..<Int.random(in: 0...3, using: &random) { Self.put(.serviceEndpoints(anySlice()), into: &world) }
         if random.chance(40) { world.append(.felixConfiguration(felix())) }
         for _ in 0..<(isCrowded ? 60 : random.pick([0, 3, 6, 9, 14])) { Self.put(.policy(policy(tiers: tiers)), into: &world) }
@@ -98,7 +98,7 @@ extension PolicyGenerator {
 
     private mutating func anySet() -> NetworkSet {
         networkSet(
-            "set-\(Int.random(in: 0..<(isCrowded ? 20 : 3), using: &random))",
+            "set-\(Int.random(in: 0..<(isCrowded ? 40 : 3), using: &random))",
             namespace: random.chance(60) ? nil : random.pick(Self.namespaces))
     }
 

@@ -142,7 +142,8 @@ extension CompiledPolicy {
             guard flow.transport.hasPorts, !pointer.contains(pointer.rule.rare.notPorts, flow.destinationPort) else { return false }
         }
         if conditions.contains(.notPortSets) {
-            guard flow.transport.hasPorts, !excludes(pointer, pointer.rule.rare.notPortSets, flow.destination, search.destinationPort) else {
+            guard flow.transport.hasPorts, !excludes(pointer, pointer.rule.rare.notPortSets, flow.destination, search.destinationPort)
+            else {
                 return false
             }
         }

@@ -96,7 +96,8 @@ extension CompiledPolicy {
     @inlinable
     func allows(_ view: UnsafePointer<ProgramView>, member: UInt32) -> Bool {
         let sets = hot.sets(of: member)
-        let allowed = unsafe PositionIndex.Run(UnsafeRawPointer(view.pointee.rest.allowedSets), count: Int(view.pointee.rest.allowedSetCount))
+        let allowed = unsafe PositionIndex.Run(
+            UnsafeRawPointer(view.pointee.rest.allowedSets), count: Int(view.pointee.rest.allowedSetCount))
         var place = 0
         while place < sets.count {
             let set = Int(sets[place] >> 32)

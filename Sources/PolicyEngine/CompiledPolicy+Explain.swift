@@ -110,7 +110,9 @@ extension CompiledPolicy {
                     outcome: "selects the endpoint, \(number + 1) of \(blocks.count) in its tier"
                         + (source.policy.order.map { ", order \(Self.text($0))" } ?? "")))
             let first = unsafe Int(view.pointee.rest.blockStarts[block])
-            let end = unsafe block + 1 < Int(view.pointee.rest.blockCount) ? Int(view.pointee.rest.blockStarts[block + 1]) : view.pointee.profileStart
+            let end =
+                unsafe block + 1 < Int(view.pointee.rest.blockCount)
+                ? Int(view.pointee.rest.blockStarts[block + 1]) : view.pointee.profileStart
             var walked = unsafe walkRules(first..<end, of: source.policy.egress.count, view, search, bindings)
             for place in walked.dropped where walked.lines[place] == nil {
                 let rule = source.policy.egress[place]
@@ -213,7 +215,9 @@ extension CompiledPolicy {
     }
 
     /// As `defaultDenyReason`, rule by rule.
-    private func linearDenyReason<Bindings: BindingLookup & ~Copyable>(_ search: FlowSearch, _ bindings: borrowing Bindings) -> VerdictReason {
+    private func linearDenyReason<Bindings: BindingLookup & ~Copyable>(_ search: FlowSearch, _ bindings: borrowing Bindings)
+        -> VerdictReason
+    {
         let count = unsafe Int(search.view.pointee.ruleCount)
         guard (0..<count).contains(where: { unsafe wantsName(search.view.pointee.rule($0), search) }) else { return .tierDefaultDeny }
         var numbers = bindings.numbers(search.endpoint, boundTo: search.flow.destination)

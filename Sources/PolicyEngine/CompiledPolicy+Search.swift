@@ -57,7 +57,8 @@ extension CompiledPolicy {
 
     @inlinable
     func scan<Bindings: BindingLookup & ~Copyable>(
-        _ run: PositionIndex.Run, by pattern: PatternNumber, isPart: Bool = false, _ search: inout FlowSearch, _ bindings: borrowing Bindings
+        _ run: PositionIndex.Run, by pattern: PatternNumber, isPart: Bool = false, _ search: inout FlowSearch,
+        _ bindings: borrowing Bindings
     ) {
         var place = run.count > ProgramView.longList ? run.firstPlace(from: search.from) : 0
         while place < run.count {
@@ -80,7 +81,8 @@ extension CompiledPolicy {
         let address = search.flow.destination
         let view = unsafe search.view
         var place = unsafe address.family == .v4 ? 0 : Int(view.pointee.lengthCount4)
-        let end = unsafe address.family == .v4 ? Int(view.pointee.lengthCount4) : Int(view.pointee.lengthCount4) &+ Int(view.pointee.lengthCount6)
+        let end =
+            unsafe address.family == .v4 ? Int(view.pointee.lengthCount4) : Int(view.pointee.lengthCount4) &+ Int(view.pointee.lengthCount6)
         while place < end {
             // Sound: places below both counts.
             let length = unsafe view.pointee.lengths[place]

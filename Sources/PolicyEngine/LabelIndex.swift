@@ -6,12 +6,14 @@ import PolicyModel
 /// selectors so far. One that asks for nothing (`all()`, `app != "a"`) is a candidate for everything.
 struct LabelIndex {
     private var byKey: [Selector.LabelKey: [UInt32]] = [:]
-    private var unconditional: Set<UInt32> = []
+    private var unconditional: [UInt32] = []
+    private var places: [UInt32: Int] = [:]
     private var keys: [UInt32: [Selector.LabelKey]] = [:]
 
     mutating func insert(_ number: UInt32, _ selector: Selector) {
         guard let chosen = selector.necessaryKeys(cost: { byKey[$0]?.count ?? 0 }) else {
-            unconditional.insert(number)
+            places[number] = unconditional.count
+            unconditional.append(number)
             return
         }
         let distinct = Array(Set(chosen))
@@ -21,7 +23,9 @@ struct LabelIndex {
 
     mutating func remove(_ number: UInt32) {
         guard let chosen = keys.removeValue(forKey: number) else {
-            unconditional.remove(number)
+            guard let place = places.removeValue(forKey: number), let last = unconditional.popLast(), last != number else { return }
+            unconditional[place] = last
+            places[last] = place
             return
         }
         for key in chosen {

@@ -6,6 +6,7 @@ extension PolicyCompiler {
         let slot = freeSlots.popLast() ?? UInt32(records.count)
         if Int(slot) == records.count {
             records.append(nil)
+            isUniversal.append(false)
             orderKeys.append(nil)
             orderHashes.append(0)
             ranks.append(0)
@@ -84,6 +85,7 @@ extension PolicyCompiler {
             stagedSlots.insert(slot)
             changes.staged = true
         }
+        isUniversal[Int(slot)] = record.selector.isAll
         if record.governsEgress {
             policyIndex.insert(slot, record.selector)
             if record.isExclusive { exclusiveSlots.insert(slot) }

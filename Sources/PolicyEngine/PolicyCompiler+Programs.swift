@@ -42,8 +42,13 @@ extension PolicyCompiler {
     /// More changed policies than this, and every endpoint is looked at anew.
     private static let slotsMax = 64
 
+    private static let selectionsMax = 4_096
+
     mutating func assignPrograms(_ changes: inout Changes) {
         if changes.slots.count > Self.slotsMax { changes.all = true }
+        if changes.all || changes.order || changes.sources || !changes.slots.isEmpty || selections.count > Self.selectionsMax {
+            selections = [:]
+        }
         var memo = StagedMemo()
         if changes.all {
             for record in endpoints.values where record.id != nil { select(record, &changes) }
@@ -68,29 +73,46 @@ extension PolicyCompiler {
     /// Finds all policies of an endpoint by its labels.
     private mutating func select(_ record: EndpointRecord, _ changes: inout Changes) {
         let labels = record.info.effectiveLabels
-        var enforced: [UInt32] = []
-        var staged: [UInt32] = []
-        var selected = [UInt64](repeating: 0, count: (order.count + 63) / 64)
-        policyIndex.forEachCandidate(labels) { slot in
-            guard let policy = records[Int(slot)] else { return }
-            let rank = ranks[Int(slot)]
-            let (word, bit) = (Int(rank / 64), UInt64(1) << UInt64(rank % 64))
-            if selected[word] & bit == 0, policy.selector.matches(labels) { selected[word] |= bit }
+        let words = selectedWords(labels)
+        let key = SelectionKey(words: words, profiles: record.info.profiles, isHost: record.info.isHost)
+        if let known = selections[key], let program = known.program, program.users > 0 {
+            record.stagedSlots = known.stagedSlots
+            use(program, at: \.program, of: record, &changes)
+            return
         }
-        for word in selected.indices {
-            var bits = selected[word]
+        var staged: [UInt32] = []
+        var blocks = ContiguousArray<PolicyBlock>()
+        // Whether all endpoints with these policies have the same rules.
+        var isShared = record.info.profiles.allSatisfy { profile($0)?.sourceConditions.isEmpty ?? true }
+        for place in words.indices {
+            var bits = words[place]
             while bits != 0 {
-                let slot = order[word * 64 + bits.trailingZeroBitCount]
+                let slot = order[place * 64 + bits.trailingZeroBitCount]
                 bits &= bits - 1
-                if records[Int(slot)]?.isStaged == true { staged.append(slot) } else { enforced.append(slot) }
+                guard let policy = records[Int(slot)] else { continue }
+                if policy.isStaged {
+                    staged.append(slot)
+                } else {
+                    isShared = isShared && policy.sourceConditions.isEmpty
+                    blocks.append(block(of: policy, for: labels))
+                }
             }
         }
         record.stagedSlots = staged
-        var blocks = ContiguousArray<PolicyBlock>()
-        blocks.reserveCapacity(enforced.count)
-        for slot in enforced { if let policy = records[Int(slot)] { blocks.append(block(of: policy, for: labels)) } }
         let program = program(blocks, for: record)
+        if isShared { selections[key] = Selection(program: program, stagedSlots: staged) }
         use(program, at: \.program, of: record, &changes)
+    }
+
+    /// The policies for egress that the labels are selected by: a bit for each place in the order.
+    private func selectedWords(_ labels: [String: String]) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: (order.count + 63) / 64)
+        policyIndex.forEachCandidate(labels) { slot in
+            let rank = ranks[Int(slot)]
+            let (word, bit) = (Int(rank / 64), UInt64(1) << UInt64(rank % 64))
+            if words[word] & bit == 0, isUniversal[Int(slot)] || records[Int(slot)]?.selector.matches(labels) == true { words[word] |= bit }
+        }
+        return words
     }
 
     private struct Exchange: Hashable {

@@ -173,7 +173,9 @@ extension PolicyCompiler {
         var bySlot: [UInt32: UInt64] = [:]
         var total: UInt64 = 0
         for slot in exclusiveSlots {
-            guard let record = records[Int(slot)], !record.isStaged, let names = exclusiveNames(of: record), !names.isEmpty else { continue }
+            guard let record = records[Int(slot)], !record.isStaged, let names = exclusiveNames(of: record), !names.isEmpty else {
+                continue
+            }
             let sum = names.reduce(UInt64(0)) { $0 &+ StableHash.hash(patterns.hash($1), 2) }
             let hash = StableHash.hash(sum, orderHashes[Int(slot)])
             bySlot[slot] = hash
@@ -190,7 +192,9 @@ extension PolicyCompiler {
             }
             var sum: UInt64 = 0
             for key in exclusiveSetOrigins.keys {
-                guard let number = networkSetMembers[key], let member = sets.members[Int(number)], !allows(program, member) else { continue }
+                guard let number = networkSetMembers[key], let member = sets.members[Int(number)], !allows(program, member) else {
+                    continue
+                }
                 sum &+= StableHash.hash(StableHash.hash(key.description), member.content.nameHash)
             }
             // Where the others stand among its own policies counts too.

@@ -90,7 +90,9 @@ extension PolicyCompiler {
         }
         guard !namespaces.isEmpty else { return }
         for key in networkSetMembers.keys {
-            guard let namespace = key.namespace, namespaces.contains(namespace), case .networkSet(let set) = resources[key] else { continue }
+            guard let namespace = key.namespace, namespaces.contains(namespace), case .networkSet(let set) = resources[key] else {
+                continue
+            }
             setNetworkSet(key, set, &changes)
         }
     }

@@ -33,6 +33,18 @@ public struct PolicyCompiler: ~Copyable {
         var droppedPatterns: [PatternNumber] = []
     }
 
+    /// The policies that select an endpoint, by their places in the order, and what else its program depends on.
+    struct SelectionKey: Hashable {
+        let words: [UInt64]
+        let profiles: [String]
+        let isHost: Bool
+    }
+
+    struct Selection {
+        weak var program: PolicyProgram?
+        let stagedSlots: [UInt32]
+    }
+
     let options: PolicyOptions
     private var version: UInt32 = 0
     /// As they were given.
@@ -56,6 +68,8 @@ public struct PolicyCompiler: ~Copyable {
     var ranks: [UInt32] = []
     /// Policies for egress, by what their selectors ask for.
     var policyIndex = LabelIndex()
+    /// By slot: policies that select everything.
+    var isUniversal: [Bool] = []
     var stagedSlots: Set<UInt32> = []
     var exclusiveSlots: Set<UInt32> = []
 
@@ -66,6 +80,8 @@ public struct PolicyCompiler: ~Copyable {
     var exclusiveSetOrigins: [ResourceKey: RuleOrigin] = [:]
 
     var programs: [ProgramKey: PolicyProgram] = [:]
+    /// What the same policies led to before, while no policy or profile changes.
+    var selections: [SelectionKey: Selection] = [:]
     let programMemory = ProgramMemory()
     let scratch = ProgramScratch()
 

@@ -34,7 +34,8 @@ struct PolicyParts: @unchecked Sendable {
 
     func hotTables(_ programs: FlatMemory<EndpointProgram>) -> HotTables {
         unsafe HotTables(
-            programs: programs.base, programCount: programs.count, addresses: addresses.view, hosts: hosts.view, nets: nets.view, names: names.view,
+            programs: programs.base, programCount: programs.count, addresses: addresses.view, hosts: hosts.view, nets: nets.view,
+            names: names.view,
             memberSets: memberViews.base, memberCount: memberViews.count, setNames: setNames.base, setCount: setNames.count,
             setPorts: setPorts.base, setPortCount: setPorts.count, ranks: ranks.base, rankCount: ranks.count, exclusives: exclusives.view,
             stagedExclusives: stagedExclusives.view, exclusiveSets: exclusiveSets.view, failsafes: failsafes.base,

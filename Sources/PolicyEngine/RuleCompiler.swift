@@ -48,8 +48,9 @@ struct RuleCompiler {
     }
 
     /// Adds one rule, as one compiled rule for each combination of its alternatives.
-    mutating func add(_ rule: PolicyRule, place: Int, number: UInt32, _ patternRegistry: inout PatternRegistry, _ setRegistry: inout SetRegistry)
-    {
+    mutating func add(
+        _ rule: PolicyRule, place: Int, number: UInt32, _ patternRegistry: inout PatternRegistry, _ setRegistry: inout SetRegistry
+    ) {
         var base = CompiledRule()
         var rare = CompiledRule.RareCriteria()
         base.place = UInt32(place)
@@ -93,8 +94,9 @@ struct RuleCompiler {
                     var alternative = base
                     var alternativeRare = rare
                     addSourcePorts(sourcePort, to: &alternative, &alternativeRare, &setRegistry)
-                    guard addDestination(
-                        rule, name, port, selector, countsNames: names, to: &alternative, &patternRegistry, &setRegistry)
+                    guard
+                        addDestination(
+                            rule, name, port, selector, countsNames: names, to: &alternative, &patternRegistry, &setRegistry)
                     else { continue }
                     finish(alternative, alternativeRare, nets: destination.nets)
                 }
@@ -248,7 +250,8 @@ struct RuleCompiler {
     }
 
     private mutating func addPortSets(
-        _ added: [RulePort], of selector: Selector, _ condition: CompiledRule.Conditions, to compiled: inout CompiledRule, _ setRegistry: inout SetRegistry
+        _ added: [RulePort], of selector: Selector, _ condition: CompiledRule.Conditions, to compiled: inout CompiledRule,
+        _ setRegistry: inout SetRegistry
     ) -> CompiledRule.Slice {
         var slice = CompiledRule.Slice()
         let names = Self.namedPorts(added)

@@ -51,7 +51,8 @@ extension CompiledPolicy {
             }
             guard let number = held.first(where: { hot.names(rule.set, $0, flow) }) else {
                 return .noMatch(
-                    "the destination does not belong to what it selects, and the endpoint holds no live binding for this address under a name of that")
+                    "the destination does not belong to what it selects, and the endpoint holds no live binding for this address under a name of that"
+                )
             }
             pattern = number
         }

@@ -16,7 +16,7 @@ struct DifferentialRun {
 
     /// The first disagreement, with all that is needed to see it again.
     mutating func run() -> (DifferentialCase, Disagreement)? {
-        var generator = PolicyGenerator(seed: seed, isCrowded: seed % 12 == 0)
+        var generator = PolicyGenerator(seed: seed, isCrowded: seed % 8 == 0)
         let options = CaseOptions(unselectedAllowed: generator.random.chance(60), exclusiveByDefault: generator.random.chance(10))
         let refused: Set<String> = generator.random.chance(10) ? ["east/pod-0", "west/pod-1/u1", "hostendpoint:host-1"] : []
         var engine = EngineUnderTest(options, refused: refused)

@@ -78,7 +78,8 @@ struct IncrementalTests {
             var others: [PatternNumber] = []
             policy.appendPatterns(matching: name, to: &numbers)
             expected.appendPatterns(matching: name, to: &others)
-            #expect(Set(numbers.map { policy.pattern($0)?.description }) == Set(others.map { expected.pattern($0)?.description }), "\(title)")
+            #expect(
+                Set(numbers.map { policy.pattern($0)?.description }) == Set(others.map { expected.pattern($0)?.description }), "\(title)")
             #expect(
                 policy.couldAllow(endpoint: position, patterns: numbers) == expected.couldAllow(endpoint: place, patterns: others),
                 "\(title)")

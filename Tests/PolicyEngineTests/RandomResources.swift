@@ -67,7 +67,9 @@ struct RandomResources {
 
     private mutating func make() throws -> Resource {
         switch Int.random(in: 0..<20, using: &random) {
-        case 0: return .tier(Tier(name: random.pick(Self.tiers), order: random.pick([nil, 1, 2, 3]), defaultAction: random.pick([.deny, .deny, .pass])))
+        case 0:
+            return .tier(
+                Tier(name: random.pick(Self.tiers), order: random.pick([nil, 1, 2, 3]), defaultAction: random.pick([.deny, .deny, .pass])))
         case 1...2: return .networkSet(try networkSet())
         case 3...6: return .workloadEndpoint(endpoint())
         case 7:
@@ -104,7 +106,8 @@ struct RandomResources {
         return WorkloadEndpoint(
             name: "e\(number)", namespace: Self.namespaces[number % 2], uid: random.chance(10) ? "other" : nil, labels: labels(),
             addresses: [IPAddress(v4: 0xc633_6400 + UInt32(number)), IPAddress(v6Upper: 0x2001_0db8_0000_0000, lower: UInt64(number))],
-            interfaceName: "cali\(number)", serviceAccount: random.pick([nil, "s"]), profiles: random.pick([[], [], ["p"], ["kns.red"], ["q", "p"], ["gone"]]),
+            interfaceName: "cali\(number)", serviceAccount: random.pick([nil, "s"]),
+            profiles: random.pick([[], [], ["p"], ["kns.red"], ["q", "p"], ["gone"]]),
             ports: ports())
     }
 
@@ -170,14 +173,18 @@ struct RandomResources {
             rule.protocol = nil
             return rule
         case 6 where (rule.action == .allow || deniesByName) && rule.protocol != .udp && rule.protocol != .icmp:
-            rule.destination.urls = [DomainURL(pattern: try pattern(), port: 443), DomainURL(pattern: try pattern(), port: random.pick([80, 443]))]
+            rule.destination.urls = [
+                DomainURL(pattern: try pattern(), port: 443), DomainURL(pattern: try pattern(), port: random.pick([80, 443])),
+            ]
             if random.chance(30) { rule.destination.domains = [try pattern()] }
             return rule
         default: break
         }
         if random.chance(15) { rule.destination.notNets = [net()].compactMap { $0 } }
         if random.chance(15) { rule.destination.notSelector = try selector() }
-        if random.chance(10) { rule.destination.namespaceSelector = try Selector(parsing: random.pick(["color == 'x'", "global()", "all()"])) }
+        if random.chance(10) {
+            rule.destination.namespaceSelector = try Selector(parsing: random.pick(["color == 'x'", "global()", "all()"]))
+        }
         if random.chance(10) { rule.destination.serviceAccounts = ServiceAccountMatch(names: ["s"]) }
         if rule.protocol == .tcp || rule.protocol == .udp {
             if random.chance(50) { rule.destination.ports = rulePorts() }
@@ -199,12 +206,13 @@ struct RandomResources {
         let namespace = random.pick([nil, nil, "red", "blue"])
         let isStaged = random.chance(15)
         let deniesByName = random.chance(30)
-        let kind: ResourceKind = switch (namespace, isStaged) {
+        let kind: ResourceKind =
+            switch (namespace, isStaged) {
             case (nil, false): .globalNetworkPolicy
             case (nil, true): .stagedGlobalNetworkPolicy
             case (_, false): .networkPolicy
             case (_, true): .stagedNetworkPolicy
-        }
+            }
         return NetworkPolicy(
             name: "p\(Int.random(in: 0..<9, using: &random))", kind: kind, namespace: namespace, tier: random.pick(Self.tiers),
             order: random.pick([nil, 1, 2, 3, 1.5]), selector: try selector(),

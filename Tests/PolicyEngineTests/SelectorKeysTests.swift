@@ -3,12 +3,13 @@ import PolicyModel
 import Testing
 
 struct SelectorKeysTests {
-    @Test(arguments: [
-        ("all()", nil), ("a == 'x'", ["a=x"]), ("a != 'x'", nil), ("!(a != 'x')", ["a=x"]), ("has(a)", ["a"]), ("!has(a)", nil),
-        ("a in {'x', 'y'}", ["a=x", "a=y"]), ("a in {}", []), ("a not in {'x'}", nil), ("a == 'x' || b == 'y'", ["a=x", "b=y"]),
-        ("a == 'x' || !has(b)", nil), ("has(a) && b == 'y'", ["b=y"]), ("!(a != 'x' || b == 'y')", ["a=x"]), ("!all()", []),
-        ("a starts with 'x'", ["a"]), ("!(has(a) && has(b))", nil),
-    ] as [(String, [String]?)])
+    @Test(
+        arguments: [
+            ("all()", nil), ("a == 'x'", ["a=x"]), ("a != 'x'", nil), ("!(a != 'x')", ["a=x"]), ("has(a)", ["a"]), ("!has(a)", nil),
+            ("a in {'x', 'y'}", ["a=x", "a=y"]), ("a in {}", []), ("a not in {'x'}", nil), ("a == 'x' || b == 'y'", ["a=x", "b=y"]),
+            ("a == 'x' || !has(b)", nil), ("has(a) && b == 'y'", ["b=y"]), ("!(a != 'x' || b == 'y')", ["a=x"]), ("!all()", []),
+            ("a starts with 'x'", ["a"]), ("!(has(a) && has(b))", nil),
+        ] as [(String, [String]?)])
     func `the keys that a selector asks for`(row: (String, [String]?)) throws {
         let keys = try Selector(parsing: row.0).necessaryKeys { _ in 0 }
         #expect(keys.map { $0.map { $0.label + ($0.value.map { "=\($0)" } ?? "") }.sorted() } == row.1, "\(row.0)")

@@ -59,12 +59,14 @@ struct SemanticsTests {
     }
 
     private static func policy(
-        _ name: String, tier: String = Tier.defaultName, order: Double? = nil, selector: String = "all()", staged: NetworkPolicy.StagedAction? = nil,
+        _ name: String, tier: String = Tier.defaultName, order: Double? = nil, selector: String = "all()",
+        staged: NetworkPolicy.StagedAction? = nil,
         impliesDefault: Bool = true, exclusive: Bool = false, deniesByName: Bool = false, _ egress: [PolicyRule]
     ) throws -> NetworkPolicy {
         NetworkPolicy(
             name: name, kind: staged == nil ? .globalNetworkPolicy : .stagedGlobalNetworkPolicy, tier: tier, order: order,
-            selector: try Selector(parsing: selector), types: [.egress], egress: egress, stagedAction: staged, impliesDefault: impliesDefault,
+            selector: try Selector(parsing: selector), types: [.egress], egress: egress, stagedAction: staged,
+            impliesDefault: impliesDefault,
             isExclusive: exclusive, deniesByName: deniesByName)
     }
 
@@ -86,7 +88,8 @@ struct SemanticsTests {
                     Self.endpoint("ksa", last: 5, profiles: ["ksa.default.a"]), Self.endpoint("none", last: 6),
                 ], profiles: [profile]))
         for (name, transport, expected) in [
-            ("p", TransportProtocol.tcp, "profile_allow"), ("p", .udp, "profile_deny"), ("p", .icmp, "profile_deny"), ("x", .tcp, "profile_allow"),
+            ("p", TransportProtocol.tcp, "profile_allow"), ("p", .udp, "profile_deny"), ("p", .icmp, "profile_deny"),
+            ("x", .tcp, "profile_allow"),
             ("x", .udp, "tier_default_deny"), ("gone", .tcp, "profile_deny"), ("kns", .udp, "profile_allow"), ("ksa", .tcp, "profile_deny"),
             ("none", .tcp, "no_policy"),
         ] {
@@ -161,7 +164,8 @@ struct SemanticsTests {
                 $0.notICMP = notICMP
             }
             #expect(
-                try Self.decide(policy, "e", Self.outside, .icmp, 0, icmp: (type, code)) == (expected ? "policy_allow" : "tier_default_deny"),
+                try Self.decide(policy, "e", Self.outside, .icmp, 0, icmp: (type, code))
+                    == (expected ? "policy_allow" : "tier_default_deny"),
                 "\(String(describing: icmp)) \(String(describing: notICMP)) \(type) \(code)")
         }
     }
@@ -169,14 +173,17 @@ struct SemanticsTests {
     @Test func `named ports are pairs of an endpoint's address and its port`() throws {
         let http = [NamedPort(name: "http", protocol: .tcp, port: 8_080), NamedPort(name: "http", protocol: .udp, port: 99)]
         let endpoints = [
-            Self.endpoint("e", last: 1), Self.endpoint("a", ["app": "x"], last: 2, ports: http), Self.endpoint("b", ["app": "y"], last: 3, ports: http),
+            Self.endpoint("e", last: 1), Self.endpoint("a", ["app": "x"], last: 2, ports: http),
+            Self.endpoint("b", ["app": "y"], last: 3, ports: http),
             Self.endpoint("c", ["app": "x"], last: 4),
         ]
         func address(_ last: UInt32) -> IPAddress { IPAddress(v4: 0xc633_6400 + last) }
         func scene(_ destination: EntityRule, source: EntityRule = .any) throws -> CompiledPolicy {
             Self.compile(
                 ResourceSet(
-                    policies: [try Self.policy("p", [PolicyRule(action: .allow, protocol: .tcp, source: source, destination: destination)])],
+                    policies: [
+                        try Self.policy("p", [PolicyRule(action: .allow, protocol: .tcp, source: source, destination: destination)])
+                    ],
                     endpoints: endpoints))
         }
         let plain = try scene(EntityRule(ports: [.named("http"), .range(PortRange(443))]))
@@ -187,7 +194,9 @@ struct SemanticsTests {
             (selected, 2, 8_080, true), (selected, 3, 8_080, false), (selected, 2, 443, false), (excluded, 2, 8_080, false),
             (excluded, 2, 99, true), (excluded, 4, 8_080, true),
         ] as [(CompiledPolicy, UInt32, UInt16, Bool)] {
-            #expect(try Self.decide(policy, "e", address(last), .tcp, port) == (isAllowed ? "policy_allow" : "tier_default_deny"), "\(last) \(port)")
+            #expect(
+                try Self.decide(policy, "e", address(last), .tcp, port) == (isAllowed ? "policy_allow" : "tier_default_deny"),
+                "\(last) \(port)")
         }
         let from = try scene(.any, source: EntityRule(ports: [.named("http")]))
         #expect(try Self.decide(from, "a", Self.outside, .tcp, 1, sourcePort: 8_080) == "policy_allow")
@@ -295,7 +304,8 @@ struct SemanticsTests {
             ResourceSet(
                 policies: [own, all, before, passing],
                 endpoints: [
-                    Self.endpoint("x", ["app": "x"], last: 1), Self.endpoint("y", ["app": "y"], last: 2), Self.endpoint("z", ["app": "z"], last: 3),
+                    Self.endpoint("x", ["app": "x"], last: 1), Self.endpoint("y", ["app": "y"], last: 2),
+                    Self.endpoint("z", ["app": "z"], last: 3),
                     Self.endpoint("e", last: 4),
                 ]))
         let name = ["www.bank.example"]
@@ -311,12 +321,13 @@ struct SemanticsTests {
         #expect(try Self.query(policy, "e", "www.bank.example") == "exclusive_name default|own|exclusive|Deny")
         #expect(try Self.query(policy, "x", "www.bank.example") == "open")
         #expect(try Self.query(policy, "y", "www.bank.example") == "open")
-        #expect(policy.endpoints.allSatisfy(\.isPoliced))
+        #expect(policy.endpoints.allSatisfy { $0.isPoliced })
     }
 
     @Test func `exclusive by default is every policy`() throws {
         let own = try Self.policy(
-            "own", selector: "app == 'x'", [PolicyRule(action: .allow, destination: EntityRule(domains: [try Self.pattern("a.example.org")]))])
+            "own", selector: "app == 'x'",
+            [PolicyRule(action: .allow, destination: EntityRule(domains: [try Self.pattern("a.example.org")]))])
         let resources = ResourceSet(
             policies: [own], endpoints: [Self.endpoint("x", ["app": "x"], last: 1), Self.endpoint("e", last: 2)])
         #expect(try Self.decide(Self.compile(resources), "e", Self.outside, .tcp, as: ["a.example.org"]) == "no_policy")
@@ -347,13 +358,20 @@ struct SemanticsTests {
 
     @Test func `ingress is explained with the roles swapped`() throws {
         let rules = [
-            PolicyRule(action: .allow, protocol: .tcp, source: EntityRule(selector: try Selector(parsing: "app == 'x'")), destination: EntityRule(ports: [.range(PortRange(80))]))
+            PolicyRule(
+                action: .allow, protocol: .tcp, source: EntityRule(selector: try Selector(parsing: "app == 'x'")),
+                destination: EntityRule(ports: [.range(PortRange(80))]))
         ]
         let policy = Self.compile(
             ResourceSet(
-                policies: [NetworkPolicy(name: "in", namespace: "default", selector: try Selector(parsing: "app == 'web'"), types: [.ingress], ingress: rules)],
+                policies: [
+                    NetworkPolicy(
+                        name: "in", namespace: "default", selector: try Selector(parsing: "app == 'web'"), types: [.ingress], ingress: rules
+                    )
+                ],
                 endpoints: [
-                    Self.endpoint("web", ["app": "web"], last: 1), Self.endpoint("x", ["app": "x"], last: 2), Self.endpoint("y", ["app": "y"], last: 3),
+                    Self.endpoint("web", ["app": "web"], last: 1), Self.endpoint("x", ["app": "x"], last: 2),
+                    Self.endpoint("y", ["app": "y"], last: 3),
                 ]))
         func explain(_ name: String, from last: UInt32, port: UInt16) throws -> String {
             let position = try #require(policy.endpoints.firstIndex { $0.name == name })

@@ -35,9 +35,7 @@ struct PolicyCommand: ParsableCommand {
 
     private static func compilation(_ shape: PolicyWorkload.Shape, changes: Int) throws -> ResultTable {
         let workload = PolicyWorkload(shape: shape, policyCount: policies, endpointCount: endpoints)
-        let before = residentBytes()
         let resources = try workload.resources()
-        let withResources = residentBytes()
         var compiler = PolicyCompiler()
         var next: UInt32 = 0
         let start = CPUTime.nowNanoseconds()
@@ -46,8 +44,8 @@ struct PolicyCommand: ParsableCommand {
             return EndpointID(rawValue: next)
         }
         let seconds = Double(CPUTime.nowNanoseconds() - start) / 1e9
-        let megabytes = Double(residentBytes() - before) / 1e6
-        let own = Double(residentBytes() - withResources) / 1e6
+        // All of this process: what other measurements left behind counts too.
+        let megabytes = Double(residentBytes()) / 1e6
         guard policy.endpoints.count == endpoints, Int(policy.nextPattern) > policies * PolicyWorkload.patternsPerPolicy else {
             throw BenchError("the workload is not what it says")
         }
@@ -56,7 +54,7 @@ struct PolicyCommand: ParsableCommand {
             .init(
                 what: "Policy: compile \(policies) policies with \(policies * PolicyWorkload.patternsPerPolicy) patterns for \(endpoints) "
                     + "endpoints; \(shape.text)",
-                measured: "\(seconds.rounded(2)) s, \(megabytes.rounded(0)) MB, resources included (\(own.rounded(0)) MB without)",
+                measured: "\(seconds.rounded(2)) s, \(megabytes.rounded(0)) MB the whole process, resources included",
                 anchor: "-", bar: .stated("< 2 s, < 300 MB", isMet: seconds < 2 && megabytes < 300)))
 
         func apply(_ change: Resource) -> Double {
