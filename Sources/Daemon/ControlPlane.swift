@@ -194,7 +194,9 @@ final class ControlPlane: @unchecked Sendable {
             var purged = came.subtracting(cleanAddresses).union(came.intersection(went)).union(exhausted)
             for endpoint in policy.endpoints {
                 for address in endpoint.addresses {
-                    if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id { purged.insert(address) }
+                    if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id {
+                        purged.insert(address)
+                    }
                 }
             }
             // Their queries under way, which others may have translated, would go on past the redirection.

@@ -37,7 +37,8 @@ extension ExeatConfiguration {
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "unselectedEndpoints", "exclusiveDomains", "node", "policies", "endpoints", "runtimeDirectory", "workloadInterfaces",
+            "mode", "denyAction", "startFailure", "unselectedEndpoints", "exclusiveDomains", "node", "policies", "endpoints",
+            "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
         ])

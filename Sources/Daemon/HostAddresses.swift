@@ -31,7 +31,9 @@ struct HostAddresses: Equatable {
         var completed = resources
         // One interface goes before all of them.
         let order = completed.hostEndpoints.indices.sorted { left, right in
-            (completed.hostEndpoints[left].interfaceName == "*" ? 1 : 0, left) < (completed.hostEndpoints[right].interfaceName == "*" ? 1 : 0, right)
+            (completed.hostEndpoints[left].interfaceName == "*" ? 1 : 0, left) < (
+                completed.hostEndpoints[right].interfaceName == "*" ? 1 : 0, right
+            )
         }
         for index in order where isLocal(completed.hostEndpoints[index].node.isEmpty ? nil : completed.hostEndpoints[index].node) {
             guard let name = completed.hostEndpoints[index].interfaceName else { continue }

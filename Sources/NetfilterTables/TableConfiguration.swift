@@ -29,7 +29,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public init(
         workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
-        dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, queueBackend: QueueBackend, ownership: TableOwnership, tableName: String = "exeat"
+        dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, queueBackend: QueueBackend,
+        ownership: TableOwnership, tableName: String = "exeat"
     ) {
         self.workloadInterfaces = workloadInterfaces
         self.podPrefixes = podPrefixes

@@ -7,7 +7,8 @@ extension CommandLineTests {
             let result = try Program.run("--help")
             #expect(result.status == 0)
             let commands = [
-                "run", "down", "demo", "check", "explain", "test", "diff", "match", "status", "endpoints", "bindings", "flows", "doctor", "version",
+                "run", "down", "demo", "check", "explain", "test", "diff", "match", "status", "endpoints", "bindings", "flows", "doctor",
+                "version",
             ]
             for command in commands {
                 let line = result.lines.first { $0.hasPrefix("  \(command) ") }

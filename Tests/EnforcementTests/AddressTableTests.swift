@@ -78,7 +78,8 @@ struct AddressTableTests {
 
     @Test func `an address under many patterns is held under each of them`() throws {
         let names = (1...40).map { "*.n\($0).example.org" }
-        let bindings = try TestBindings(TestPolicy.allow((names + ["'*.org'"]).map { $0.hasPrefix("'") ? $0 : "'\($0)'" }.joined(separator: ", ")))
+        let bindings = try TestBindings(
+            TestPolicy.allow((names + ["'*.org'"]).map { $0.hasPrefix("'") ? $0 : "'\($0)'" }.joined(separator: ", ")))
         var limits = 0
         for number in 1...6 {
             if try bindings.learn("a.n\(number).example.org", "192.0.2.1") == nil { limits += 1 }

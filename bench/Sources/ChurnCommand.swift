@@ -7,7 +7,8 @@ import Synchronization
 struct ChurnCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "churn",
-        abstract: "1,000 endpoint changes a second through the files, with traffic and 10,000 foreign nft chains: when each is in the kernel.")
+        abstract:
+            "1,000 endpoint changes a second through the files, with traffic and 10,000 foreign nft chains: when each is in the kernel.")
 
     @OptionGroup var options: BenchOptions
 
