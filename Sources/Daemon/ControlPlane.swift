@@ -60,8 +60,9 @@ final class ControlPlane: @unchecked Sendable {
     private var contents = TableContents()
     private var ticks: UInt64 = 0
     private var changeCount: UInt64 = 0
-    /// Of endpoints that went: their conntrack entries go with the next tick, unless the address comes again before.
+    /// Of endpoints that went: their conntrack entries go within half a second, unless the address comes again before.
     private var addressesToPurge: Set<IPAddress> = []
+    private var isPurgeScheduled = false
     /// Of endpoints that went, purged since: no conntrack entry has one of them as its source.
     private var cleanAddresses: Set<IPAddress> = []
 
@@ -206,6 +207,7 @@ final class ControlPlane: @unchecked Sendable {
             purge(purged)
             // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
             addressesToPurge = addressesToPurge.union(went).subtracting(came)
+            purgeSoon()
             if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
         } catch {
             logger.error("the table could not be changed; trying to install it anew", metadata: ["error": "\(error)"])
@@ -397,6 +399,16 @@ final class ControlPlane: @unchecked Sendable {
     }
 
     // MARK: Conntrack
+
+    /// A moment after an endpoint went, so that it may come again without a walk over conntrack; what goes within that moment goes along.
+    private func purgeSoon() {
+        guard !addressesToPurge.isEmpty, !isPurgeScheduled else { return }
+        isPurgeScheduled = true
+        queue.asyncAfter(deadline: .now() + 0.3) { [self] in
+            isPurgeScheduled = false
+            purgeLater()
+        }
+    }
 
     /// Purges the addresses of endpoints that went; those that came again meanwhile were purged when they did.
     private func purgeLater() {
