@@ -182,6 +182,9 @@ final class ControlPlane: @unchecked Sendable {
         onDNSWorker { $0.adopt(policy) }
         published.publish(policy)
         let changes = Self.changes(from: contents, to: wanted)
+        // What is known may have flows from now on, whether or not the rest succeeds.
+        let clean = cleanAddresses
+        cleanAddresses.subtract(wanted.known.map(\.address))
         do {
             if tableWanted != tableConfiguration {
                 tableConfiguration = tableWanted
@@ -192,7 +195,7 @@ final class ControlPlane: @unchecked Sendable {
             // The next owner of an address starts clean, and so does one of whose generations none was free.
             let came = Set(wanted.known.subtracting(contents.known).map(\.address))
             let went = Set(contents.known.subtracting(wanted.known).map(\.address))
-            var purged = came.subtracting(cleanAddresses).union(came.intersection(went)).union(exhausted)
+            var purged = came.subtracting(clean).union(came.intersection(went)).union(exhausted)
             for endpoint in policy.endpoints {
                 for address in endpoint.addresses {
                     if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id {
@@ -203,7 +206,6 @@ final class ControlPlane: @unchecked Sendable {
             // Their queries under way, which others may have translated, would go on past the redirection.
             let newlyPoliced = wanted.policed.subtracting(contents.policed).subtracting(came)
             contents = wanted
-            cleanAddresses.subtract(came)
             purge(purged)
             // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
             addressesToPurge = addressesToPurge.union(went).subtracting(came)

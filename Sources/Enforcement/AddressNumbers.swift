@@ -49,6 +49,8 @@ public struct AddressNumbers: BoundNumbers, BitwiseCopyable {
         for _ in 0..<AddressTable.probeWindow {
             let word = slot * AddressTable.slotWords
             while true {
+                // What an attempt collected that the writer was at belongs perhaps to another endpoint.
+                count = 0
                 let before = unsafe words[word].load(ordering: .acquiring)
                 let slotKey = unsafe words[word + 1].load(ordering: .relaxed)
                 let meta = unsafe words[word + 4].load(ordering: .relaxed)
@@ -73,7 +75,6 @@ public struct AddressNumbers: BoundNumbers, BitwiseCopyable {
 
     /// The numbers of one slot that count at this moment.
     private mutating func collect(_ word: Int) {
-        count = 0
         if part == 0 { firstAdmission = unsafe words[word + 5].load(ordering: .relaxed) }
         for index in 0..<AddressTable.numbersPerSlot {
             let entry = unsafe words[word + AddressTable.firstNumberWord + index * 2].load(ordering: .relaxed)
