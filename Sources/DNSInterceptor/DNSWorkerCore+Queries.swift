@@ -72,7 +72,9 @@ extension DNSWorkerCore {
                 cap = min(cap, known)
             } else {
                 let left = answer.isCacheable ? cap : 0
+                let withdrawals = gate.withdrawals
                 let release = gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: left, client: client, now: now)
+                if gate.withdrawals != withdrawals { gateEra &+= 1 }
                 switch release {
                 case .release(let timeToLiveCapSeconds): cap = min(cap, timeToLiveCapSeconds)
                 case .refuse(let refusal): return refuse(query, name, origin, refusal)

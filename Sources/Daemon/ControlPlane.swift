@@ -383,6 +383,7 @@ final class ControlPlane: @unchecked Sendable {
             let destination: IPAddress
         }
         var pairs: Set<Pair> = []
+        let began = BootClock.now()
         do {
             // The reply's source is the destination after DNAT, which is what bindings hold.
             var conntrack = try ConntrackSocket()
@@ -394,7 +395,7 @@ final class ControlPlane: @unchecked Sendable {
         let policy = published.current
         let inUse = pairs
         mailbox.post { gate in
-            gate.releaseDraining { id, destination in
+            gate.releaseDraining(sweepBegan: began) { id, destination in
                 (policy.endpoint(id)?.addresses ?? []).contains { inUse.contains(Pair(source: $0, destination: destination)) }
             }
         }

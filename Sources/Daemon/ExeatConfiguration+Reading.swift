@@ -141,7 +141,8 @@ extension ExeatConfiguration {
 
     private mutating func readBindings(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "floorSeconds", "ceilingSeconds", "graceSeconds", "addressesPerName", "namesPerClient", "bindingsPerClient", "bindings",
+            "floorSeconds", "ceilingSeconds", "graceSeconds", "addressesPerName", "namesPerClient", "bindingsPerClient",
+            "drainingPerClient", "bindings",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["floorSeconds"]?.integer(in: 0...86_400, &problems) { bindings.floorSeconds = UInt32(value) }
@@ -153,6 +154,7 @@ extension ExeatConfiguration {
         if let value = reader["addressesPerName"]?.integer(in: 1...65_536, &problems) { bindings.addressesPerName = value }
         if let value = reader["namesPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.namesPerClient = value }
         if let value = reader["bindingsPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.bindingsPerClient = value }
+        if let value = reader["drainingPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.drainingPerClient = value }
         if let value = reader["bindings"]?.integer(in: 1_024...1_048_576, &problems) { bindings.bindings = value }
         if bindings.floorSeconds > bindings.ceilingSeconds {
             problems.error(at: field.location, field: "bindings.floorSeconds", "is above ceilingSeconds")

@@ -60,9 +60,13 @@ enum MetricsPage {
         [
             MetricFamily("exeat_bindings", .gauge, help: "Bindings of (endpoint, name, address).", value: names.bindings),
             MetricFamily("exeat_names", .gauge, help: "Distinct names that are bound.", value: names.names),
-            MetricFamily("exeat_bindings_expired", .counter, help: "Bindings that ended.", value: names.counters.expired),
             MetricFamily(
-                "exeat_bindings_drained", .counter, help: "Bindings kept beyond their end for live flows.", value: names.counters.drained),
+                "exeat_bindings_drained", .counter, help: "Bindings kept beyond their end for live flows.",
+                value: names.counters.drained),
+            MetricFamily("exeat_bindings_expired", .counter, help: "Bindings that ended and went.", value: names.counters.expired),
+            MetricFamily(
+                "exeat_bindings_evicted", .counter, help: "Bindings ended or let go early, because a limit was reached.", by: "limit",
+                [("addresses_per_name", names.counters.evicted), ("draining_per_client", names.counters.drainingEvicted)]),
             MetricFamily(
                 "exeat_bindings_recovered", .counter, help: "Bindings taken over from the process before.", value: names.counters.recovered),
             MetricFamily(

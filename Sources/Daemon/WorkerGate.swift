@@ -5,6 +5,7 @@ import Enforcement
 typealias WorkerGate = DNSGate
 
 extension DNSGate: TickingGate {
-    /// Bindings go only in the sweep of a tick, and when policy or conntrack's report comes by the mailbox; no binding makes room for another.
+    /// Live bindings end only in the sweep of a tick, when policy comes by the mailbox, and when newer addresses of their name need the room,
+    /// which `withdrawals` counts.
     public var onlyAddsBetweenTicks: Bool { true }
 }

@@ -140,6 +140,11 @@ public final class AddressTable: @unchecked Sendable {
         return true
     }
 
+    /// Changes when a number that is published ends, in either direction.
+    func replace(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int) {
+        if let word = place(endpoint, address, number) { write(word, number, expiry: expiry.nanoseconds, record: record) }
+    }
+
     /// Takes one number back; "any name" takes the whole address with it.
     func withdraw(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) {
         if number == anyName {

@@ -21,6 +21,13 @@ public protocol AnswerGate: ~Copyable {
     mutating func learn(
         _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
     ) -> AnswerRelease
+
+    /// How often `learn` took back what it released earlier, to make room.
+    var withdrawals: UInt64 { get }
+}
+
+extension AnswerGate where Self: ~Copyable {
+    public var withdrawals: UInt64 { 0 }
 }
 
 /// Who sent a query.

@@ -6,10 +6,13 @@ public struct BindingLimits: Sendable, Hashable {
     public var ceilingSeconds: UInt32 = 86_400
     /// Added to every lease, for clients that connect at the last moment.
     public var graceSeconds: UInt32 = 10
+    /// Of one client. When newer addresses come, those drain that would end first.
     public var addressesPerName = 4_096
     public var namesPerClient = 8_192
     /// No client may take more of the node's bindings than this.
     public var bindingsPerClient = 65_536
+    /// Bindings that ended and may carry flows still. Beyond it, what no flow uses goes first, then what ended first.
+    public var drainingPerClient = 4_096
     public var bindings = 262_144
 
     public init() {}

@@ -54,6 +54,8 @@ public struct DNSGate: AnswerGate, ~Copyable {
         }
     }
 
+    public var withdrawals: UInt64 { names.counters.evicted }
+
     private mutating func refuse(_ reason: AnswerRefusal) -> AnswerRelease {
         refusals[Int(reason.rawValue)] += 1
         return .refuse(reason)
@@ -72,7 +74,8 @@ public struct DNSGate: AnswerGate, ~Copyable {
 
     public mutating func settle() { names.settle() }
 
-    public mutating func releaseDraining(unless isInUse: (EndpointID, IPAddress) -> Bool) {
-        names.releaseDraining(unless: isInUse)
+    /// See `NameTable.releaseDraining`.
+    public mutating func releaseDraining(sweepBegan began: Instant, unless isInUse: (EndpointID, IPAddress) -> Bool) {
+        names.releaseDraining(sweepBegan: began, unless: isInUse)
     }
 }

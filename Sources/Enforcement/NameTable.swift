@@ -5,8 +5,10 @@ import PolicyEngine
 /// Which client resolved which name to which address, and until when. One writer, no readers on other threads: what the
 /// verdict threads may know of it is published to the AddressTable, what must outlive the process to the BindingStore.
 ///
-/// A binding is the triple (client, name, address). It is *live* until its expiry; then it goes, unless a flow was admitted
-/// by it: then it is *draining*, good only for flows that were admitted before, until no such flow is left.
+/// A binding is the triple (client, name, address). It is *live* until its expiry, or until newer addresses of its name need the room.
+/// Then it goes, unless a flow was admitted by it while it lived: then it is *draining*, good only for flows that were admitted before,
+/// until two sweeps over conntrack, one after the other, have seen no flow to any draining address of its name. A client has no more
+/// than `drainingPerClient` of these: what no flow uses goes first.
 public struct NameTable: ~Copyable {
     private struct Triple: Hashable {
         let client: EndpointID
@@ -32,8 +34,29 @@ public struct NameTable: ~Copyable {
         var state: BindingStore.State
         /// All of its numbers found a place in the table: only then may a renewal be left out.
         var isPublished = false
+        /// Sweeps over conntrack, one after the other, that saw no flow for its name since it drains.
+        var unseenSweeps: UInt8 = 0
+        var use = Use.unknown
+        /// Rises with each binding that is made.
+        var order: UInt64 = 0
         /// Next record of the same client and address; -1 at the end.
         var next: Int32
+        /// Neighbours among the records of the same client and name; -1 at the ends.
+        var nextOfName: Int32 = -1
+        var previousOfName: Int32 = -1
+    }
+
+    /// What the last sweep over conntrack said of a draining record.
+    private enum Use {
+        case unknown
+        case flow
+        case none
+    }
+
+    /// The records of one client and name.
+    private struct NameList {
+        var first: Int32 = -1
+        var live = 0
     }
 
     private struct Name {
@@ -44,9 +67,14 @@ public struct NameTable: ~Copyable {
     }
 
     private struct Client {
+        /// Those with live bindings.
         var names = 0
+        /// Live and draining.
         var bindings = 0
+        var draining = 0
     }
+
+    private static let sweepsUnseenMax: UInt8 = 2
 
     /// After so many seconds every expired record has been looked at, given a tick a second.
     public static let sweepSecondsMax: UInt64 = 60
@@ -63,7 +91,11 @@ public struct NameTable: ~Copyable {
     private var freeRecords: [Int32] = []
     private var byTriple: [Triple: Int32] = [:]
     private var firstOfAddress: [ClientAddress: Int32] = [:]
-    private var addressCounts: [ClientName: Int] = [:]
+    private var nameLists: [ClientName: NameList] = [:]
+    private var clientsOverDrainingMax: Set<EndpointID> = []
+    private var bindingsMade: UInt64 = 0
+    /// For whom expired bindings were looked for since the last tick; nil is the node.
+    private var madeRoomFor: Set<EndpointID?> = []
     /// From `adopt` to `settle`: verdict threads may still use it.
     private var policyBefore: CompiledPolicy?
     private var sweepPosition = 0
@@ -88,7 +120,9 @@ public struct NameTable: ~Copyable {
             store.setState(number, .free)
             let isRecent = entry.expiry.advanced(bySeconds: Self.sweepSecondsMax) >= now
             guard clients[entry.client] != nil, entry.expiry <= latest, entry.state == .draining || isRecent else { continue }
-            guard case .success = observe(entry.name, [entry.address], expiry: entry.expiry, client: entry.client) else { continue }
+            guard case .success = observe(entry.name, [entry.address], expiry: entry.expiry, client: entry.client, now: now) else {
+                continue
+            }
             // Whether a flow was admitted by it is not written down: suppose so; conntrack will tell.
             table.noteAdmission(entry.client, entry.address, now: Instant(nanoseconds: 1))
             counters.recovered += 1
@@ -101,8 +135,9 @@ public struct NameTable: ~Copyable {
 
     // MARK: Learning
 
-    /// Learns that `client` resolved `name` to `addresses`, publishes it, and only then returns. On failure nothing more may
-    /// be released to the client; what was learned of the answer until then stays and expires as usual.
+    /// Learns that `client` resolved `name` to `addresses`, publishes it, and only then returns. If the name has more addresses then than
+    /// it may, those that would end first and are not in this answer drain. On failure nothing more may be released to the client; what
+    /// was learned of the answer until then stays and expires as usual.
     public mutating func learn(
         _ name: DomainName, _ addresses: [IPAddress], timeToLiveSeconds: UInt32, client: EndpointID, now: Instant
     ) -> Result<Void, NameTableFullness> {
@@ -111,7 +146,7 @@ public struct NameTable: ~Copyable {
         if isHeld(name, addresses, client, until: expiry.nanoseconds - min(expiry.nanoseconds, limits.renewalSlackNanoseconds)) {
             return .success(())
         }
-        let result = observe(name, addresses, expiry: expiry, client: client)
+        let result = observe(name, addresses, expiry: expiry, client: client, now: now)
         if case .failure(let fullness) = result { counters.note(fullness) }
         return result
     }
@@ -129,27 +164,46 @@ public struct NameTable: ~Copyable {
     }
 
     private mutating func observe(
-        _ name: DomainName, _ addresses: [IPAddress], expiry: Instant, client: EndpointID
+        _ name: DomainName, _ addresses: [IPAddress], expiry: Instant, client: EndpointID, now: Instant
     ) -> Result<Void, NameTableFullness> {
         guard let known = clients[client] else { return .failure(.unknownClient) }
+        // Of one answer no address makes room for another.
+        if addresses.count > limits.addressesPerName, Set(addresses).count > limits.addressesPerName { return .failure(.addressesPerName) }
         let number = intern(name)
         defer { releaseIfUnused(number) }
         let clientName = ClientName(client: client, name: number)
-        if addressCounts[clientName] == nil, known.names >= limits.namesPerClient { return .failure(.namesPerClient) }
+        let isNewName = nameLists[clientName, default: NameList()].live == 0
+        if isNewName, expiry > now, known.names >= limits.namesPerClient { return .failure(.namesPerClient) }
+        let result = hold(addresses, clientName, expiry: expiry, now: now)
+        if nameLists[clientName, default: NameList()].live > limits.addressesPerName {
+            endOldest(clientName, except: Set(addresses), now: now)
+        }
+        return result
+    }
+
+    /// Up to the address that finds no room.
+    private mutating func hold(
+        _ addresses: [IPAddress], _ clientName: ClientName, expiry: Instant, now: Instant
+    ) -> Result<Void, NameTableFullness> {
+        let (client, number) = (clientName.client, clientName.name)
+        // What is held already first, so that it is not taken for what gives room.
+        for address in addresses {
+            guard let record = byTriple[Triple(client: client, name: number, address: address)] else { continue }
+            extend(record, to: expiry)
+            guard publish(record) else { return .failure(.bindings) }
+        }
+        // Room is made for all of them at once, so that their order is of no matter.
+        if clients[client]!.bindings + addresses.count > limits.bindingsPerClient { makeRoom(for: client, now: now) }
+        if freeRecords.count + limits.bindings - records.count < addresses.count { makeRoom(for: nil, now: now) }
         for address in addresses {
             let triple = Triple(client: client, name: number, address: address)
-            let record: Int32
-            if let existing = byTriple[triple] {
-                record = existing
-                extend(existing, to: expiry)
-            } else {
-                guard addressCounts[clientName, default: 0] < limits.addressesPerName else { return .failure(.addressesPerName) }
-                guard clients[client]!.bindings < limits.bindingsPerClient else { return .failure(.bindingsPerClient) }
-                guard let free = takeRecord() else { return .failure(.bindings) }
-                record = free
-                insert(triple, expiry: expiry, record: free)
-            }
+            guard byTriple[triple] == nil else { continue }
+            guard clients[client]!.bindings < limits.bindingsPerClient else { return .failure(.bindingsPerClient) }
+            guard let record = takeRecord() else { return .failure(.bindings) }
+            insert(triple, expiry: expiry, record: record)
             guard publish(record) else { return .failure(.bindings) }
+            // One that was taken over from the process before.
+            if expiry <= now { drain(record) }
         }
         return .success(())
     }
@@ -160,25 +214,62 @@ public struct NameTable: ~Copyable {
             records[position].expiry = expiry
             store.setExpiry(position, expiry)
         }
-        if records[position].state == .draining {
-            records[position].state = .live
-            store.setState(position, .live)
-        }
+        guard records[position].state == .draining else { return }
+        records[position].state = .live
+        store.setState(position, .live)
+        clients[records[position].client]?.draining -= 1
+        noteLive(record)
     }
 
     private mutating func insert(_ triple: Triple, expiry: Instant, record: Int32) {
         let clientAddress = ClientAddress(client: triple.client, address: triple.address)
+        let clientName = ClientName(client: triple.client, name: triple.name)
+        let second = nameLists[clientName, default: NameList()].first
+        bindingsMade += 1
         records[Int(record)] = Record(
-            client: triple.client, name: triple.name, address: triple.address, expiry: expiry, state: .live,
-            next: firstOfAddress[clientAddress] ?? -1)
+            client: triple.client, name: triple.name, address: triple.address, expiry: expiry, state: .live, order: bindingsMade,
+            next: firstOfAddress[clientAddress] ?? -1, nextOfName: second)
+        if second >= 0 { records[Int(second)].previousOfName = record }
+        nameLists[clientName, default: NameList()].first = record
         firstOfAddress[clientAddress] = record
         byTriple[triple] = record
         names[Int(triple.name)].references += 1
-        let clientName = ClientName(client: triple.client, name: triple.name)
-        if addressCounts[clientName, default: 0] == 0 { clients[triple.client]!.names += 1 }
-        addressCounts[clientName, default: 0] += 1
+        noteLive(record)
         clients[triple.client]!.bindings += 1
         store.write(Int(record), client: triple.client, address: triple.address, name: names[Int(triple.name)].name, expiry: expiry)
+    }
+
+    private mutating func noteLive(_ record: Int32) {
+        let clientName = ClientName(client: records[Int(record)].client, name: records[Int(record)].name)
+        nameLists[clientName]!.live += 1
+        if nameLists[clientName]!.live == 1 { clients[clientName.client]?.names += 1 }
+    }
+
+    private mutating func noteLiveNoMore(_ record: Int32) {
+        let clientName = ClientName(client: records[Int(record)].client, name: records[Int(record)].name)
+        nameLists[clientName]!.live -= 1
+        if nameLists[clientName]!.live == 0 { clients[clientName.client]?.names -= 1 }
+    }
+
+    /// Lets the live bindings of one client and name that would end first drain from now on, until no more than the limit are left.
+    private mutating func endOldest(_ clientName: ClientName, except answer: Set<IPAddress>, now: Instant) {
+        var others: [Int32] = []
+        var record = nameLists[clientName]!.first
+        while record >= 0 {
+            if records[Int(record)].state == .live, !answer.contains(records[Int(record)].address) { others.append(record) }
+            record = records[Int(record)].nextOfName
+        }
+        let records = records
+        others.sort { (records[Int($0)].expiry, records[Int($0)].order) < (records[Int($1)].expiry, records[Int($1)].order) }
+        for record in others.prefix(nameLists[clientName]!.live - limits.addressesPerName) {
+            if self.records[Int(record)].expiry > now {
+                self.records[Int(record)].expiry = now
+                store.setExpiry(Int(record), now)
+                republish(record)
+                counters.evicted += 1
+            }
+            drain(record)
+        }
     }
 
     /// Publishes one record under "any name" and under every number of its name.
@@ -236,20 +327,69 @@ public struct NameTable: ~Copyable {
 
     /// Looks at up to `count` records, from where the last call stopped: expired ones drain or go. Call it every tick.
     public mutating func sweep(_ count: Int, now: Instant) {
+        madeRoomFor = []
         for _ in 0..<min(count, records.count) {
             if sweepPosition >= records.count { sweepPosition = 0 }
             let record = sweepPosition
             sweepPosition += 1
             if records[record].state != .free { forgetStaleNumbers(Int32(record)) }
-            guard records[record].state == .live, records[record].expiry < now else { continue }
-            if table.isDraining(records[record].client, records[record].address, expiry: records[record].expiry.nanoseconds) {
-                records[record].state = .draining
-                store.setState(record, .draining)
-                counters.drained += 1
-            } else {
-                remove(Int32(record))
-                counters.expired += 1
+            if records[record].state != .free, records[record].expiry < now { end(Int32(record)) }
+        }
+        enforceDrainingMax()
+    }
+
+    /// An expired binding drains if a flow was admitted by it, and goes otherwise.
+    private mutating func end(_ record: Int32) {
+        let entry = records[Int(record)]
+        if !table.isDraining(entry.client, entry.address, expiry: entry.expiry.nanoseconds) {
+            remove(record)
+            counters.expired += 1
+        } else if entry.state == .live {
+            drain(record)
+        }
+    }
+
+    private mutating func drain(_ record: Int32) {
+        let client = records[Int(record)].client
+        records[Int(record)].state = .draining
+        records[Int(record)].unseenSweeps = 0
+        records[Int(record)].use = .unknown
+        store.setState(Int(record), .draining)
+        noteLiveNoMore(record)
+        counters.drained += 1
+        guard clients[client] != nil else { return }
+        clients[client]!.draining += 1
+        if clients[client]!.draining > limits.drainingPerClient { clientsOverDrainingMax.insert(client) }
+    }
+
+    private mutating func enforceDrainingMax() {
+        guard !clientsOverDrainingMax.isEmpty else { return }
+        var found: [EndpointID: [Int32]] = [:]
+        for record in records.indices where records[record].state == .draining && clientsOverDrainingMax.contains(records[record].client) {
+            found[records[record].client, default: []].append(Int32(record))
+        }
+        clientsOverDrainingMax = []
+        for draining in found.values where draining.count > limits.drainingPerClient {
+            let ordered = draining.map { (record: $0, isIdle: records[Int($0)].use == .none, entry: records[Int($0)]) }.sorted {
+                if $0.isIdle != $1.isIdle { return $0.isIdle }
+                return ($0.entry.expiry, $0.entry.order) < ($1.entry.expiry, $1.entry.order)
             }
+            for item in ordered.prefix(draining.count - limits.drainingPerClient) {
+                remove(item.record)
+                counters.drainingEvicted += 1
+            }
+        }
+    }
+
+    /// When a client or the node is full, what expired there goes at once, unless it drains for a flow; at most once a tick.
+    private mutating func makeRoom(for client: EndpointID?, now: Instant) {
+        guard madeRoomFor.insert(client).inserted else { return }
+        for record in records.indices where client == nil || records[record].client == client {
+            guard records[record].state != .free, records[record].expiry < now else { continue }
+            end(Int32(record))
+            guard records[record].state == .draining, records[record].use == .none else { continue }
+            remove(Int32(record))
+            counters.expired += 1
         }
     }
 
@@ -268,19 +408,42 @@ public struct NameTable: ~Copyable {
 
     public var drainingCount: Int { records.count { $0.state == .draining } }
 
-    /// Lets go of draining bindings that no flow uses any more. `isInUse` is asked for each (client, address).
-    public mutating func releaseDraining(unless isInUse: (EndpointID, IPAddress) -> Bool) {
-        for record in records.indices where records[record].state == .draining {
-            guard !isInUse(records[record].client, records[record].address) else { continue }
+    /// After a complete sweep over conntrack that began at `began`: bindings go that ended before, if neither this sweep nor the last saw a
+    /// flow to any draining address of the same client and name. `isInUse` is asked for each (client, address).
+    public mutating func releaseDraining(sweepBegan began: Instant, unless isInUse: (EndpointID, IPAddress) -> Bool) {
+        var namesInUse: Set<ClientName> = []
+        for record in records.indices where records[record].state != .free && records[record].expiry < began {
+            end(Int32(record))
+            guard records[record].state == .draining else { continue }
+            let isUsed = isInUse(records[record].client, records[record].address)
+            records[record].use = isUsed ? .flow : .none
+            if isUsed {
+                namesInUse.insert(ClientName(client: records[record].client, name: records[record].name))
+            }
+        }
+        for record in records.indices where records[record].state == .draining && records[record].expiry < began {
+            if namesInUse.contains(ClientName(client: records[record].client, name: records[record].name)) {
+                records[record].unseenSweeps = 0
+                continue
+            }
+            records[record].unseenSweeps += 1
+            guard records[record].unseenSweeps >= Self.sweepsUnseenMax else { continue }
             remove(Int32(record))
             counters.expired += 1
         }
+        enforceDrainingMax()
     }
 
     private mutating func remove(_ record: Int32) {
         let entry = records[Int(record)]
         let clientAddress = ClientAddress(client: entry.client, address: entry.address)
-        // Out of the chain.
+        let clientName = ClientName(client: entry.client, name: entry.name)
+        if entry.state == .live {
+            noteLiveNoMore(record)
+        } else {
+            clients[entry.client]?.draining -= 1
+        }
+        // Out of the chains.
         if firstOfAddress[clientAddress] == record {
             firstOfAddress[clientAddress] = entry.next >= 0 ? entry.next : nil
         } else {
@@ -288,18 +451,16 @@ public struct NameTable: ~Copyable {
             while records[Int(before)].next != record { before = records[Int(before)].next }
             records[Int(before)].next = entry.next
         }
-        // What no other name of this client and address publishes goes.
-        for number in names[Int(entry.name)].numbers where !isPublished(number, clientAddress) {
-            table.withdraw(entry.client, entry.address, number)
+        if entry.nextOfName >= 0 { records[Int(entry.nextOfName)].previousOfName = entry.previousOfName }
+        if entry.previousOfName >= 0 {
+            records[Int(entry.previousOfName)].nextOfName = entry.nextOfName
+        } else if entry.nextOfName >= 0 {
+            nameLists[clientName]!.first = entry.nextOfName
+        } else {
+            nameLists[clientName] = nil
         }
-        if firstOfAddress[clientAddress] == nil { table.withdraw(entry.client, entry.address, anyName) }
+        republish(record)
         byTriple[Triple(client: entry.client, name: entry.name, address: entry.address)] = nil
-        let clientName = ClientName(client: entry.client, name: entry.name)
-        addressCounts[clientName]! -= 1
-        if addressCounts[clientName] == 0 {
-            addressCounts[clientName] = nil
-            clients[entry.client]?.names -= 1
-        }
         clients[entry.client]?.bindings -= 1
         names[Int(entry.name)].references -= 1
         releaseIfUnused(entry.name)
@@ -308,13 +469,28 @@ public struct NameTable: ~Copyable {
         freeRecords.append(record)
     }
 
-    private func isPublished(_ number: PatternNumber, _ clientAddress: ClientAddress) -> Bool {
-        var record = firstOfAddress[clientAddress] ?? -1
+    /// Brings what is published of a record that ended or is out of its chain to what all records of the same client and address say.
+    private func republish(_ record: Int32) {
+        let entry = records[Int(record)]
+        let first = firstOfAddress[ClientAddress(client: entry.client, address: entry.address)] ?? -1
+        for number in names[Int(entry.name)].numbers { republish(number, entry, first) }
+        republish(anyName, entry, first)
+    }
+
+    private func republish(_ number: PatternNumber, _ entry: Record, _ first: Int32) {
+        var latest: Int32 = -1
+        var record = first
         while record >= 0 {
-            if names[Int(records[Int(record)].name)].numbers.contains(number) { return true }
-            record = records[Int(record)].next
+            let other = records[Int(record)]
+            let isPublished = number == anyName || names[Int(other.name)].numbers.contains(number)
+            if isPublished, latest < 0 || other.expiry > records[Int(latest)].expiry { latest = record }
+            record = other.next
         }
-        return false
+        if latest >= 0 {
+            table.replace(entry.client, entry.address, number, expiry: records[Int(latest)].expiry, record: Int(latest))
+        } else {
+            table.withdraw(entry.client, entry.address, number)
+        }
     }
 
     // MARK: Policy

@@ -1,8 +1,13 @@
 /// What happened to bindings since the start.
 public struct NameTableCounters: Sendable {
+    /// Gone: no flow was seen for them any more.
     public var expired: UInt64 = 0
-    /// Expired, but kept for the flows that they carry.
+    /// Ended, and kept for the flows that they may carry.
     public var drained: UInt64 = 0
+    /// Ended before their time, because their name has newer addresses than it may.
+    public var evicted: UInt64 = 0
+    /// Gone while draining, because their client has more of them than it may.
+    public var drainingEvicted: UInt64 = 0
     /// Taken over from the process before.
     public var recovered: UInt64 = 0
     /// Refused, by `NameTableFullness.rawValue`.

@@ -26,12 +26,17 @@ public struct ReferenceModel {
     var expiries: [Binding: Instant] = [:]
     /// When a flow was first admitted by a name, for each client and address that has a binding.
     var firstAdmissions: [ClientAddress: Instant] = [:]
+    /// Sweeps over conntrack, one after the other, that saw no flow for a binding that ended.
+    var unseenSweeps: [Binding: Int] = [:]
+    /// Bindings to which the last sweep saw a flow.
+    var carrying: Set<Binding> = []
 
     /// Learning lengthens, never shortens.
     mutating func learn(_ name: DomainName, _ addresses: [IPAddress], expiry: Instant, client: String) {
         for address in addresses {
             let binding = Binding(client: client, name: name, address: address)
             expiries[binding] = max(expiries[binding] ?? expiry, expiry)
+            unseenSweeps[binding] = nil
         }
     }
 
@@ -63,18 +68,30 @@ public struct ReferenceModel {
         if firstAdmissions[key] == nil { firstAdmissions[key] = now }
     }
 
-    /// Forgets what has ended and drains for no flow.
+    /// A sweep over conntrack: forgets what ended if neither this one nor the last saw a flow for its name.
     mutating func forgetEnded(unless isInUse: (String, IPAddress) -> Bool) {
-        for (binding, expiry) in expiries where expiry < now {
-            if counts(binding, wasAdmitted: true), isInUse(binding.client, binding.address) { continue }
-            expiries[binding] = nil
+        for (binding, expiry) in expiries where expiry < now && !counts(binding, wasAdmitted: true) { forget(binding) }
+        let ended = expiries.filter { $0.value < now }.keys
+        carrying = Set(ended.filter { isInUse($0.client, $0.address) })
+        for binding in ended {
+            let isKept = carrying.contains { $0.client == binding.client && $0.name == binding.name }
+            unseenSweeps[binding] = isKept ? 0 : unseenSweeps[binding, default: 0] + 1
+            if unseenSweeps[binding] == 2 { forget(binding) }
         }
-        let held = Set(expiries.keys.map { ClientAddress(client: $0.client, address: $0.address) })
-        firstAdmissions = firstAdmissions.filter { held.contains($0.key) }
+    }
+
+    mutating func forget(_ binding: Binding) {
+        expiries[binding] = nil
+        unseenSweeps[binding] = nil
+        let (client, address) = (binding.client, binding.address)
+        if !expiries.keys.contains(where: { $0.client == client && $0.address == address }) {
+            firstAdmissions[ClientAddress(client: client, address: address)] = nil
+        }
     }
 
     mutating func forgetClients(except identities: Set<String>) {
         expiries = expiries.filter { identities.contains($0.key.client) }
+        unseenSweeps = unseenSweeps.filter { identities.contains($0.key.client) }
         firstAdmissions = firstAdmissions.filter { identities.contains($0.key.client) }
     }
 

@@ -72,6 +72,7 @@ public struct Simulation: ~Copyable {
         limits.addressesPerName = 6
         limits.namesPerClient = 10
         limits.bindingsPerClient = 48
+        limits.drainingPerClient = limits.bindingsPerClient
         limits.floorSeconds = 5
         limits.graceSeconds = 2
         self.limits = limits
@@ -101,9 +102,9 @@ public struct Simulation: ~Copyable {
             case 0..<34: try answer()
             case 34..<64: try openFlow()
             case 64..<80: try continueFlow()
-            case 80..<90: passTime()
+            case 80..<90: try passTime()
             case 90..<96: try changePolicy()
-            case 96..<98: closeFlow()
+            case 96..<98: try closeFlow()
             default: try restart()
             }
         }
@@ -133,6 +134,8 @@ public struct Simulation: ~Copyable {
             _ = gate.learn(name, addresses: addresses, timeToLiveSeconds: ttl, client: otherClient, now: now)
         }
         let lease = now.advanced(bySeconds: limits.leaseSeconds(timeToLive: ttl))
+        // What made room went before the new was learned.
+        try settleBounds(client.identity, id, afterAnswerOf: name, addresses)
         switch release {
         case .release(let cap):
             // 2: the TTL that the client gets is never longer than the lease.
@@ -162,6 +165,45 @@ public struct Simulation: ~Copyable {
             if client == id, bound == name { held[address] = expiry }
         }
         return held
+    }
+
+    /// Bounds may have ended bindings, or let draining ones go: whether rightly so, and then as it is.
+    private mutating func settleBounds(
+        _ client: String, _ id: EndpointID, afterAnswerOf name: DomainName?, _ answer: [IPAddress]
+    ) throws(Failure) {
+        guard fault != .neverExpires, fault != .forgetsLiveFlows, fault != .losesBindingsAtRestart else { return }
+        var held: [ReferenceModel.Binding: Instant] = [:]
+        gate.names.forEachBinding { owner, bound, address, expiry, _ in
+            if owner == id { held[ReferenceModel.Binding(client: client, name: bound, address: address)] = expiry }
+        }
+        let expected = model.expiries.filter { $0.key.client == client }
+        let draining = expected.count { $0.value < now }
+        // 7: nothing but the oldest addresses of the name that was learned ends early, and only if there are too many.
+        let live = held.filter { $0.key.name == name && $0.value > now }
+        for (binding, expiry) in expected where held[binding] == now && expiry > now {
+            let outlivesOther = live.contains { $0.value < expiry && !answer.contains($0.key.address) }
+            guard binding.name == name, !answer.contains(binding.address), live.count >= limits.addressesPerName, !outlivesOther else {
+                throw failed("7 newer addresses end the oldest of their name", "\(binding)")
+            }
+            coverage.boundsReached += 1
+            model.expiries[binding] = now
+        }
+        for (binding, expiry) in expected where held[binding] == nil {
+            let isUnknown = model.unseenSweeps[binding] == nil && model.counts(binding, wasAdmitted: true)
+            let mayCarry = isUnknown || model.carrying.contains(binding)
+            guard expiry < now, !mayCarry || draining > limits.drainingPerClient else {
+                throw failed("6 a binding that carries a flow stays", "\(binding)")
+            }
+            coverage.boundsReached += 1
+            model.forget(binding)
+        }
+        guard held.count(where: { $0.value < now }) <= limits.drainingPerClient || name != nil else {
+            throw failed("7 bounded", "draining bindings of \(client)")
+        }
+    }
+
+    private mutating func settleAllBounds() throws(Failure) {
+        for endpoint in published.current.endpoints { try settleBounds(endpoint.identity, endpoint.id, afterAnswerOf: nil, []) }
     }
 
     private mutating func openFlow() throws(Failure) {
@@ -215,24 +257,28 @@ public struct Simulation: ~Copyable {
         }
     }
 
-    private mutating func closeFlow() {
+    private mutating func closeFlow() throws(Failure) {
         if !flows.isEmpty { flows.remove(at: Int.random(in: 0..<flows.count, using: &random)) }
-        settleDraining()
+        try settleDraining()
     }
 
-    private mutating func passTime() {
+    private mutating func passTime() throws(Failure) {
         now = now.advanced(byNanoseconds: UInt64.random(in: 1...20_000_000_000, using: &random))
         model.now = now
         gate.tick(now: now)
-        if fault == .forgetsLiveFlows { gate.releaseDraining { _, _ in false } }
+        if fault == .forgetsLiveFlows {
+            for _ in 0..<2 { gate.releaseDraining(sweepBegan: now) { _, _ in false } }
+        }
+        try settleAllBounds()
     }
 
     /// The conntrack sweep: what drains for no flow goes.
-    private mutating func settleDraining() {
+    private mutating func settleDraining() throws(Failure) {
         gate.tick(now: now)
         let inUse = Set(flows.map { "\($0.tuple.source) \($0.tuple.destination)" })
         let policy = published.current
-        gate.releaseDraining { id, address in
+        try settleAllBounds()
+        gate.releaseDraining(sweepBegan: now) { id, address in
             guard let endpoint = policy.endpoints.first(where: { $0.id == id }) else { return false }
             return endpoint.addresses.contains { inUse.contains("\($0) \(address)") }
         }
@@ -241,12 +287,13 @@ public struct Simulation: ~Copyable {
             guard let endpoint = endpoints.first(where: { $0.identity == identity }) else { return false }
             return endpoint.addresses.contains { inUse.contains("\($0) \(address)") }
         }
+        try settleAllBounds()
     }
 
     private mutating func changePolicy() throws(Failure) {
         coverage.policyChanges += 1
         // Settled first, so that what the model keeps and what the table keeps is the same.
-        settleDraining()
+        try settleDraining()
         model.resources = universe.resources(&random, previous: model.resources)
         let identities = Set(model.resources.endpoints.map(\.identity))
         model.forgetClients(except: identities)
@@ -287,8 +334,9 @@ public struct Simulation: ~Copyable {
     /// kill -9 and a new process: only the shared memory is left.
     private mutating func restart() throws(Failure) {
         coverage.restarts += 1
-        settleDraining()
+        try settleDraining()
         for _ in 0..<4 { gate.tick(now: now) }
+        try settleAllBounds()
         compiler = PolicyCompiler()
         registry = EndpointRegistry(registryMemory, capacity: 16, generationMax: 4_000)
         let policy = compile()
@@ -303,6 +351,7 @@ public struct Simulation: ~Copyable {
             policy: published, table: table, facts: facts, counters: VerdictCounters(), mode: .enforce, denyAction: .reject)
         // Which bindings carried a flow is not written down: after a restart all of them may have.
         for binding in model.expiries.keys {
+            model.unseenSweeps[binding] = nil
             model.firstAdmissions[ReferenceModel.ClientAddress(client: binding.client, address: binding.address)] = Instant(nanoseconds: 1)
         }
         // Generations outlive the restart: flows of unchanged endpoints stay with the kernel.

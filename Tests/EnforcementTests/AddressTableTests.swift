@@ -103,7 +103,7 @@ struct AddressTableTests {
         #expect(bindings.isBound("192.0.2.1", at: 30, .liveOrDraining))
         // A slot that is used anew begins without admission.
         bindings.sweep(at: 30)
-        bindings.names.releaseDraining { _, _ in false }
+        bindings.release(sweepsAt: 31, 32)
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 10, at: 40)
         #expect(!bindings.isBound("192.0.2.1", at: 61, .liveOrDraining))
     }

@@ -57,6 +57,8 @@ struct DNSGateTests {
         #expect(try gate.learn("a.example.org", "192.0.2.1", "10.0.0.1") == .refuse(.rebinding))
         #expect(gate.bindingCount == 0)
         #expect(try gate.learn("a.example.org", "192.0.2.1", "192.0.2.2", "192.0.2.3") == .refuse(.addressesPerNameFull))
+        #expect(gate.bindingCount == 0)
+        #expect(try gate.learn("a.example.org", "192.0.2.1", "192.0.2.2") == .release(timeToLiveCapSeconds: 100))
         #expect(try gate.learn("b.example.org", "192.0.2.1", "192.0.2.2") == .refuse(.bindingsFull))
         #expect(try gate.learn("c.example.org", "192.0.2.1") == .refuse(.namesPerClientFull))
         #expect(try gate.learn("a.example.org", "192.0.2.1", client: .endpoint(EndpointID(rawValue: 9))) == .refuse(.unknownClient))

@@ -55,11 +55,11 @@ struct NameTableTests {
     @Test func `the limits of a name, of a client and of the node are kept and counted`() throws {
         let bindings = try TestBindings()
         let four = (1...4).map { "192.0.2.\($0)" }
-        // Addresses of one name: what fitted before the limit stays.
+        // Addresses of one name: an answer with more teaches nothing.
+        #expect(
+            try bindings.learn("a.example.org", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5") == .addressesPerName)
+        #expect(bindings.names.bindingCount == 0)
         for text in four { #expect(try bindings.learn("a.example.org", text) == nil) }
-        #expect(try bindings.learn("a.example.org", "192.0.2.5") == .addressesPerName)
-        #expect(try bindings.learn("a.example.org", "192.0.2.4") == nil)
-        #expect(!bindings.isBound("192.0.2.5", at: 0))
         // Names of one client.
         for label in ["b", "c", "d", "e"] {
             for text in four { #expect(try bindings.learn("\(label).example.org", text) == nil) }
@@ -152,6 +152,50 @@ struct NameTableTests {
         #expect(bindings.table.count == 0)
     }
 
+    @Test func `newer addresses of a name end those that would end first`() throws {
+        let bindings = try TestBindings()
+        for (text, ttl) in [("192.0.2.1", 40), ("192.0.2.2", 20), ("192.0.2.3", 30), ("192.0.2.4", 60)] {
+            try bindings.learn("a.example.org", text, ttl: UInt32(ttl))
+            bindings.admit(text, at: 1)
+        }
+        // Shorter than all, but just handed out.
+        try bindings.learn("a.example.org", "192.0.2.4", "192.0.2.5", "192.0.2.6", ttl: 5, at: 5)
+        #expect(try bindings.addresses("a.example.org", .live) == ["192.0.2.1", "192.0.2.4", "192.0.2.5", "192.0.2.6"])
+        #expect(try bindings.addresses("a.example.org", .draining) == ["192.0.2.2", "192.0.2.3"])
+        #expect(!bindings.isBound("192.0.2.2", at: 6))
+        #expect(bindings.isBound("192.0.2.2", at: 6, .liveOrDraining))
+        #expect(bindings.isBound("192.0.2.1", at: 6))
+        let evicted = bindings.names.counters.evicted
+        #expect(evicted == 2)
+        // Nobody else's, and not under another name.
+        try bindings.learn("b.example.org", "192.0.2.1", ttl: 60, at: 6)
+        try bindings.learn("a.example.org", "192.0.2.1", ttl: 60, client: TestPolicy.db, at: 6)
+        try bindings.learn("a.example.org", "192.0.2.7", "192.0.2.8", "192.0.2.9", "192.0.2.10", ttl: 60, at: 7)
+        #expect(bindings.isBound("192.0.2.1", at: 8))
+        #expect(bindings.isBound("192.0.2.1", client: TestPolicy.db, at: 8))
+        #expect(!bindings.isBound("192.0.2.5", at: 8))
+        bindings.restart(at: 9)
+        #expect(bindings.isBound("192.0.2.7", at: 9))
+        #expect(!bindings.isBound("192.0.2.5", at: 9))
+        #expect(bindings.isBound("192.0.2.2", at: 9, .liveOrDraining))
+    }
+
+    @Test func `when all is full, what expired gives room at once, and what carries a flow does not`() throws {
+        let bindings = try TestBindings()
+        for label in ["a", "b", "c", "d", "e"] {
+            try bindings.learn("\(label).example.org", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", ttl: 10)
+        }
+        bindings.admit("192.0.2.1", at: 5)
+        #expect(try bindings.learn("f.example.org", "192.0.2.1", at: 19) == .bindingsPerClient)
+        // Looked for once a tick.
+        #expect(try bindings.learn("f.example.org", "192.0.2.5", at: 25) == .bindingsPerClient)
+        bindings.names.sweep(0, now: Instant(seconds: 25))
+        #expect(try bindings.learn("f.example.org", "192.0.2.5", at: 25) == nil)
+        #expect(bindings.names.drainingCount == 5)
+        #expect(bindings.names.bindingCount == 6)
+        #expect(bindings.isBound("192.0.2.1", at: 26, .liveOrDraining))
+    }
+
     @Test func `a sweep of a few at a time comes round`() throws {
         let bindings = try TestBindings()
         for number in 1...6 { try bindings.learn("n\(number).example.org", "192.0.2.1", "192.0.2.2", "192.0.2.3") }
@@ -173,9 +217,15 @@ struct NameTableTests {
         #expect(!bindings.isBound("192.0.2.1", at: 30, .live))
         #expect(bindings.isBound("192.0.2.1", at: 30, .liveOrDraining))
         #expect(!bindings.isBound("192.0.2.2", at: 30, .liveOrDraining))
-        bindings.names.releaseDraining { client, destination in client == TestPolicy.web && destination == address("192.0.2.1") }
+        for seconds: UInt64 in 30...40 {
+            bindings.names.releaseDraining(sweepBegan: Instant(seconds: seconds)) { client, destination in
+                client == TestPolicy.web && destination == address("192.0.2.1")
+            }
+        }
         #expect(bindings.isBound("192.0.2.1", at: 30, .liveOrDraining))
-        bindings.names.releaseDraining { _, _ in false }
+        bindings.release(sweepsAt: 41)
+        #expect(bindings.isBound("192.0.2.1", at: 30, .liveOrDraining))
+        bindings.release(sweepsAt: 42)
         #expect(!bindings.isBound("192.0.2.1", at: 30, .liveOrDraining))
         #expect(bindings.names.bindingCount == 0)
         #expect(bindings.table.count == 0)
@@ -190,7 +240,7 @@ struct NameTableTests {
         try bindings.learn("a.example.org", "192.0.2.1", ttl: 10, at: 40)
         #expect(bindings.names.drainingCount == 0)
         #expect(bindings.isBound("192.0.2.1", at: 60, .live))
-        bindings.names.releaseDraining { _, _ in false }
+        bindings.release(sweepsAt: 41, 42)
         #expect(bindings.isBound("192.0.2.1", at: 60, .live))
     }
 

@@ -50,6 +50,28 @@ final class TestBindings {
 
     func sweep(at seconds: UInt64) { names.sweep(.max, now: Instant(seconds: seconds)) }
 
+    /// Complete sweeps over conntrack that see a flow of `web` to these addresses and nothing else.
+    func release(sweepsAt instants: UInt64..., unless used: String...) {
+        let used = used.map { address($0) }
+        for seconds in instants {
+            names.releaseDraining(sweepBegan: Instant(seconds: seconds)) { client, destination in
+                client == TestPolicy.web && used.contains(destination)
+            }
+        }
+    }
+
+    func admit(_ text: String, at seconds: UInt64) { table.noteAdmission(TestPolicy.web, address(text), now: Instant(seconds: seconds)) }
+
+    /// The addresses under this name in this state, sorted.
+    func addresses(_ text: String, _ state: BindingStore.State) throws -> [String] {
+        let wanted = try domain(text)
+        var found: [IPAddress] = []
+        names.forEachBinding { _, name, address, _, itsState in
+            if name == wanted, itsState == state { found.append(address) }
+        }
+        return found.sorted().map(\.description)
+    }
+
     /// A new process over the same memory.
     func restart(at seconds: UInt64, bootMark: UInt64 = 1, policy newPolicy: CompiledPolicy? = nil) {
         if let newPolicy { policy = newPolicy }

@@ -123,14 +123,16 @@ final class TestNode {
 
     // MARK: Time and names
 
-    /// Leases end, and bindings go that drain for no flow.
+    /// Leases end, and bindings go that drain for no flow: two sweeps over conntrack.
     func pass(to instant: Instant) {
         now = instant
         gate.tick(now: now)
         let addresses = Dictionary(uniqueKeysWithValues: published.current.endpoints.map { ($0.id, $0.addresses) })
         let flows = marks.keys
-        gate.releaseDraining { id, destination in
-            flows.contains { $0.destination == destination && (addresses[id] ?? []).contains($0.source) }
+        for _ in 0..<2 {
+            gate.releaseDraining(sweepBegan: now) { id, destination in
+                flows.contains { $0.destination == destination && (addresses[id] ?? []).contains($0.source) }
+            }
         }
     }
 
