@@ -26,7 +26,8 @@ public enum ConfigurationDocument {
     public static func nodes(yaml bytes: [UInt8], file: String, _ problems: inout DiagnosticList) -> [ConfigurationNode] {
         guard bytes.count <= Limit.byteCountMax else {
             problems.error(
-                at: SourceLocation(file: file), field: "", "the file is larger than \(Limit.byteCountMax >> 20) MiB")
+                at: SourceLocation(file: file), field: "", "the file is larger than \(Limit.byteCountMax >> 20) MiB",
+                hint: "divide it into several files")
             return []
         }
         var documents: [ConfigurationNode] = []
@@ -36,7 +37,7 @@ public enum ConfigurationDocument {
         do throws(YAMLFault) {
             while let document = try composer.nextDocument() { documents.append(document) }
         } catch {
-            problems.error(at: error.location(in: file), field: "", error.message, hint: error.hint)
+            problems.error(at: error.location(in: file), field: error.field, error.message, hint: error.hint)
         }
         return documents
     }

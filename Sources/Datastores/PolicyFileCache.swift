@@ -39,7 +39,9 @@ struct PolicyFileCache: Sendable {
         var documents: [ConfigurationNode] = []
         switch bytes {
         case nil:
-            problems.error(at: SourceLocation(file: path), field: "", "the file is larger than \(limit >> 20) MiB")
+            problems.error(
+                at: SourceLocation(file: path), field: "", "the file is larger than \(limit >> 20) MiB",
+                hint: "divide it into several files")
         // A file that is being rewritten in place is empty for a moment: what it said must not be taken for withdrawn.
         case []?:
             problems.error(

@@ -55,7 +55,10 @@ public struct PolicyFolder: Sendable {
         _ tree: PolicyFolderTree, _ cache: inout PolicyFileCache, isLast: Bool, isGone: inout Bool
     ) -> ResourceLoad {
         var problems = DiagnosticList()
-        for failure in tree.failures { problems.error(at: SourceLocation(file: failure.path), field: "", failure.message) }
+        for failure in tree.failures {
+            let hint = paths.contains(failure.path) ? "give a file or folder that there is" : Self.unreadableHint
+            problems.error(at: SourceLocation(file: failure.path), field: "", failure.message, hint: hint)
+        }
         var decoded: [DecodedFile] = []
         decoded.reserveCapacity(tree.files.count)
         var byteCount = 0
@@ -66,17 +69,21 @@ public struct PolicyFolder: Sendable {
                 byteCount += size
                 guard byteCount <= Limit.byteCountMax else {
                     problems.error(
-                        at: SourceLocation(file: file), field: "", "the files together are larger than \(Limit.byteCountMax >> 20) MiB")
+                        at: SourceLocation(file: file), field: "", "the files together are larger than \(Limit.byteCountMax >> 20) MiB",
+                        hint: "take out what no rule uses")
                     break
                 }
                 decoded.append(content)
             } catch {
                 if error.errno == ENOENT, !isLast { isGone = true }
-                problems.error(at: SourceLocation(file: file), field: "", "cannot be read: \(error.text)")
+                problems.error(at: SourceLocation(file: file), field: "", "cannot be read: \(error.text)", hint: Self.unreadableHint)
             }
         }
         cache.end()
         let resources = ResourceSet(combining: decoded, &problems)
         return ResourceLoad(resources: resources, diagnostics: problems.diagnostics.sortedByLocation())
     }
+
+    /// What cannot be read might be a rule that denies: so all of it must be.
+    private static let unreadableHint = "every .yaml and .yml file is read; remove it, or let its name begin with a dot"
 }

@@ -30,7 +30,7 @@ struct YAMLEventReader: ~Copyable {
 
     /// The next event; after a throw or the end of the stream it must not be called again.
     mutating func next() throws(YAMLFault) -> YAMLEvent {
-        guard isUsable else { throw YAMLFault(line: 1, column: 1, message: "out of memory") }
+        guard isUsable else { throw YAMLFault(line: 1, column: 1, message: "out of memory", hint: "give the process more") }
         var event = unsafe yaml_event_t()
         guard unsafe yaml_parser_parse(parser, &event) == 1 else { throw fault() }
         defer { unsafe yaml_event_delete(&event) }
@@ -84,7 +84,7 @@ struct YAMLEventReader: ~Copyable {
             let place = place(ofByte: unsafe Int(parser.pointee.problem_offset))
             return YAMLFault(line: place.line, column: place.column, message: message, hint: "the file must be UTF-8 text")
         case YAML_MEMORY_ERROR:
-            return YAMLFault(line: 1, column: 1, message: "out of memory")
+            return YAMLFault(line: 1, column: 1, message: "out of memory", hint: "give the process more")
         default:
             let mark = unsafe parser.pointee.problem_mark
             if let context = unsafe parser.pointee.context {
@@ -97,11 +97,16 @@ struct YAMLEventReader: ~Copyable {
         }
     }
 
-    /// For the two mistakes that libyaml's own words do not explain.
-    private static func hint(for message: String) -> String? {
+    /// The likely cause, in words of somebody who writes policies.
+    private static func hint(for message: String) -> String {
         if message.contains("scanning an alias") { return "a pattern that begins with * must be quoted" }
         if message.contains("cannot start any token") { return "indent by spaces, not tabs; quote a text that begins with %, @ or `" }
-        return nil
+        if message.contains("mapping values") { return "quote a text that has \": \" in it, or look at the indentation" }
+        if message.contains("expected key") || message.contains("block mapping") { return "fields of one mapping begin in the same column" }
+        if message.contains("block collection") { return "elements of one list begin with - in the same column" }
+        if message.contains("flow") { return "look for a comma, bracket or brace that is missing" }
+        if message.contains("quoted scalar") { return "look for a quote that is not closed" }
+        return "look at the indentation and the quotes of this line and the one before"
     }
 
     private func place(ofByte offset: Int) -> (line: Int, column: Int) {

@@ -50,14 +50,22 @@ struct ConfigurationDocumentTests {
     }
 
     @Test(arguments: [
-        ("a: [1, 2", "t.yaml:2:1: error: did not find expected ',' or ']', while parsing a flow sequence that begins at line 1"),
-        ("a: *b", "t.yaml:1:4: error: the alias *b has no anchor before it (a pattern that begins with * must be quoted: \"*b\")"),
-        ("a: &x {b: *x}", "t.yaml:1:11: error: the alias *x has no anchor before it (a pattern that begins with * must be quoted: \"*x\")"),
-        ("? [a]\n: b", "t.yaml:1:3: error: a key must be a text"),
-        ("{a: 1}: b", "t.yaml:1:1: error: a key must be a text"),
-        ("x: &x {a: 1}\ny: {<<: *x}", "t.yaml:2:5: error: merge keys (<<) are not supported (write the fields out)"),
-        ("a: !!int 5", "t.yaml:1:4: error: the tag tag:yaml.org,2002:int is not supported"),
-        ("a: !local {}", "t.yaml:1:4: error: the tag !local is not supported"),
+        (
+            "a: [1, 2",
+            "t.yaml:2:1: error: a[2]: did not find expected ',' or ']', while parsing a flow sequence that begins at line 1 "
+                + "(look for a comma, bracket or brace that is missing)"
+        ),
+        ("a: *b", "t.yaml:1:4: error: a: the alias *b has no anchor before it (a pattern that begins with * must be quoted: \"*b\")"),
+        (
+            "a: &x {b: *x}",
+            "t.yaml:1:11: error: a.b: the alias *x has no anchor before it "
+                + "(a pattern that begins with * must be quoted: \"*x\")"
+        ),
+        ("? [a]\n: b", "t.yaml:1:3: error: a key must be a text (quote it)"),
+        ("{a: 1}: b", "t.yaml:1:1: error: a key must be a text (quote it)"),
+        ("x: &x {a: 1}\ny: {<<: *x}", "t.yaml:2:5: error: y: merge keys (<<) are not supported (write the fields out)"),
+        ("a: !!int 5", "t.yaml:1:4: error: a: the tag tag:yaml.org,2002:int is not supported (leave it out)"),
+        ("a: !local {}", "t.yaml:1:4: error: a: the tag !local is not supported (leave it out)"),
         ("a: b\u{1}", "t.yaml:1:5: error: control characters are not allowed (the file must be UTF-8 text)"),
         ("a: b\nc: \u{0}d", "t.yaml:2:4: error: control characters are not allowed (the file must be UTF-8 text)"),
         (
