@@ -37,7 +37,8 @@ extension ExeatConfiguration {
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "unselectedEndpoints", "exclusiveDomains", "node", "policies", "endpoints",
+            "mode", "denyAction", "startFailure", "existingFlows", "unselectedEndpoints", "exclusiveDomains", "node", "policies",
+            "endpoints",
             "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
@@ -49,6 +50,7 @@ extension ExeatConfiguration {
             given.insert("denyAction")
         }
         if let value = reader["startFailure"]?.choice(StartFailure.self, &problems) { startFailure = value }
+        if let value = reader["existingFlows"]?.choice(ExistingFlows.self, &problems) { existingFlows = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
         if let value = reader["exclusiveDomains"]?.boolean(&problems) { exclusiveDomains = value }
         if let value = reader["node"]?.string(&problems) { node = value }

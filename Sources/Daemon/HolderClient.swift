@@ -65,9 +65,19 @@ struct HolderClient: ~Copyable {
         try request("G" + name, passing: []).descriptors.first
     }
 
+    /// Closes what the holder keeps under this name; does nothing if it keeps nothing.
+    func drop(_ name: String) throws { _ = try request("D" + name, passing: []) }
+
+    /// Whether the holder's end of the connection is open.
+    var isAlive: Bool {
+        // POLLRDHUP of poll(2), which glibc shows only under _GNU_SOURCE.
+        var state = pollfd(fd: descriptor, events: 0x2000, revents: 0)
+        return unsafe poll(&state, 1, 0) >= 0 && state.revents & (0x2000 | Int16(POLLHUP | POLLERR)) == 0
+    }
+
     /// Closes what the holder keeps and the configuration names no longer.
     func retain(_ names: Set<String>) throws {
-        for name in try list() where !names.contains(name) { _ = try request("D" + name, passing: []) }
+        for name in try list() where !names.contains(name) { try drop(name) }
     }
 
     func list() throws -> [String] {

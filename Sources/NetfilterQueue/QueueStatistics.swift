@@ -1,4 +1,5 @@
 import Glibc
+import Netlink
 
 /// One line of `/proc/net/netfilter/nfnetlink_queue`: a queue as the kernel sees it.
 public struct QueueStatistics: Sendable, Hashable {
@@ -15,9 +16,15 @@ public struct QueueStatistics: Sendable, Hashable {
     public let lastID: UInt64
 
     /// Reads the queues of the calling thread's network namespace; empty if the file cannot be read.
-    public static func all() -> [QueueStatistics] {
-        parse(readFile("/proc/thread-self/net/netfilter/nfnetlink_queue"))
+    public static func all() -> [QueueStatistics] { current() ?? [] }
+
+    /// As above; nil if the file cannot be read.
+    public static func current() -> [QueueStatistics]? {
+        readFile("/proc/thread-self/net/netfilter/nfnetlink_queue").map(parse)
     }
+
+    /// The processes that hold this queue's socket, as far as they can be seen.
+    public static func holders(of row: QueueStatistics) -> [NetlinkPeer] { NetlinkPeer.holders(ofPort: row.portID) }
 
     /// The columns are queue, port id, waiting, copy mode, copy range, dropped, user dropped, last id, 1 (nfnetlink_queue.c, `seq_show`).
     public static func parse(_ text: String) -> [QueueStatistics] {
@@ -29,9 +36,9 @@ public struct QueueStatistics: Sendable, Hashable {
         }
     }
 
-    private static func readFile(_ path: String) -> String {
+    private static func readFile(_ path: String) -> String? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "" }
+        guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16_384)

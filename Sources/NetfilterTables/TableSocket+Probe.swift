@@ -107,6 +107,10 @@ extension TableSocket {
             batch.deleteElements(of: .current(.v4), keys: [key])
             batch.addElements(to: .current(.v4), keys: [ElementSet.key(IPAddress(v4: 0xc000_0201), mark: 2)])
         }
+        do throws(TableError) {
+            _ = try RulesetMonitor()
+            present.insert(.announcements)
+        } catch {}
         return KernelFeatures(present: present)
     }
 }
