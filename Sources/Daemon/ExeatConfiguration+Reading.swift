@@ -39,7 +39,7 @@ extension ExeatConfiguration {
         let fields = MappingReader.Fields([
             "mode", "denyAction", "startFailure", "existingFlows", "unselectedEndpoints", "exclusiveDomains", "node", "policies",
             "endpoints",
-            "runtimeDirectory", "workloadInterfaces",
+            "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
         ])
@@ -56,6 +56,7 @@ extension ExeatConfiguration {
         if let value = reader["node"]?.string(&problems) { node = value }
         if let value = reader["policies"]?.string(&problems) { policies = value }
         if let value = reader["endpoints"]?.string(&problems) { endpoints = value }
+        if let value = reader["user"]?.string(&problems) { user = value }
         if let value = reader["runtimeDirectory"]?.string(&problems) { runtimeDirectory = value }
         if let values = reader["workloadInterfaces"]?.elements(&problems) {
             workloadInterfaces = values.compactMap { Self.interfacePattern($0, &problems) }

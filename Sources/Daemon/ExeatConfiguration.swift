@@ -72,6 +72,8 @@ public struct ExeatConfiguration: Sendable {
     public var policies = "policies"
     /// Where the endpoints of this node are described; nil: among the policies.
     public var endpoints: String?
+    /// Whom the daemon becomes at its start.
+    public var user = "exeat"
     public var runtimeDirectory = "/run/exeat"
     public var workloadInterfaces: [String] = []
     public var podPrefixes: [IPPrefix] = []

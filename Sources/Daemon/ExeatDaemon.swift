@@ -53,6 +53,13 @@ public final class ExeatDaemon: @unchecked Sendable {
             throw error
         }
         try makeDirectory(configuration.runtimeDirectory)
+        do {
+            // As root this process begins anew here, with what is needed and no more.
+            try Privileges.limit(configuration, logger)
+        } catch {
+            failStart(configuration, logger)
+            throw error
+        }
         // Before anything that another daemon uses is touched. The descriptor is closed by the end of the process alone.
         try lock(configuration.runtimeDirectory)
         let watch = FolderWatch(PolicyFolder(paths: [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])))
@@ -262,7 +269,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     // MARK: Running
 
     private func serve() async throws {
-        Inheritance.closeOnExec()
+        Privileges.confine(logger)
         flowLog.start()
         let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, client in
             try answer(words, client)

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// Descriptors that this process was started with: sockets by systemd's protocol (sd_listen_fds(3)), and what the privileged part of the
-/// start hands to the part that follows (`exeat run`).
+/// start hands to the part that follows (`Privileges`).
 enum Inheritance {
     private struct State {
         var isRead = false
@@ -58,7 +58,7 @@ enum Inheritance {
         state.sockets = (3..<3 + count).filter(isOpen)
     }
 
-    /// A child that is started, other than by `exeat run`, does not get them.
+    /// A child that is started, other than by `Privileges`, does not get them.
     static func closeOnExec() {
         for descriptor in sockets { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     }
