@@ -129,7 +129,7 @@ let package = Package(
             "NetfilterTests",
             ["NetworkTypes", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "CLinux", "CAllocationCounter"]),
         .testTarget(name: "DatastoresTests", dependencies: ["Datastores"], exclude: ["Broken"], swiftSettings: strict),
-        tests("KernelTests", ["NetworkTypes", "DemoNetwork"]),
+        tests("KernelTests", ["NetworkTypes", "DemoNetwork", "CLinux"]),
         tests("CommandLineTests", ["NetworkTypes", "DemoNetwork"]),
     ],
     swiftLanguageModes: [.v6]

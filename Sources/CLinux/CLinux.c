@@ -101,10 +101,6 @@ int exeat_unshare(int flags) {
     return unshare(flags);
 }
 
-int exeat_spawn_closes_from(posix_spawn_file_actions_t *actions, int first) {
-    return posix_spawn_file_actions_addclosefrom_np(actions, first);
-}
-
 int exeat_set_name(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
 }

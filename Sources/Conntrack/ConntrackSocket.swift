@@ -7,7 +7,7 @@ import NetworkTypes
 /// namespace in which it was opened. Memory does not depend on how many entries there are.
 public struct ConntrackSocket: ~Copyable {
     private let reader: NetlinkSocket
-    private let writer: NetlinkSocket
+    let writer: NetlinkSocket
 
     public init() throws(ConntrackError) {
         let reader = try Self.open()
@@ -85,7 +85,7 @@ public struct ConntrackSocket: ~Copyable {
         return deleted
     }
 
-    private func dump(
+    func dump(
         _ family: IPFamily, source: IPAddress?, _ body: (ConntrackEntry, Span<UInt8>, NetlinkMessage) throws(NetlinkError) -> Void
     ) throws(ConntrackError) {
         do {
@@ -139,5 +139,5 @@ public struct ConntrackSocket: ~Copyable {
         }
     }
 
-    private static func number(_ family: IPFamily) -> UInt8 { family == .v4 ? UInt8(AF_INET) : UInt8(AF_INET6) }
+    static func number(_ family: IPFamily) -> UInt8 { family == .v4 ? UInt8(AF_INET) : UInt8(AF_INET6) }
 }

@@ -101,7 +101,7 @@ public enum DNSSockets {
     }
 
     /// With CAP_NET_ADMIN beyond `rmem_max`, else up to it: a smaller buffer is no error.
-    private static func enlarge(_ descriptor: Int32, bytes: Int) {
+    static func enlarge(_ descriptor: Int32, bytes: Int) {
         let size = Int32(clamping: bytes)
         do throws(DNSSocketError) { try set(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, size) } catch {
             try? set(descriptor, SOL_SOCKET, SO_RCVBUF, size)

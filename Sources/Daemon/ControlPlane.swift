@@ -38,13 +38,17 @@ final class ControlPlane: @unchecked Sendable {
         var kernelDrops: [CounterValue] = []
     }
 
-    private let configuration: ExeatConfiguration
+    let configuration: ExeatConfiguration
     private let watch: any ResourceWatch
     private let published: Published<CompiledPolicy>
     private let mailbox: DNSMailbox<WorkerGate>
     private let flowLog: FlowLog
-    private let logger: Logger
-    private let queue = DispatchQueue(label: "exeat-control")
+    let logger: Logger
+    let guardReport = GuardReport()
+    /// Transactions that touched our table and wait to be looked at; what the guard hears in the time of one repair.
+    let touches = Mutex<[RulesetChange]>([])
+    let isCheckWaiting = Atomic<Bool>(false)
+    let queue = DispatchQueue(label: "exeat-control")
     private var timer: (any DispatchSourceTimer)?
     private let isReloadWaiting = Atomic<Bool>(false)
     /// Walks over conntrack that nothing waits for: they take a while where many flows are.
@@ -53,11 +57,14 @@ final class ControlPlane: @unchecked Sendable {
     // On the queue only.
     private var compiler: PolicyCompiler
     private var registry: EndpointRegistry
-    private var table: TableSocket
-    private var tableConfiguration: TableConfiguration
+    var table: TableSocket
+    var tableConfiguration: TableConfiguration
+    /// Of the table as it was installed last (`TableSocket.fingerprint`).
+    var fingerprint: Int?
+    var isStopped = false
     private var hostAddresses = HostAddresses.current()
     private var hasHostEndpoints = false
-    private var contents = TableContents()
+    var contents = TableContents()
     private var ticks: UInt64 = 0
     private var changeCount: UInt64 = 0
     /// Of endpoints that went: their conntrack entries go within half a second, unless the address comes again before.
@@ -92,6 +99,7 @@ final class ControlPlane: @unchecked Sendable {
         try queue.sync {
             let wanted = Self.contents(of: policy)
             try table.install(tableConfiguration, contents: wanted)
+            fingerprint = try table.fingerprint()
             contents = wanted
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }
             let counters = try table.counters()
@@ -130,6 +138,7 @@ final class ControlPlane: @unchecked Sendable {
     func stop() {
         watch.stop()
         queue.sync {
+            isStopped = true
             timer?.cancel()
             timer = nil
         }
@@ -189,6 +198,7 @@ final class ControlPlane: @unchecked Sendable {
             if tableWanted != tableConfiguration {
                 tableConfiguration = tableWanted
                 try table.install(tableConfiguration, contents: wanted)
+                fingerprint = try table.fingerprint()
             } else if !changes.isEmpty {
                 try table.apply(changes)
             }
@@ -366,11 +376,14 @@ final class ControlPlane: @unchecked Sendable {
         if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
     }
 
-    private func repair(_ wanted: TableContents) {
+    func repair(_ wanted: TableContents) {
         do {
             try table.install(tableConfiguration, contents: wanted)
+            fingerprint = try table.fingerprint()
             contents = wanted
             sharedStatus.withLock { $0.tableRepairs += 1 }
+            // Queries that began while nothing brought them here would go on past us.
+            if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }
         } catch {
             logger.critical("the table cannot be installed", metadata: ["error": "\(error)"])
         }

@@ -13,11 +13,17 @@ enum DNSThread {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
         for (address, port) in datagramSockets(configuration.dns) {
-            datagrams.append(try open(datagramName(address, port), holder) { try DNSSockets.bindUDP(address, port: port) })
+            datagrams.append(
+                try open(datagramName(address, port), (address, port, isStream: false), holder) {
+                    try DNSSockets.bindUDP(address, port: port)
+                })
         }
         for address in configuration.dns.listen {
             let port = configuration.dns.port
-            streams.append(try open(streamName(address, port), holder) { try DNSSockets.bindTCP(address, port: port) })
+            streams.append(
+                try open(streamName(address, port), (address, port, isStream: true), holder) {
+                    try DNSSockets.bindTCP(address, port: port)
+                })
         }
         var options = DNSWorkerConfiguration(upstreams: configuration.dns.upstreams.map { UpstreamAddress($0.address, port: $0.port) })
         options.cacheBytesMax = configuration.dns.cacheBytesMax
@@ -47,11 +53,22 @@ enum DNSThread {
 
     private static func streamName(_ address: IPAddress, _ port: UInt16) -> String { "dns-tcp-\(address)-\(port)" }
 
-    private static func open(_ name: String, _ holder: borrowing HolderClient, _ make: () throws -> Int32) throws -> Int32 {
-        if let kept = try holder.get(name) { return kept }
+    /// A socket that systemd has made, else the one that the holder keeps, else a new one.
+    private static func open(
+        _ name: String, _ wanted: (address: IPAddress, port: UInt16, isStream: Bool), _ holder: borrowing HolderClient,
+        _ make: () throws -> Int32
+    ) throws -> Int32 {
         let descriptor: Int32
         do {
-            descriptor = try make()
+            if let given = try DNSSockets.adopt(
+                from: Inheritance.sockets, wanted.address, port: wanted.port, isStream: wanted.isStream)
+            {
+                descriptor = given
+            } else if let kept = try holder.get(name) {
+                return kept
+            } else {
+                descriptor = try make()
+            }
         } catch {
             throw DaemonError(
                 "\(name): \(error)", hint: "is the address on an interface of this node, and the port (dns.port, dns.interceptPort) free?")

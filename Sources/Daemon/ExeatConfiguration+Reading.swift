@@ -37,8 +37,9 @@ extension ExeatConfiguration {
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "unselectedEndpoints", "exclusiveDomains", "node", "policies", "endpoints",
-            "runtimeDirectory", "workloadInterfaces",
+            "mode", "denyAction", "startFailure", "existingFlows", "unselectedEndpoints", "exclusiveDomains", "node", "policies",
+            "endpoints",
+            "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
         ])
@@ -49,11 +50,13 @@ extension ExeatConfiguration {
             given.insert("denyAction")
         }
         if let value = reader["startFailure"]?.choice(StartFailure.self, &problems) { startFailure = value }
+        if let value = reader["existingFlows"]?.choice(ExistingFlows.self, &problems) { existingFlows = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
         if let value = reader["exclusiveDomains"]?.boolean(&problems) { exclusiveDomains = value }
         if let value = reader["node"]?.string(&problems) { node = value }
         if let value = reader["policies"]?.string(&problems) { policies = value }
         if let value = reader["endpoints"]?.string(&problems) { endpoints = value }
+        if let value = reader["user"]?.string(&problems) { user = value }
         if let value = reader["runtimeDirectory"]?.string(&problems) { runtimeDirectory = value }
         if let values = reader["workloadInterfaces"]?.elements(&problems) {
             workloadInterfaces = values.compactMap { Self.interfacePattern($0, &problems) }

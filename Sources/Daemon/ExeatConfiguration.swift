@@ -11,6 +11,13 @@ public struct ExeatConfiguration: Sendable {
         case open
     }
 
+    public enum ExistingFlows: String, Sendable, CaseIterable {
+        /// Flows from before the first start go on until their endpoint's policy changes.
+        case keep
+        /// They are decided as new ones.
+        case reevaluate
+    }
+
     public struct Upstream: Sendable, Hashable {
         public var address: IPAddress
         public var port: UInt16
@@ -56,6 +63,7 @@ public struct ExeatConfiguration: Sendable {
     public var mode = VerdictEngine.Mode.enforce
     public var denyAction = VerdictEngine.DenyAction.reject
     public var startFailure = StartFailure.closed
+    public var existingFlows = ExistingFlows.reevaluate
     public var unselectedAllowed = true
     /// Whether every policy with names in Allow rules is exclusive (`exeat.io/exclusive`).
     public var exclusiveDomains = false
@@ -64,6 +72,8 @@ public struct ExeatConfiguration: Sendable {
     public var policies = "policies"
     /// Where the endpoints of this node are described; nil: among the policies.
     public var endpoints: String?
+    /// Whom the daemon becomes at its start.
+    public var user = "exeat"
     public var runtimeDirectory = "/run/exeat"
     public var workloadInterfaces: [String] = []
     public var podPrefixes: [IPPrefix] = []

@@ -18,6 +18,7 @@ import Synchronization
 public final class ExeatDaemon: @unchecked Sendable {
     private let configuration: ExeatConfiguration
     private let logger: Logger
+    private let features: KernelFeatures
     private let holder: HolderClient
     private let published: Published<CompiledPolicy>
     private let control: ControlPlane
@@ -31,8 +32,10 @@ public final class ExeatDaemon: @unchecked Sendable {
 
     /// Runs until SIGTERM or SIGINT, or until `exeat down`. SIGHUP reloads the policy.
     ///
+    /// `lacking` are features that it takes the kernel not to have, to try what is used in their place.
+    ///
     /// Ending by a signal leaves the table and the holder: workloads then reach nothing new until the next start.
-    public static func run(configurationFile: String) async throws {
+    public static func run(configurationFile: String, lacking: Set<KernelFeature> = []) async throws {
         var logger = Logger(label: "exeat")
         logger.logLevel = .info
         signal(SIGPIPE, SIG_IGN)
@@ -50,6 +53,13 @@ public final class ExeatDaemon: @unchecked Sendable {
             throw error
         }
         try makeDirectory(configuration.runtimeDirectory)
+        do {
+            // As root this process begins anew here, with what is needed and no more.
+            try Privileges.limit(configuration, logger)
+        } catch {
+            failStart(configuration, logger)
+            throw error
+        }
         // Before anything that another daemon uses is touched. The descriptor is closed by the end of the process alone.
         try lock(configuration.runtimeDirectory)
         let watch = FolderWatch(PolicyFolder(paths: [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])))
@@ -61,7 +71,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         let daemon: ExeatDaemon
         do {
-            daemon = try ExeatDaemon(configuration, watch: watch, load: load, logger: logger)
+            daemon = try ExeatDaemon(configuration, lacking, watch: watch, load: load, logger: logger)
         } catch {
             failStart(configuration, logger)
             throw error
@@ -122,13 +132,14 @@ public final class ExeatDaemon: @unchecked Sendable {
             ownership: features.ownership)
     }
 
-    private init(_ given: ExeatConfiguration, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws {
+    private init(_ given: ExeatConfiguration, _ lacking: Set<KernelFeature>, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws
+    {
         var configuration = given
         let felix = ExeatConfiguration.felix(load.resources, node: configuration.node)
         configuration.adopt(felix)
         self.configuration = configuration
         self.logger = logger
-        let features = try TableSocket.probe()
+        features = try TableSocket.probe().without(lacking)
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
         let resources = HostAddresses.current().complete(
             load.resources, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
@@ -175,7 +186,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             let queue = try Self.openQueue(number, holder, configuration)
             let report = QueueReport(queue: number)
             VerdictThread.start(
-                queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger)
+                queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger,
+                reopen: { [configuration] in try Self.reopenQueue(number, configuration) })
             rings.append(ring)
             counters.append(verdicts)
             reports.append(report)
@@ -196,6 +208,9 @@ public final class ExeatDaemon: @unchecked Sendable {
         control = ControlPlane(
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog, logger: logger)
+        if kept == nil, configuration.existingFlows == .keep {
+            try ExistingFlows.keep(policy, tableConfiguration.mark, logger)
+        }
         try control.install(policy: policy, resources: load.resources)
         // Only now: what the holder has under this name is a table in force (see failStart).
         if kept == nil { try holder.put("table", tableDescriptor) }
@@ -217,13 +232,27 @@ public final class ExeatDaemon: @unchecked Sendable {
     private static func openQueue(_ number: UInt16, _ holder: borrowing HolderClient, _ configuration: ExeatConfiguration) throws
         -> QueueSocket
     {
-        var options = QueueOptions()
-        options.lengthMax = configuration.queues.lengthMax
-        options.failsOpen = configuration.mode == .audit
+        let options = queueOptions(configuration)
         let name = queueName(number)
         if let kept = try holder.get(name) { return try QueueSocket(adopting: kept, queue: number, options: options) }
         let queue = try QueueSocket(queue: number, options: options)
         try holder.put(name, queue.descriptor)
+        return queue
+    }
+
+    private static func queueOptions(_ configuration: ExeatConfiguration) -> QueueOptions {
+        var options = QueueOptions()
+        options.lengthMax = configuration.queues.lengthMax
+        options.failsOpen = configuration.mode == .audit
+        return options
+    }
+
+    /// A new socket for a queue whose old one is useless. The holder lets go of its duplicate first: else the kernel would refuse.
+    private static func reopenQueue(_ number: UInt16, _ configuration: ExeatConfiguration) throws -> QueueSocket {
+        let holder = HolderClient(existingIn: configuration.runtimeDirectory)
+        try holder?.drop(queueName(number))
+        let queue = try QueueSocket(queue: number, options: queueOptions(configuration))
+        try holder?.put(queueName(number), queue.descriptor)
         return queue
     }
 
@@ -240,12 +269,18 @@ public final class ExeatDaemon: @unchecked Sendable {
     // MARK: Running
 
     private func serve() async throws {
+        Privileges.confine(logger)
         flowLog.start()
         let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, client in
             try answer(words, client)
         }
         socket.start()
         try control.start()
+        GuardThread(
+            control: control, queues: queueReports, published: published, report: control.guardReport,
+            isHolderAlive: { [self] in holder.isAlive },
+            hearsAnnouncements: features.has(.announcements), logger: logger
+        ).start()
         isReady.store(true, ordering: .releasing)
         let (endings, ender) = AsyncStream.makeStream(of: Int32.self)
         end.withLock { $0 = ender }
@@ -351,7 +386,8 @@ public final class ExeatDaemon: @unchecked Sendable {
 
     private func metricsPage() -> String {
         MetricsPage.render(
-            control: control.status, verdicts: verdictCounters, queues: queueReports, flowLog: flowLog, dns: dnsCounters,
+            control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, queues: queueReports, flowLog: flowLog,
+            dns: dnsCounters,
             names: nameReport(), isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }
 }

@@ -4,7 +4,7 @@ import Glibc
 /// The tiny process that keeps descriptors over a crash of the daemon: the socket that owns the table, the queue sockets
 /// and the DNS sockets. It reads nothing from them and decides nothing.
 ///
-/// Requests are packets on a SOCK_SEQPACKET Unix socket, from root only:
+/// It has no capability and can start no program. Requests are packets on a SOCK_SEQPACKET Unix socket, from root and its own user only:
 /// `P` name + one descriptor (put), `G` name (get: `+` and the descriptor, or `-`), `D` name (drop), `L` (list),
 /// `Q` (quit, closes all).
 public enum Holder {
@@ -21,6 +21,8 @@ public enum Holder {
         signal(SIGHUP, SIG_IGN)
         let path = socketPath(runtimeDirectory: runtimeDirectory)
         let listener = try UnixSocket.listen(path, kind: socketKind)
+        // Where the kernel has no seccomp it is left out.
+        _ = exeat_confine()
         var held: [String: Int32] = [:]
         var clients: [Int32] = []
         while true {
@@ -35,7 +37,8 @@ public enum Holder {
                     guard client >= 0 else { continue }
                     var group: Int32 = 0
                     var process: Int32 = 0
-                    if unsafe exeat_peer_credentials(client, &group, &process) == 0 { clients.append(client) } else { close(client) }
+                    let user = unsafe exeat_peer_credentials(client, &group, &process)
+                    if user == 0 || user == Int32(bitPattern: geteuid()) { clients.append(client) } else { close(client) }
                     continue
                 }
                 switch answer(entry.fd, &held) {

@@ -14,19 +14,23 @@ struct HolderClient: ~Copyable {
         self.descriptor = descriptor
     }
 
-    /// Connects, and starts a holder first if none runs: this program again, in a session of its own, so that no signal to
-    /// the daemon's group reaches it.
-    init(startingIn runtimeDirectory: String) throws {
-        if let existing = try? UnixSocket.connect(Holder.socketPath(runtimeDirectory: runtimeDirectory), kind: Holder.socketKind) {
-            descriptor = existing
-            return
+    /// Connects, and starts a holder first if none runs: this program again, without any capability, in a session of its own, so that no
+    /// signal to the daemon's group reaches it. A connection that the privileged part of the start has made is used as it is.
+    init(startingIn runtimeDirectory: String, as account: Privileges.Account? = nil) throws {
+        descriptor = try Self.connection(runtimeDirectory, account)
+    }
+
+    private static func connection(_ runtimeDirectory: String, _ account: Privileges.Account?) throws -> Int32 {
+        if let inherited = Inheritance.holder {
+            let copy = fcntl(inherited, F_DUPFD_CLOEXEC, 3)
+            guard copy >= 0 else { throw DaemonError("cannot use the connection to the holder", code: errno) }
+            return copy
         }
-        try Self.spawn(runtimeDirectory)
+        let path = Holder.socketPath(runtimeDirectory: runtimeDirectory)
+        if let existing = try? UnixSocket.connect(path, kind: Holder.socketKind) { return existing }
+        try spawn(runtimeDirectory, account)
         for _ in 0..<200 {
-            if let started = try? UnixSocket.connect(Holder.socketPath(runtimeDirectory: runtimeDirectory), kind: Holder.socketKind) {
-                descriptor = started
-                return
-            }
+            if let started = try? UnixSocket.connect(path, kind: Holder.socketKind) { return started }
             usleep(10_000)
         }
         throw DaemonError("the holder did not start", hint: "look for messages of `exeat holder`")
@@ -34,24 +38,21 @@ struct HolderClient: ~Copyable {
 
     deinit { close(descriptor) }
 
-    private static func spawn(_ runtimeDirectory: String) throws {
-        var attributes = posix_spawnattr_t()
-        unsafe posix_spawnattr_init(&attributes)
-        defer { unsafe posix_spawnattr_destroy(&attributes) }
-        unsafe posix_spawnattr_setflags(&attributes, Int16(0x80))  // POSIX_SPAWN_SETSID
-        var actions = unsafe posix_spawn_file_actions_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        for standard in Int32(0)...2 { unsafe posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0) }
-        // What this process inherited is not the holder's to keep open.
-        _ = unsafe exeat_spawn_closes_from(&actions, 3)
-        let arguments = ["exeat", "holder", "--runtime-directory", runtimeDirectory]
-        var pointers: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
+    /// A duplicate of the connection that stays open over execve(2).
+    func passedOn() throws -> Int32 {
+        let passed = dup(descriptor)
+        guard passed >= 0 else { throw DaemonError("cannot pass the connection to the holder on", code: errno) }
+        return passed
+    }
+
+    private static func spawn(_ runtimeDirectory: String, _ account: Privileges.Account?) throws {
+        let words = ["exeat", "holder", "--runtime-directory", runtimeDirectory]
+        var pointers: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) }
         unsafe pointers.append(nil)
         defer { for index in unsafe pointers.indices { unsafe free(pointers[index]) } }
-        var process: pid_t = 0
-        let status = unsafe posix_spawn(&process, "/proc/self/exe", &actions, &attributes, pointers, environ)
-        guard status == 0 else { throw DaemonError("cannot start the holder", code: status) }
+        let process = unsafe exeat_spawn_limited(
+            Privileges.programPath(), pointers, account?.user ?? 0, account?.group ?? 0, account == nil ? 0 : 1)
+        guard process > 0 else { throw DaemonError("cannot start the holder", code: errno) }
     }
 
     func put(_ name: String, _ kept: Int32) throws {
@@ -65,9 +66,19 @@ struct HolderClient: ~Copyable {
         try request("G" + name, passing: []).descriptors.first
     }
 
+    /// Closes what the holder keeps under this name; does nothing if it keeps nothing.
+    func drop(_ name: String) throws { _ = try request("D" + name, passing: []) }
+
+    /// Whether the holder's end of the connection is open.
+    var isAlive: Bool {
+        // POLLRDHUP of poll(2), which glibc shows only under _GNU_SOURCE.
+        var state = pollfd(fd: descriptor, events: 0x2000, revents: 0)
+        return unsafe poll(&state, 1, 0) >= 0 && state.revents & (0x2000 | Int16(POLLHUP | POLLERR)) == 0
+    }
+
     /// Closes what the holder keeps and the configuration names no longer.
     func retain(_ names: Set<String>) throws {
-        for name in try list() where !names.contains(name) { _ = try request("D" + name, passing: []) }
+        for name in try list() where !names.contains(name) { try drop(name) }
     }
 
     func list() throws -> [String] {

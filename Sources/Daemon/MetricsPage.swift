@@ -8,7 +8,8 @@ import Telemetry
 /// Everything that `/metrics` shows. Names: `exeat_<subsystem>_<what>_<unit>`; labels come from closed sets.
 enum MetricsPage {
     static func render(
-        control: ControlPlane.Status, verdicts: [VerdictCounters], queues: [QueueReport], flowLog: FlowLog, dns: DNSCounters,
+        control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], queues: [QueueReport], flowLog: FlowLog,
+        dns: DNSCounters,
         names: NameReport, isReady: Bool, mode: VerdictEngine.Mode
     ) -> String {
         var families: [MetricFamily] = [
@@ -33,7 +34,8 @@ enum MetricsPage {
                 "exeat_kernel_refused_packets", .counter, help: "Packets that rules of the table dropped or rejected, by reason.",
                 by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
         ]
-        families += policy(control) + bindings(names) + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
+        families +=
+            policy(control) + tamper(guardReport) + bindings(names) + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
         return OpenMetricsText.render(families)
     }
 
@@ -53,6 +55,26 @@ enum MetricsPage {
                 "exeat_policy_generation_changes", .counter, help: "Endpoints whose effective policy changed.",
                 value: control.generationChanges),
             MetricFamily("exeat_table_repairs", .counter, help: "Times the table was installed anew.", value: control.tableRepairs),
+        ]
+    }
+
+    private static func tamper(_ report: GuardReport) -> [MetricFamily] {
+        [
+            MetricFamily(
+                "exeat_table_foreign_changes", .counter, help: "Transactions of other processes that touched our table.",
+                value: report.foreignChanges.load(ordering: .relaxed)),
+            MetricFamily(
+                "exeat_table_lost_announcements", .counter, help: "Times announcements of nf_tables were lost and the table was compared.",
+                value: report.lostAnnouncements.load(ordering: .relaxed)),
+            MetricFamily(
+                "exeat_queue_foreign", .gauge, help: "1 while another process has one of our queue numbers and new flows are refused.",
+                value: report.closedByForeignQueue.load(ordering: .relaxed)),
+            MetricFamily(
+                "exeat_holder_up", .gauge, help: "0 when the holder has gone: a crash would lose what waits.",
+                value: report.isHolderAlive.load(ordering: .relaxed) ? 1 : 0),
+            MetricFamily(
+                "exeat_endpoint_interfaces_missing", .gauge, help: "Endpoints whose interface is not there.",
+                value: report.missingInterfaces.load(ordering: .relaxed)),
         ]
     }
 
@@ -91,6 +113,15 @@ enum MetricsPage {
             MetricFamily(
                 "exeat_queue_failures", .counter, help: "Errors of the queue's socket.", by: "queue",
                 queues.map { ("\($0.queue)", $0.failures.load(ordering: .relaxed)) }),
+            MetricFamily(
+                "exeat_queue_rebinds", .counter, help: "Times a lost queue was bound again.", by: "queue",
+                queues.map { ("\($0.queue)", $0.reopenings.load(ordering: .relaxed)) }),
+            MetricFamily(
+                "exeat_queue_overruns", .counter, help: "Receive calls that found the socket's buffer overrun (ENOBUFS).", by: "queue",
+                queues.map { ("\($0.queue)", $0.counters.overruns) }),
+            MetricFamily(
+                "exeat_queue_send_errors", .counter, help: "Batches of verdicts that could not be sent.", by: "queue",
+                queues.map { ("\($0.queue)", $0.counters.sendErrors) }),
             MetricFamily("exeat_queue_waiting", .gauge, help: "Packets that wait in the kernel.", by: "queue", kernel(\.waiting)),
             MetricFamily(
                 "exeat_queue_dropped", .counter, help: "Packets dropped because the queue was full.", by: "queue", kernel(\.dropped)),

@@ -12,6 +12,7 @@ public struct QueueSocket: ~Copyable {
     public let queue: UInt16
     @usableFromInline var tally = QueueCounters()
     @usableFromInline let socket: NetlinkSocket
+    let options: QueueOptions
     @usableFromInline var buffers: QueueBuffers
     /// Binds a queue that nobody holds.
     public init(queue: UInt16, options: QueueOptions = QueueOptions()) throws(QueueError) {
@@ -28,6 +29,7 @@ public struct QueueSocket: ~Copyable {
 
     private init(queue: UInt16, options: QueueOptions, descriptor: Int32?) throws(QueueError) {
         self.queue = queue
+        self.options = options
         buffers = QueueBuffers(copyRange: options.copyRange)
         socket = try Self.open(queue: queue, options: options, descriptor: descriptor)
     }
@@ -42,16 +44,18 @@ public struct QueueSocket: ~Copyable {
             try configure(socket, queue, bind: descriptor == nil, options)
             return socket
         } catch {
-            if error.errno == EPERM {
-                let holder = QueueStatistics.all().first { $0.queue == queue }
-                if let holder { throw .heldByOther(queue: queue, portID: holder.portID) }
-            }
-            throw .failed(error)
+            throw named(error, queue)
         }
     }
 
+    /// EPERM at a queue that somebody holds, with whoever does.
+    static func named(_ error: NetlinkError, _ queue: UInt16) -> QueueError {
+        guard error.errno == EPERM, let row = QueueStatistics.all().first(where: { $0.queue == queue }) else { return .failed(error) }
+        return .heldByOther(queue: queue, portID: row.portID, holders: NetlinkPeer.holders(ofPort: row.portID))
+    }
+
     /// The configuration messages of libnetfilter_queue's `nfq_nlmsg_cfg_*`, each acknowledged.
-    private static func configure(_ socket: borrowing NetlinkSocket, _ queue: UInt16, bind: Bool, _ options: QueueOptions)
+    static func configure(_ socket: borrowing NetlinkSocket, _ queue: UInt16, bind: Bool, _ options: QueueOptions)
         throws(NetlinkError)
     {
         if bind {

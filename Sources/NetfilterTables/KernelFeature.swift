@@ -10,6 +10,8 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
     case reject = "reject in inet tables"
     case namedCounters = "named counters"
     case destructiveSetReplace = "delete and add of a set element in one transaction"
+    case announcements = "announcements of changes"
+    case systemCallFilter = "filter of system calls"
 
     /// What is used, or lost, without it.
     public var substitute: String {
@@ -23,6 +25,8 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
         case .reject: "none: nothing can be enforced (CONFIG_NFT_REJECT_INET)"
         case .namedCounters: "none (CONFIG_NF_TABLES)"
         case .destructiveSetReplace: "none: generations cannot be changed"
+        case .announcements: "a look at the whole table every second; what others change is seen without their name"
+        case .systemCallFilter: "none: the daemon's system calls are not confined (CONFIG_SECCOMP_FILTER)"
         }
     }
 }

@@ -4,6 +4,9 @@ public struct KernelFeatures: Sendable, Hashable {
 
     public init(present: Set<KernelFeature>) { self.present = present }
 
+    /// As if these were not there.
+    public func without(_ features: Set<KernelFeature>) -> KernelFeatures { KernelFeatures(present: present.subtracting(features)) }
+
     public func has(_ feature: KernelFeature) -> Bool { present.contains(feature) }
 
     /// Nil if neither way to the queue works.

@@ -137,7 +137,7 @@ extension TableSocket {
         if !isWhole { isConsistent = false }
     }
 
-    private func dump(
+    func dump(
         _ request: [UInt8], _ operation: String, _ body: (Span<UInt8>, NetlinkMessage) -> Void
     ) throws(TableError) -> Bool {
         do {
@@ -147,7 +147,7 @@ extension TableSocket {
         }
     }
 
-    private static func dumpRequest(_ type: nf_tables_msg_types, _ body: (inout NetlinkWriter) -> Void) -> [UInt8] {
+    static func dumpRequest(_ type: nf_tables_msg_types, _ body: (inout NetlinkWriter) -> Void) -> [UInt8] {
         var writer = NetlinkWriter()
         writer.begin(
             type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type.rawValue), flags: UInt16(NLM_F_REQUEST | NLM_F_DUMP), sequence: 1,
@@ -158,7 +158,7 @@ extension TableSocket {
     }
 
     /// A string attribute without its final zero.
-    private static func text(_ bytes: Span<UInt8>, _ attribute: NetlinkAttribute) -> String {
+    static func text(_ bytes: Span<UInt8>, _ attribute: NetlinkAttribute) -> String {
         var text: [UInt8] = []
         for index in attribute.start..<attribute.end where bytes[index] != 0 { text.append(bytes[index]) }
         return String(decoding: text, as: UTF8.self)

@@ -7,8 +7,9 @@ import Synchronization
 
 extension TableSocket {
     /// Tries every feature for real, in a network namespace that exists only for that: a thread makes it, and it goes with the thread.
+    /// Without CAP_SYS_ADMIN, which that needs, each is tried where we are, in a transaction that deletes again what it has made.
     ///
-    /// - Throws: if no namespace can be made (not root) or the kernel has no nf_tables.
+    /// - Throws: if the kernel has no nf_tables, or we no CAP_NET_ADMIN.
     public static func probe() throws(TableError) -> KernelFeatures {
         let outcome = ProbeOutcome()
         var thread = pthread_t()
@@ -31,17 +32,22 @@ extension TableSocket {
         }
     }
 
-    /// Runs a transaction that makes a table of its own, and deletes it again.
-    fileprivate static func works(_ socket: borrowing NetlinkSocket, _ body: (inout BatchWriter) -> Void, flags: UInt32 = 0) -> Bool {
+    /// Runs a transaction that makes a table of its own, and deletes it again: in the same transaction, or in a second one, so that the
+    /// first has been carried out.
+    fileprivate static func works(
+        _ socket: borrowing NetlinkSocket, _ body: (inout BatchWriter) -> Void, flags: UInt32 = 0, isAlone: Bool
+    ) -> Bool {
         var batch = BatchWriter(table: "exeat_probe")
         batch.addTable(flags: flags)
         body(&batch)
+        if !isAlone { batch.deleteTable() }
         batch.finish()
         do {
             try socket.transact(batch.bytes, "probe")
         } catch {
             return false
         }
+        guard isAlone else { return true }
         var removal = BatchWriter(table: "exeat_probe")
         removal.deleteTable()
         removal.finish()
@@ -50,15 +56,14 @@ extension TableSocket {
     }
 
     fileprivate static func tryAll() throws(TableError) -> KernelFeatures {
-        guard exeat_unshare(exeat_clone_newnet()) == 0 else {
-            throw .refused(NetlinkError("make a network namespace for the probe (needs root)", errno: errno))
-        }
+        let isAlone = exeat_unshare(exeat_clone_newnet()) == 0
+        guard isAlone || errno == EPERM else { throw .refused(NetlinkError("make a network namespace for the probe", errno: errno)) }
         let socket: NetlinkSocket
         do { socket = try NetlinkSocket() } catch { throw .refused(error) }
 
         var present: Set<KernelFeature> = []
         func test(_ feature: KernelFeature, flags: UInt32 = 0, _ body: (inout BatchWriter) -> Void) {
-            if works(socket, body, flags: flags) { present.insert(feature) }
+            if works(socket, body, flags: flags, isAlone: isAlone) { present.insert(feature) }
         }
         let filter = Chain(name: "c", hook: Chain.Hook(type: "filter", number: NF_INET_FORWARD.rawValue, priority: 20))
         func rule(_ expressions: [Expression]) -> (inout BatchWriter) -> Void {
@@ -68,6 +73,7 @@ extension TableSocket {
             }
         }
         test(.tables) { _ in }
+        guard isAlone || present.contains(.tables) else { throw .refused(NetlinkError("probe (needs CAP_NET_ADMIN)", errno: EPERM)) }
         test(.ownerPersist, flags: 0x2 | 0x4) { _ in }
         test(.nativeQueue, rule([.queue(first: 0, total: 1, isBypassed: false)]))
         test(.compatQueue, rule([.target(name: "NFQUEUE", revision: 3, info: [0, 0, 1, 0, 0, 0, 0, 0])]))
@@ -107,6 +113,11 @@ extension TableSocket {
             batch.deleteElements(of: .current(.v4), keys: [key])
             batch.addElements(to: .current(.v4), keys: [ElementSet.key(IPAddress(v4: 0xc000_0201), mark: 2)])
         }
+        do throws(TableError) {
+            _ = try RulesetMonitor()
+            present.insert(.announcements)
+        } catch {}
+        if exeat_has_seccomp() != 0 { present.insert(.systemCallFilter) }
         return KernelFeatures(present: present)
     }
 }

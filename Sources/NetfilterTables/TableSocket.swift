@@ -38,6 +38,9 @@ public struct TableSocket: ~Copyable {
     /// What `nft list ruleset` shows as owner.
     public var portID: UInt32 { socket.portID }
 
+    /// Whether there is such a table, whoever made it.
+    public func isInstalled(table: String = "exeat") throws(TableError) -> Bool { try tableState(table) != nil }
+
     /// Deletes the table. Does nothing if there is none.
     ///
     /// What is removed: the table, in the network namespace in which the socket was opened. Packets in a queue are dropped by the

@@ -3,6 +3,8 @@ public struct NetlinkMessage: BitwiseCopyable, Sendable {
     public let type: UInt16
     public let flags: UInt16
     public let sequence: UInt32
+    /// The port id of the socket whose request this answers or announces (`nlmsg_pid`).
+    public let portID: UInt32
     /// The bytes after the header, without padding.
     public let payloadStart: Int
     public let payloadEnd: Int
@@ -24,6 +26,7 @@ public struct NetlinkMessage: BitwiseCopyable, Sendable {
         type = bytes.netlinkNative16(at: start + 4)
         flags = bytes.netlinkNative16(at: start + 6)
         sequence = bytes.netlinkNative32(at: start + 8)
+        portID = bytes.netlinkNative32(at: start + 12)
         payloadStart = start + 16
         payloadEnd = start + length
         offset = start + (length + 3) & ~3

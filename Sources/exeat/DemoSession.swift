@@ -24,7 +24,9 @@ final class DemoSession {
         let file = folder + "/exeat.yaml"
         let shipped = try String(contentsOfFile: file, encoding: .utf8)
         let lines = shipped.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            line.hasPrefix("runtimeDirectory:") ? "runtimeDirectory: \(network.directory)/run" : String(line)
+            // The files of a lab are root's alone.
+            line.hasPrefix("runtimeDirectory:")
+                ? "runtimeDirectory: \(network.directory)/run" : line.hasPrefix("user:") ? "user: root" : String(line)
         }
         try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
         try FileManager.default.createDirectory(atPath: folder + "/endpoints", withIntermediateDirectories: true)

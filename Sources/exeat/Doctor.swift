@@ -5,8 +5,7 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What this kernel has, lacks, and what is used instead. Exit 0 if policy can be enforced, else 1.")
 
-    @Option(help: "Pretend that the kernel lacks a feature: NAME=no. May be given several times.")
-    var pretend: [String] = []
+    @OptionGroup var pretend: PretendOptions
 
     mutating func run() throws {
         let features: KernelFeatures
@@ -16,15 +15,7 @@ struct Doctor: ParsableCommand {
             StandardError.print("\(error) (run it as root)")
             throw ExitCode(1)
         }
-        var present = features.present
-        for text in pretend {
-            guard text.hasSuffix("=no"), let feature = KernelFeature(rawValue: String(text.dropLast(3))) else {
-                let names = KernelFeature.allCases.map { "\"\($0.rawValue)=no\"" }.joined(separator: ", ")
-                throw ValidationError("\"\(text)\": write one of \(names)")
-            }
-            present.remove(feature)
-        }
-        let seen = KernelFeatures(present: present)
+        let seen = features.without(try pretend.lacking())
         for feature in KernelFeature.allCases {
             let mark = seen.has(feature) ? "yes" : "no "
             print("\(mark)  \(feature.rawValue)" + (seen.has(feature) ? "" : "; instead: \(feature.substitute)"))

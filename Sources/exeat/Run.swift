@@ -7,9 +7,12 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The configuration file.")
     var config = "/etc/exeat/exeat.yaml"
 
+    @OptionGroup var pretend: PretendOptions
+
     mutating func run() async throws {
+        let lacking = try pretend.lacking()
         do {
-            try await ExeatDaemon.run(configurationFile: config)
+            try await ExeatDaemon.run(configurationFile: config, lacking: lacking)
         } catch {
             StandardError.print("\(error)")
             throw ExitCode(1)

@@ -61,6 +61,7 @@ final class DaemonLab {
         policies: policies
         endpoints: endpoints
         runtimeDirectory: \(runtimeDirectory)
+        user: root
         workloadInterfaces: ["cali*"]
         dns:
           listen: ["\(resolver)"]

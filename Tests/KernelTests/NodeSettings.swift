@@ -4,6 +4,8 @@ struct NodeSettings: Sendable {
     var startFailure = "closed"
     var floorSeconds = 5
     var graceSeconds = 10
+    /// The files of a lab are root's alone.
+    var user = "root"
     /// Further lines of the file.
     var extra = ""
 
@@ -12,6 +14,7 @@ struct NodeSettings: Sendable {
         """
         mode: \(mode)
         startFailure: \(startFailure)
+        user: \(user)
         policies: policies
         endpoints: endpoints
         runtimeDirectory: \(directory)/run

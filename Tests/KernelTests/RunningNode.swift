@@ -10,6 +10,10 @@ final class RunningNode {
     let lab: DemoNetwork
     private(set) var daemon: ChildProcess?
     private var echoServers: [EchoServer] = []
+    /// Further arguments of `exeat run`.
+    private let arguments: [String]
+    /// Makes the command that starts the daemon out of its own; the process must become the daemon.
+    var launcher: ([String]) -> [String] = { $0 }
 
     static let resolver = IPAddress(v4: 0xa9fe_140a)
     /// Where `echo` answers.
@@ -21,9 +25,10 @@ final class RunningNode {
     /// Builds the lab and writes the files; starts the daemon unless `starts` is false.
     init(
         _ settings: NodeSettings = NodeSettings(), pods: [LabConfiguration.PodConfiguration]? = nil, zones: [String: String] = [:],
-        policies: [String: String], starts: Bool = true
+        policies: [String: String], arguments: [String] = [], starts: Bool = true
     ) throws {
         try Program.require()
+        self.arguments = arguments
         var configuration = LabConfiguration()
         if let pods { configuration.pods = pods }
         configuration.zones = zones
@@ -71,7 +76,7 @@ final class RunningNode {
 
     private func launch() throws -> ChildProcess {
         let started = try lab.node.spawn(
-            [Program.path, "run", "--config", folder + "/exeat.yaml"], output: lab.directory + "/daemon.log")
+            launcher([Program.path, "run", "--config", folder + "/exeat.yaml"] + arguments), output: lab.directory + "/daemon.log")
         daemon = started
         return started
     }

@@ -10,12 +10,15 @@ extension KernelSuites {
     /// The socket of a queue: who may hold it, and what happens when its owner dies.
     @Suite(.serialized)
     struct QueueTests {
-        @Test func `a queue that another socket holds is an error that names the port`() throws {
+        @Test func `a queue that another socket holds is an error that names the process`() throws {
             let fixture = try Fixture()
             defer { fixture.stop() }
             try inNamespace(fixture.network.node) {
                 let holder = try #require(QueueStatistics.all().first { $0.queue == 100 })
-                #expect(throws: QueueError.heldByOther(queue: 100, portID: holder.portID)) { _ = try QueueSocket(queue: 100) }
+                let here = try #require(NetlinkPeer.holders(ofPort: holder.portID).first)
+                #expect(here.processID == getpid())
+                let expected = QueueError.heldByOther(queue: 100, portID: holder.portID, holders: [here])
+                #expect(throws: expected) { _ = try QueueSocket(queue: 100) }
             }
         }
 

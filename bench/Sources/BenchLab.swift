@@ -56,6 +56,7 @@ final class BenchLab {
             """
             policies: policies
             runtimeDirectory: \(path("run"))
+            user: root
             workloadInterfaces: ["cali*"]
             dns:
               listen: ["\(Self.resolver)"]

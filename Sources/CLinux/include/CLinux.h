@@ -4,7 +4,6 @@
 #define EXEAT_CLINUX_H
 
 #include <netinet/in.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -41,9 +40,21 @@ int exeat_set_nonblocking(int descriptor, int on);
 /// unshare(2): shown by glibc only under _GNU_SOURCE.
 int exeat_unshare(int flags);
 
-/// posix_spawn_file_actions_addclosefrom_np(3), shown by glibc only under _GNU_SOURCE.
-int exeat_spawn_closes_from(posix_spawn_file_actions_t *actions, int first);
 /// prctl(2) PR_SET_NAME, variadic in C: the name of the calling thread, for the first thread that of the process.
 int exeat_set_name(const char *name);
+
+/// Takes from the calling thread, which must be about to call execve(2), every capability but those of the mask `kept` (bit n:
+/// capability n, capabilities(7)), from the bounding set too; keeps the others over execve (ambient set), sets no_new_privs, and if
+/// `switches` becomes this user and group and no other group. Returns -1 and errno, 1 if the bounding set could not be changed, else 0.
+int exeat_limit_thread(uint32_t user, uint32_t group, int switches, uint64_t kept);
+/// The permitted capabilities of the calling thread as a mask; returns whether no_new_privs is set, or -1.
+int exeat_capabilities(uint64_t *permitted);
+/// fork(2), limit without any capability left, execv(3) in a session of its own, with /dev/null as standard input and outputs and no
+/// other descriptor. Returns the process id, or -1 and errno.
+int exeat_spawn_limited(const char *path, char *const arguments[], uint32_t user, uint32_t group, int switches);
+/// Whether seccomp(2) filters can refuse system calls on this kernel.
+int exeat_has_seccomp(void);
+/// Installs the seccomp(2) filter of Privileges.c for all threads, those to come too. Returns -1 and errno.
+int exeat_confine(void);
 
 #endif

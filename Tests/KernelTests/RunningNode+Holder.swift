@@ -1,0 +1,20 @@
+import DemoNetwork
+import Foundation
+import Testing
+
+extension RunningNode {
+    /// The process of the holder.
+    func holder() throws -> pid_t {
+        try #require(
+            lab.node.processes.first { process in
+                let line = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
+                return line?.contains("\0holder\0") ?? false
+            }, "no holder")
+    }
+
+    func killHolder() throws {
+        let holder = try self.holder()
+        try #require(kill(holder, SIGKILL) == 0)
+        try Stopwatch.wait("the holder is gone") { !lab.node.processes.contains(holder) }
+    }
+}
