@@ -112,10 +112,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "exeat-fuzz",
-            dependencies: [
-                "NetworkTypes", "DomainNames", "DNSMessages", "PacketHeaders", "NameInspection", "Datastores", "PolicyModel",
-                .product(name: "Crypto", package: "swift-crypto"), .product(name: "CryptoExtras", package: "swift-crypto"),
-            ],
+            dependencies: ["DNSMessages", "PacketHeaders", "NameInspection", "Datastores", "PolicyModel"],
             exclude: ["Corpus"],
             swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

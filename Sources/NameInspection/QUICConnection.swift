@@ -1,5 +1,5 @@
 /// One connection of a flow, as far as its Initial packets show it.
-struct QUICConnection: Sendable {
+public struct QUICConnection: Sendable {
     /// The destination connection ID of its first Initial packet, from which its keys come. Later ones bear the server's choice.
     let originalID: [UInt8]
     private let bytesMax: Int
@@ -10,9 +10,9 @@ struct QUICConnection: Sendable {
     /// Bytes of whole messages that were read.
     private var consumed = 0
     /// Nil until its first ClientHello is complete.
-    private(set) var name: SeenName?
+    public private(set) var name: SeenName?
 
-    init(originalID: [UInt8], limits: NameCheckLimits) {
+    public init(originalID: [UInt8], limits: NameCheckLimits = NameCheckLimits()) {
         self.originalID = originalID
         bytesMax = limits.bytesPerFlow
         stream = ByteStream(capacity: limits.bytesPerFlow, piecesMax: limits.piecesPerFlow)
@@ -26,9 +26,14 @@ struct QUICConnection: Sendable {
         guard let packet = keys.open(header, of: datagram, expecting: largestNumber.map { $0 + 1 } ?? 0) else { return false }
         self.keys[header.version] = keys
         largestNumber = max(largestNumber ?? 0, packet.packetNumber)
-        try QUICFrames.read(packet.payload.span, into: &stream)
-        try readMessages()
+        try take(frames: packet.payload.span)
         return true
+    }
+
+    /// Takes the frames of one Initial packet that was opened.
+    public mutating func take(frames: Span<UInt8>) throws(NameFault) {
+        try QUICFrames.read(frames, into: &stream)
+        try readMessages()
     }
 
     /// Reads what is complete. A client sends nothing but ClientHellos in Initial packets: a second one after a HelloRetryRequest, which
