@@ -27,6 +27,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -48,6 +49,12 @@ let package = Package(
         module("NetworkTypes"),
         module("DomainNames", ["CIDN2", "CPSL"]),
         module("PacketHeaders", ["NetworkTypes"]),
+        module(
+            "NameInspection",
+            [
+                "NetworkTypes", "DomainNames", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ]),
         module("PolicyModel", ["NetworkTypes", "DomainNames"]),
 
         // core
@@ -105,7 +112,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "exeat-fuzz",
-            dependencies: ["DNSMessages", "PacketHeaders", "Datastores", "PolicyModel"],
+            dependencies: ["DNSMessages", "PacketHeaders", "NameInspection", "Datastores", "PolicyModel"],
             exclude: ["Corpus"],
             swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -113,6 +120,12 @@ let package = Package(
         tests("NetworkTypesTests", ["NetworkTypes"]),
         tests("DomainNamesTests", ["DomainNames", "CAllocationCounter"]),
         tests("PacketHeadersTests", ["PacketHeaders", "CAllocationCounter"]),
+        tests(
+            "NameInspectionTests",
+            [
+                "NetworkTypes", "DomainNames", "NameInspection", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ]),
         tests("PolicyModelTests", ["PolicyModel", "Datastores"]),
         tests("DifferentialTests", ["NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "EnforcementTesting"]),
         tests("PolicyEngineTests", ["PolicyEngine", "Datastores", "EnforcementTesting", "CAllocationCounter"]),

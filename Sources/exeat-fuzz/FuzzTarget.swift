@@ -3,6 +3,11 @@ enum FuzzTarget: String, CaseIterable {
     case dnsScan = "dns-scan"
     case dnsParse = "dns-parse"
     case packetHeaders = "packet-headers"
+    case clientHello = "client-hello"
+    case httpHost = "http-host"
+    case segments = "tcp-segments"
+    case quicDatagrams = "quic-datagrams"
+    case quicFrames = "quic-frames"
     case yaml
 
     /// What one input led to: inputs with an outcome that is new or rare are mutated further.
@@ -20,6 +25,7 @@ enum FuzzTarget: String, CaseIterable {
         switch self {
         case .dnsScan, .dnsParse: "dns"
         case .packetHeaders: "packets"
+        case .clientHello, .httpHost, .segments, .quicDatagrams, .quicFrames: rawValue
         case .yaml: "yaml"
         }
     }
@@ -29,6 +35,8 @@ enum FuzzTarget: String, CaseIterable {
         switch self {
         case .dnsScan, .dnsParse: 65_535
         case .packetHeaders: 512
+        case .clientHello, .httpHost, .quicDatagrams, .quicFrames: 4_096
+        case .segments: 512
         case .yaml: 8_192
         }
     }
@@ -37,6 +45,7 @@ enum FuzzTarget: String, CaseIterable {
     var timeMaxMilliseconds: Int {
         switch self {
         case .dnsScan, .packetHeaders: 10
+        case .clientHello, .httpHost, .segments, .quicDatagrams, .quicFrames: 100
         case .dnsParse: 50
         case .yaml: 1_000
         }
@@ -47,6 +56,11 @@ enum FuzzTarget: String, CaseIterable {
         case .dnsScan: try MessageProperties.scanQuery(input)
         case .dnsParse: try MessageProperties.parseResponse(input)
         case .packetHeaders: try PacketProperties.parse(input)
+        case .clientHello: try NameProperties.hello(input)
+        case .httpHost: try NameProperties.request(input)
+        case .segments: try NameProperties.segments(input)
+        case .quicDatagrams: try NameProperties.datagrams(input)
+        case .quicFrames: try NameProperties.frames(input)
         case .yaml: try ConfigurationProperties.decode(input)
         }
     }

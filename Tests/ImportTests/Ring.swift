@@ -5,7 +5,7 @@ enum Ring: Int, Comparable {
     static func < (left: Ring, right: Ring) -> Bool { left.rawValue < right.rawValue }
 
     static let members: [(ring: Ring, modules: [String])] = [
-        (.values, ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel"]),
+        (.values, ["NetworkTypes", "DomainNames", "PacketHeaders", "NameInspection", "PolicyModel"]),
         (.core, ["PolicyEngine", "PolicyTools", "Enforcement", "Telemetry"]),
         (.edges, ["Netlink", "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "DNSInterceptor", "Datastores"]),
         (.programs, ["Daemon", "DemoNetwork", "exeat"]),

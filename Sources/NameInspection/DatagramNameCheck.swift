@@ -1,0 +1,89 @@
+/// Reads the names out of the datagrams of one UDP flow that carries QUIC.
+///
+/// Every Initial packet is opened: with the keys of a connection that is known, else with those of its own destination connection ID, which
+/// makes it the first of another connection. Packets of 0-RTT and Handshake cannot be opened: alone they tell nothing, and behind or
+/// before an Initial they are what comes with it. A packet with a short header ends the reading of its datagram.
+public struct DatagramNameCheck: Sendable {
+    private let limits: NameCheckLimits
+    private var connections: [QUICConnection] = []
+    /// Places in `connections` that had packets since the last name was told.
+    private var untold: [Int] = []
+    private var told: SeenName?
+
+    public init(limits: NameCheckLimits = NameCheckLimits()) { self.limits = limits }
+
+    /// Memory in use for data that was put together.
+    public var byteCount: Int { connections.reduce(0) { $0 + $1.byteCount } }
+
+    /// Some connection had packets and has no name yet, or not been told.
+    public var isWaiting: Bool { !untold.isEmpty }
+
+    /// Takes the payload of one UDP packet. An aggregate (GSO) holds several datagrams one behind the other; with their size given in
+    /// `segmentBytes` it is split there, else it is read on as far as packets say how long they are.
+    ///
+    /// A name is told when each connection that had packets has one, and all the same.
+    public mutating func handle(_ payload: Span<UInt8>, isAggregate: Bool = false, segmentBytes: Int? = nil) -> NameReading {
+        do throws(NameFault) {
+            if let segmentBytes {
+                for range in DatagramSplit(count: payload.count, segmentBytes: segmentBytes) {
+                    try read(payload.extracting(range), isAggregate: false)
+                }
+            } else {
+                try read(payload, isAggregate: isAggregate)
+            }
+            return try reading()
+        } catch {
+            untold.removeAll()
+            return .fault(error)
+        }
+    }
+
+    private mutating func reading() throws(NameFault) -> NameReading {
+        guard !untold.isEmpty else { return told.map { .name($0) } ?? .needsMore }
+        var seen: SeenName?
+        for place in untold {
+            guard let name = connections[place].name else { return .needsMore }
+            if let seen, seen.name != name.name { throw .nameChanged }
+            seen = name
+        }
+        untold.removeAll()
+        told = seen
+        return seen.map { .name($0) } ?? .needsMore
+    }
+
+    private mutating func read(_ datagram: Span<UInt8>, isAggregate: Bool) throws(NameFault) {
+        var position = 0
+        while position < datagram.count {
+            if datagram[position] & 0x80 == 0 {
+                try readShort(datagram, at: position, isAggregate: isAggregate)
+                return
+            }
+            let header = try QUICLongHeader(parsing: datagram, at: position)
+            if header.type == .initial { try take(header, datagram) }
+            position = header.end
+        }
+        guard datagram.count > 0 else { throw .notQUIC }
+    }
+
+    /// What has no length of its own reaches to the end of the datagram.
+    private func readShort(_ datagram: Span<UInt8>, at position: Int, isAggregate: Bool) throws(NameFault) {
+        if position == 0, connections.isEmpty { throw .notQUIC }
+        guard isAggregate else { return }
+        // Where this datagram ends and the next one begins cannot be told; but nothing begins among zeros.
+        for place in position..<datagram.count where datagram[place] != 0 { throw .unreadableAggregate }
+    }
+
+    private mutating func take(_ header: QUICLongHeader, _ datagram: Span<UInt8>) throws(NameFault) {
+        for place in connections.indices where try connections[place].take(header, of: datagram) {
+            if !untold.contains(place) { untold.append(place) }
+            return
+        }
+        var originalID: [UInt8] = []
+        for place in header.destinationID { originalID.append(datagram[place]) }
+        var connection = QUICConnection(originalID: originalID, limits: limits)
+        guard !originalID.isEmpty, try connection.take(header, of: datagram) else { throw .undecryptableInitial }
+        guard connections.count < limits.connectionsPerFlow else { throw .tooManyQUICConnections }
+        untold.append(connections.count)
+        connections.append(connection)
+    }
+}

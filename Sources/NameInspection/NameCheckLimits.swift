@@ -1,0 +1,30 @@
+/// Bounds of the name check. What happens when one is reached stands with each.
+public struct NameCheckLimits: Hashable, Sendable {
+    /// Bytes of one flow that are put together; a name that is not complete by then is `tooLarge`.
+    public var bytesPerFlow = 16_384
+    /// Pieces with gaps between them; more are `tooManyPieces`.
+    public var piecesPerFlow = 16
+    /// Segments with data before the name is complete; more are `tooManyPieces`.
+    public var segmentsPerFlow = 256
+    /// QUIC connections in one flow: a second one begins after a Retry. More are `tooManyQUICConnections`.
+    public var connectionsPerFlow = 4
+    /// Packets that wait; more are `tooManyWaiting`.
+    public var packetsPerFlow = 64
+    public var packetsPerClient = 512
+    public var packets = 4_096
+    /// Bytes of one client that are put together; more are `tooManyWaiting`.
+    public var bytesPerClient = 2 << 20
+    /// Flows of one client; one more is not opened.
+    public var flowsPerClient = 4_096
+    public var flows = 32_768
+    /// From the first packet that waits to the decision; then it is `timeout`.
+    public var waitingSeconds: UInt64 = 5
+    /// How long a connection without data is remembered.
+    public var openSeconds: UInt64 = 600
+    /// How long the decision on a TCP flow is remembered, for packets that are in the queue when it falls.
+    public var settledStreamSeconds: UInt64 = 1
+    /// How long keys and decision of a QUIC flow are remembered after its last packet with a long header.
+    public var settledDatagramSeconds: UInt64 = 30
+
+    public init() {}
+}

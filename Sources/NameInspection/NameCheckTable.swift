@@ -1,0 +1,300 @@
+import NetworkTypes
+
+/// The flows of one verdict thread that were admitted by name and whose name in the hello is still to be seen.
+///
+///     SYN ---open---> open ---data---> waiting ---decided---> settled ---> forgotten
+///                                         ^                      |
+///                                         +----- QUIC: another connection in the same flow
+///
+/// No byte leaves before the decision: packets with data stay in the queue (`hold`), and the decision names all of them. Everything is
+/// bounded (`NameCheckLimits`), for each client apart, so that nobody takes the room of others. A value: no clock, no queue, no policy.
+///
+/// The caller gives whole packets (the copy range of the queue must reach to their end), each flow always to the same table, and calls
+/// `expire` when `nextDeadline` has come. Kernel rules must bring every packet with data, and every SYN, of a flow that is not decided.
+public struct NameCheckTable: Sendable {
+    private static let synFlag = SegmentBuffer.synFlag
+
+    private struct Share: Sendable {
+        var flows = 0
+        var packets = 0
+        var bytes = 0
+    }
+
+    public let limits: NameCheckLimits
+    public private(set) var counters = NameCheckCounters()
+    private var flows: [InspectedFlow: NameCheckEntry] = [:]
+    private var shares: [EndpointID: Share] = [:]
+    private var packetCount = 0
+    private var lastSerial: UInt64 = 0
+    private var deadlines = (open: DeadlineQueue(), waiting: DeadlineQueue(), stream: DeadlineQueue(), datagrams: DeadlineQueue())
+
+    public init(limits: NameCheckLimits = NameCheckLimits()) { self.limits = limits }
+
+    /// Flows that are known, decided ones included.
+    public var flowCount: Int { flows.count }
+    /// Packets that wait in the queue.
+    public var waitingPacketCount: Int { packetCount }
+
+    public func flowCount(of client: EndpointID) -> Int { shares[client]?.flows ?? 0 }
+
+    // MARK: TCP
+
+    /// Notes the SYN of a connection that was admitted and whose name is to be seen. Without this the sequence number of its first byte is
+    /// not known, and its data is `unknownStart`.
+    ///
+    /// False if there is no room: then the connection cannot be checked. A SYN that is sent again changes nothing; another one with another
+    /// number begins anew, unless packets wait.
+    public mutating func open(_ flow: InspectedFlow, of client: EndpointID, synSequence: UInt32, now: Instant) -> Bool {
+        if let entry = flows[flow] {
+            if case .stream(let check) = entry.check, check.start == synSequence &+ 1, entry.client == client { return true }
+            // The waiting packets belong to the old connection and get its verdict: what they are part of can no longer be told.
+            guard entry.state != .waiting else { return false }
+            remove(flow)
+        }
+        let check = StreamNameCheck(synSequence: synSequence, limits: limits)
+        guard insert(flow, client, .stream(check), now) else { return false }
+        counters.opened += 1
+        return true
+    }
+
+    /// Takes a TCP packet of a flow whose name is to be seen: sequence number and flags of its header, its payload, its id in the queue.
+    public mutating func handle(
+        _ flow: InspectedFlow, of client: EndpointID, packet: UInt32, sequence: UInt32, flags: UInt8, _ payload: Span<UInt8>, now: Instant
+    ) -> NameAction {
+        guard payload.count > 0 else { return .pass }
+        guard var entry = flows[flow] else { return decideUnknown(flow, client, packet, .unknownStart, now) }
+        if entry.state == .settled { return .settled(isAllowed: entry.isAllowed) }
+        guard case .stream(var check) = entry.check else { return decide(flow, &entry, packet, .fault(.unknownStart), now) }
+        // The table holds the buffers nowhere else meanwhile, so that they are changed in place.
+        flows[flow]?.check = .done
+        let (reading, isNew) = check.handle(sequence: sequence, flags: flags, payload)
+        entry.check = .stream(check)
+        switch reading {
+        case .name(let name): return decide(flow, &entry, packet, .name(name), now)
+        case .fault(let fault): return decide(flow, &entry, packet, .fault(fault), now)
+        case .needsMore:
+            // A SYN that waits would keep the rest from ever being sent.
+            if flags & Self.synFlag != 0 {
+                entry.check = .stream(StreamNameCheck(synSequence: sequence, limits: limits))
+                flows[flow] = entry
+                return .drop
+            }
+            guard isNew else {
+                flows[flow] = entry
+                return .drop
+            }
+            return wait(flow, &entry, packet, byteCount: check.byteCount, now)
+        }
+    }
+
+    // MARK: UDP
+
+    /// Takes a UDP packet of a flow whose name is to be seen, also after it was decided. For aggregates see `DatagramNameCheck.handle`.
+    public mutating func handle(
+        _ flow: InspectedFlow, of client: EndpointID, packet: UInt32, isAggregate: Bool = false, segmentBytes: Int? = nil,
+        _ payload: Span<UInt8>, now: Instant
+    ) -> NameAction {
+        if flows[flow] == nil {
+            guard insert(flow, client, .datagrams(DatagramNameCheck(limits: limits)), now) else {
+                return decideUnknown(flow, client, packet, .tooManyWaiting, now)
+            }
+            counters.opened += 1
+        }
+        guard var entry = flows[flow] else { return .drop }
+        guard case .datagrams(var check) = entry.check else { return decide(flow, &entry, packet, .fault(.notQUIC), now) }
+        flows[flow]?.check = .done
+        let reading = check.handle(payload, isAggregate: isAggregate, segmentBytes: segmentBytes)
+        entry.check = .datagrams(check)
+        let isSettled = entry.state == .settled
+        switch reading {
+        case .name(let name) where isSettled && name.name == entry.name?.name: return remain(flow, &entry, now)
+        // Neither a name nor a connection that is on its way to one.
+        case .needsMore where isSettled && !check.isWaiting: return remain(flow, &entry, now)
+        case .name(let name): return decide(flow, &entry, packet, .name(name), now)
+        case .fault(let fault): return decide(flow, &entry, packet, .fault(fault), now)
+        case .needsMore: return wait(flow, &entry, packet, byteCount: check.byteCount, now)
+        }
+    }
+
+    // MARK: Decisions
+
+    /// Tells what was decided, for packets of the flow that follow in the next moments.
+    ///
+    /// Not for a fault of a decision that `isRepeated`: there the decision before goes on to count.
+    public mutating func settle(_ flow: InspectedFlow, isAllowed: Bool) { flows[flow]?.isAllowed = isAllowed }
+
+    /// The next time at which `expire` has something to do; nil if never. It may be early.
+    public var nextDeadline: Instant? {
+        var next = Self.earlier(deadlines.open.first?.due, deadlines.waiting.first?.due)
+        next = Self.earlier(next, deadlines.stream.first?.due)
+        return Self.earlier(next, deadlines.datagrams.first?.due)
+    }
+
+    private static func earlier(_ first: Instant?, _ second: Instant?) -> Instant? {
+        guard let first, let second else { return first ?? second }
+        return min(first, second)
+    }
+
+    /// Decides what has waited too long, and forgets what is over.
+    public mutating func expire(now: Instant) -> [NameDecision] {
+        var decisions: [NameDecision] = []
+        while let entry = deadlines.waiting.first, entry.due <= now {
+            deadlines.waiting.removeFirst()
+            guard var flow = flows[entry.flow], flow.serial == entry.serial else { continue }
+            if case .decided(let decision) = decide(entry.flow, &flow, nil, .fault(.timeout), now) { decisions.append(decision) }
+        }
+        counters.expired += UInt64(expire(\.open, now))
+        _ = expire(\.stream, now)
+        _ = expire(\.datagrams, now)
+        return decisions
+    }
+
+    /// Forgets all flows of an endpoint that is gone. Returns the packets that waited: they are to be dropped.
+    public mutating func remove(client: EndpointID) -> [UInt32] {
+        var packets: [UInt32] = []
+        for (flow, entry) in flows where entry.client == client {
+            packets += entry.packets
+            remove(flow)
+        }
+        return packets
+    }
+
+    private typealias Deadlines = (open: DeadlineQueue, waiting: DeadlineQueue, stream: DeadlineQueue, datagrams: DeadlineQueue)
+
+    private mutating func expire(_ queue: WritableKeyPath<Deadlines, DeadlineQueue>, _ now: Instant) -> Int {
+        var count = 0
+        while let entry = deadlines[keyPath: queue].first, entry.due <= now {
+            deadlines[keyPath: queue].removeFirst()
+            guard let flow = flows[entry.flow], flow.serial == entry.serial else { continue }
+            remove(entry.flow)
+            count += 1
+        }
+        return count
+    }
+
+    /// Ends the search with a finding for all packets that wait and the one at hand.
+    private mutating func decide(
+        _ flow: InspectedFlow, _ entry: inout NameCheckEntry, _ packet: UInt32?, _ finding: NameDecision.Finding, _ now: Instant
+    ) -> NameAction {
+        count(finding)
+        var packets = entry.packets
+        if let packet { packets.append(packet) }
+        release(&entry)
+        let isRepeated = entry.wasSettled
+        if case .name(let name) = finding {
+            entry.name = name
+            entry.isAllowed = false
+        }
+        entry.wasSettled = true
+        entry.state = .settled
+        if case .stream = entry.check { entry.check = .done }
+        schedule(flow, &entry, now)
+        flows[flow] = entry
+        return .decided(NameDecision(flow: flow, client: entry.client, finding: finding, packets: packets, isRepeated: isRepeated))
+    }
+
+    /// A further packet of a flow that was decided.
+    private mutating func remain(_ flow: InspectedFlow, _ entry: inout NameCheckEntry, _ now: Instant) -> NameAction {
+        schedule(flow, &entry, now)
+        flows[flow] = entry
+        return .settled(isAllowed: entry.isAllowed)
+    }
+
+    /// A decision on a flow that is not in the table. It is not remembered: the next packet finds the same.
+    private mutating func decideUnknown(
+        _ flow: InspectedFlow, _ client: EndpointID, _ packet: UInt32, _ fault: NameFault, _ now: Instant
+    ) -> NameAction {
+        count(.fault(fault))
+        return .decided(NameDecision(flow: flow, client: client, finding: .fault(fault), packets: [packet]))
+    }
+
+    private mutating func wait(
+        _ flow: InspectedFlow, _ entry: inout NameCheckEntry, _ packet: UInt32, byteCount: Int, _ now: Instant
+    ) -> NameAction {
+        var share = shares[entry.client] ?? Share()
+        share.bytes += byteCount - entry.byteCount
+        share.packets += 1
+        guard entry.packets.count < limits.packetsPerFlow, packetCount < limits.packets, share.packets <= limits.packetsPerClient,
+            share.bytes <= limits.bytesPerClient
+        else {
+            return decide(flow, &entry, packet, .fault(.tooManyWaiting), now)
+        }
+        shares[entry.client] = share
+        packetCount += 1
+        entry.byteCount = byteCount
+        entry.packets.append(packet)
+        if entry.state != .waiting {
+            entry.state = .waiting
+            schedule(flow, &entry, now)
+        }
+        flows[flow] = entry
+        return .hold
+    }
+
+    private mutating func count(_ finding: NameDecision.Finding) {
+        switch finding {
+        case .name(let name):
+            counters.names[Int(name.source.rawValue)] += 1
+            if name.isOuter { counters.outerNames += 1 }
+        case .fault(let fault): counters.faults[Int(fault.rawValue)] += 1
+        }
+    }
+
+    // MARK: Room
+
+    private mutating func insert(_ flow: InspectedFlow, _ client: EndpointID, _ check: NameCheckEntry.Check, _ now: Instant) -> Bool {
+        guard flows.count < limits.flows, flowCount(of: client) < limits.flowsPerClient else {
+            counters.refused += 1
+            return false
+        }
+        shares[client, default: Share()].flows += 1
+        var entry = NameCheckEntry(client: client, check: check, due: now)
+        schedule(flow, &entry, now)
+        flows[flow] = entry
+        return true
+    }
+
+    private mutating func remove(_ flow: InspectedFlow) {
+        guard var entry = flows.removeValue(forKey: flow) else { return }
+        release(&entry)
+        guard var share = shares[entry.client] else { return }
+        share.flows -= 1
+        shares[entry.client] = share.flows == 0 ? nil : share
+    }
+
+    /// Gives back what the waiting packets of a flow took. The bytes of a stream go with it; those of QUIC stay counted until the flow goes.
+    private mutating func release(_ entry: inout NameCheckEntry) {
+        packetCount -= entry.packets.count
+        shares[entry.client]?.packets -= entry.packets.count
+        shares[entry.client]?.bytes -= entry.byteCount
+        entry.packets.removeAll()
+        entry.byteCount = 0
+    }
+
+    /// Sets the deadline that the entry's state asks for.
+    private mutating func schedule(_ flow: InspectedFlow, _ entry: inout NameCheckEntry, _ now: Instant) {
+        lastSerial += 1
+        entry.serial = lastSerial
+        switch (entry.state, entry.check) {
+        case (.open, _):
+            entry.due = now.advanced(bySeconds: limits.openSeconds)
+            append(\.open, flow, entry)
+        case (.waiting, _):
+            entry.due = now.advanced(bySeconds: limits.waitingSeconds)
+            append(\.waiting, flow, entry)
+        case (.settled, .datagrams):
+            entry.due = now.advanced(bySeconds: limits.settledDatagramSeconds)
+            append(\.datagrams, flow, entry)
+        case (.settled, _):
+            entry.due = now.advanced(bySeconds: limits.settledStreamSeconds)
+            append(\.stream, flow, entry)
+        }
+    }
+
+    private mutating func append(_ queue: WritableKeyPath<Deadlines, DeadlineQueue>, _ flow: InspectedFlow, _ entry: NameCheckEntry) {
+        deadlines[keyPath: queue].append(DeadlineQueue.Entry(due: entry.due, flow: flow, serial: entry.serial))
+        guard deadlines[keyPath: queue].count > 2 * limits.flows else { return }
+        let current = flows
+        deadlines[keyPath: queue].compact { current[$0.flow]?.serial == $0.serial || $0.serial == entry.serial }
+    }
+}
