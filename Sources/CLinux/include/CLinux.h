@@ -4,6 +4,7 @@
 #define EXEAT_CLINUX_H
 
 #include <netinet/in.h>
+#include <linux/filter.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
