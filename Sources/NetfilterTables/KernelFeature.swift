@@ -9,6 +9,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
     case conntrackMark = "ct mark written by rules"
     case reject = "reject in inet tables"
     case namedCounters = "named counters"
+    case leases = "maps filled by rules"
     case destructiveSetReplace = "delete and add of a set element in one transaction"
 
     /// What is used, or lost, without it.
@@ -22,6 +23,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
         case .conntrackLookup, .conntrackMark: "none: nothing can be enforced (CONFIG_NFT_CT, CONFIG_NF_CONNTRACK_MARK, Linux 4.17)"
         case .reject: "none: nothing can be enforced (CONFIG_NFT_REJECT_INET)"
         case .namedCounters: "none (CONFIG_NF_TABLES)"
+        case .leases: "no kernel leases: the first packet of every flow is asked about (Linux 5.8)"
         case .destructiveSetReplace: "none: generations cannot be changed"
         }
     }
