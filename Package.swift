@@ -69,6 +69,7 @@ let package = Package(
         module("NetfilterQueue", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("NetfilterTables", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("Conntrack", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
+        module("FlowResets", ["NetworkTypes", "Enforcement", "Conntrack"]),
         module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "CLinux"]),
         module(
             "Datastores",
@@ -140,7 +141,10 @@ let package = Package(
             ["DNSInterceptor", "DNSMessages", "Enforcement", "DomainNames", "NetworkTypes", "CAllocationCounter"]),
         tests(
             "NetfilterTests",
-            ["NetworkTypes", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "CLinux", "CAllocationCounter"]),
+            [
+                "NetworkTypes", "PacketHeaders", "Enforcement", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "FlowResets",
+                "CLinux", "CAllocationCounter",
+            ]),
         .testTarget(name: "DatastoresTests", dependencies: ["Datastores"], exclude: ["Broken"], swiftSettings: strict),
         tests("KernelTests", ["NetworkTypes", "DemoNetwork", "CLinux"]),
         tests("CommandLineTests", ["NetworkTypes", "DemoNetwork"]),

@@ -6,7 +6,7 @@ import NetworkTypes
 /// Reads and deletes entries of the kernel's connection tracking (ctnetlink, linux/netfilter/nfnetlink_conntrack.h) in the network
 /// namespace in which it was opened. Memory does not depend on how many entries there are.
 public struct ConntrackSocket: ~Copyable {
-    private let reader: NetlinkSocket
+    let reader: NetlinkSocket
     let writer: NetlinkSocket
 
     public init() throws(ConntrackError) {
@@ -32,9 +32,7 @@ public struct ConntrackSocket: ~Copyable {
 
     /// Gives every entry to `body`. Entries that come and go meanwhile may be missing or given twice.
     public mutating func dump(_ body: (ConntrackEntry) -> Void) throws(ConntrackError) {
-        for family: IPFamily in [.v4, .v6] {
-            try dump(family, source: nil) { (entry, _, _) throws(NetlinkError) in body(entry) }
-        }
+        for family: IPFamily in [.v4, .v6] { try dump(family, source: nil, body) }
     }
 
     /// Deletes every entry whose originator is this address: the next flow of that address starts clean. Entries of flows towards the
@@ -83,6 +81,11 @@ public struct ConntrackSocket: ~Copyable {
             }
         }
         return deleted
+    }
+
+    /// Gives every entry of a family to `body`, or only those that an address has begun, as far as the kernel filters.
+    func dump(_ family: IPFamily, source: IPAddress?, _ body: (ConntrackEntry) -> Void) throws(ConntrackError) {
+        try dump(family, source: source) { (entry, _, _) throws(NetlinkError) in body(entry) }
     }
 
     func dump(

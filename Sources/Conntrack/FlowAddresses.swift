@@ -14,4 +14,9 @@ public struct FlowAddresses: Hashable, Sendable, BitwiseCopyable {
         self.sourcePort = sourcePort
         self.destinationPort = destinationPort
     }
+
+    /// The other direction, where nothing is translated.
+    public var reversed: FlowAddresses {
+        FlowAddresses(source: destination, destination: source, sourcePort: destinationPort, destinationPort: sourcePort)
+    }
 }

@@ -36,6 +36,16 @@ final class ControlPlane: @unchecked Sendable {
         var generationChanges: UInt64 = 0
         var tableRepairs: UInt64 = 0
         var kernelDrops: [CounterValue] = []
+        /// Named counters that are no refusals.
+        var kernelCounters: [CounterValue] = []
+        var kernelLeases = 0
+
+        mutating func note(_ counters: [CounterValue]) {
+            kernelDrops = counters.filter { TableCounter(rawValue: $0.reason)?.isRefusal ?? false }
+            kernelCounters = counters.filter { !(TableCounter(rawValue: $0.reason)?.isRefusal ?? true) }
+        }
+
+        func counter(_ counter: TableCounter) -> UInt64 { kernelCounters.first { $0.reason == counter.rawValue }?.packets ?? 0 }
     }
 
     let configuration: ExeatConfiguration
@@ -107,7 +117,7 @@ final class ControlPlane: @unchecked Sendable {
                 status.policyVersion = policy.version
                 status.policies = resources.policies.count
                 status.endpoints = policy.endpoints.count
-                status.kernelDrops = counters
+                status.note(counters)
             }
         }
     }
@@ -366,7 +376,11 @@ final class ControlPlane: @unchecked Sendable {
         ticks += 1
         do {
             let counters = try table.counters()
-            sharedStatus.withLock { $0.kernelDrops = counters }
+            let leases = tableConfiguration.hasLeases ? try table.leaseCount() : 0
+            sharedStatus.withLock { status in
+                status.note(counters)
+                status.kernelLeases = leases
+            }
         } catch {
             logger.error("the table cannot be read; installing it anew", metadata: ["error": "\(error)"])
             repair(contents)

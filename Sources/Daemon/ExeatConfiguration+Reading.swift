@@ -41,7 +41,7 @@ extension ExeatConfiguration {
             "endpoints",
             "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
-            "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
+            "endpointsMax", "dns", "bindings", "queues", "markMask", "kernelLeases", "metrics", "health", "flowLog",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["mode"]?.choice(VerdictEngine.Mode.self, &problems) { mode = value }
@@ -67,6 +67,7 @@ extension ExeatConfiguration {
         if let value = reader["bindings"] { readBindings(value, &problems) }
         if let value = reader["queues"] { readQueues(value, &problems) }
         if let value = reader["markMask"] { readMask(value, &problems) }
+        if let value = reader["kernelLeases"]?.boolean(&problems) { hasKernelLeases = value }
         if let value = reader["metrics"] { metrics = Self.listener(value, &problems) ?? metrics }
         if let value = reader["health"] { health = Self.listener(value, &problems) ?? health }
         if let value = reader["flowLog"] { readFlowLog(value, &problems) }

@@ -82,6 +82,8 @@ public struct ExeatConfiguration: Sendable {
     public var bindings = BindingLimits()
     public var queues = Queues()
     public var markMask: UInt32 = 0x1f7f
+    /// Whether the kernel may remember verdicts by destination for some seconds.
+    public var hasKernelLeases = true
     public var metrics = Listener(address: IPAddress(v4: 0), port: 9_253)
     public var health: Listener? = Listener(address: IPAddress(v4: 0), port: 8_080)
     public var flowLog = FlowLog()

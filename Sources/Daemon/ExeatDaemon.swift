@@ -128,8 +128,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)), mark: mark,
             mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
             interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
-            dnsInterceptPort: configuration.dns.interceptPort, queueBackend: backend,
-            ownership: features.ownership)
+            dnsInterceptPort: configuration.dns.interceptPort, hasLeases: configuration.hasKernelLeases && features.has(.leases),
+            queueBackend: backend, ownership: features.ownership)
     }
 
     private init(_ given: ExeatConfiguration, _ lacking: Set<KernelFeature>, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws
@@ -182,7 +182,10 @@ public final class ExeatDaemon: @unchecked Sendable {
             let number = configuration.queues.first + UInt16(index)
             let engine = VerdictEngine(
                 policy: published, table: addresses, facts: ring, counters: verdicts, mode: configuration.mode,
-                denyAction: configuration.denyAction)
+                denyAction: configuration.denyAction,
+                leases: tableConfiguration.hasLeases
+                    ? LeaseBudget(
+                        endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none)
             let queue = try Self.openQueue(number, holder, configuration)
             let report = QueueReport(queue: number)
             VerdictThread.start(

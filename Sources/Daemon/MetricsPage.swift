@@ -35,8 +35,27 @@ enum MetricsPage {
                 by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
         ]
         families +=
-            policy(control) + tamper(guardReport) + bindings(names) + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
+            leases(control, verdicts) + policy(control) + tamper(guardReport) + bindings(names) + queue(queues) + log(flowLog)
+            + MetricFamily.grouped(dns.snapshot())
         return OpenMetricsText.render(families)
+    }
+
+    private static func leases(_ control: ControlPlane.Status, _ verdicts: [VerdictCounters]) -> [MetricFamily] {
+        let (asked, held) = (control.counter(.leaseAsked), control.counter(.leaseHeld))
+        return [
+            MetricFamily("exeat_kernel_leases", .gauge, help: "Verdicts that the kernel remembers.", value: control.kernelLeases),
+            MetricFamily(
+                "exeat_kernel_leased_flows", .counter, help: "First packets that passed by a kernel lease.", value: control.counter(.leased)
+            ),
+            MetricFamily(
+                "exeat_kernel_leases_asked", .counter, help: "Verdicts that asked for a lease.",
+                value: verdicts.reduce(0) { $0 + $1.leases(isGranted: true) }),
+            MetricFamily(
+                "exeat_kernel_leases_refused", .counter, help: "Leases that were not given, by limit.", by: "limit",
+                [
+                    ("endpoint", verdicts.reduce(0) { $0 + $1.leases(isGranted: false) }), ("map", asked - min(asked, held)),
+                ]),
+        ]
     }
 
     private static func policy(_ control: ControlPlane.Status) -> [MetricFamily] {

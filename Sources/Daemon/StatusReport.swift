@@ -25,6 +25,8 @@ enum StatusReport {
         line.add("recovered_bindings", names.counters.recovered)
         line.add("queued_packets", queues.reduce(0) { $0 + $1.counters.packets })
         line.add("kernel_queue_drops", QueueStatistics.all().reduce(0) { $0 + $1.dropped + $1.userDropped })
+        line.add("kernel_leases", control.kernelLeases)
+        line.add("leased_flows", control.counter(.leased))
         line.add("lost_flow_records", flowLog.droppedRecords)
         for drop in control.kernelDrops { line.add("kernel_\(drop.reason)_packets", drop.packets) }
         return [line.finished]

@@ -12,6 +12,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let redecideReply: UInt32
     private let redecideOriginal: UInt32
     private let reject: UInt32
+    private let foreignBitsLessOne: UInt32
 
     public init(engine: consuming VerdictEngine, layout: MarkLayout) {
         self.engine = engine
@@ -20,6 +21,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         redecideReply = layout.deposit(layout.redecideReply)
         redecideOriginal = layout.deposit(layout.redecideOriginal)
         reject = layout.deposit(layout.reject)
+        foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
     }
 
     public mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
@@ -29,11 +31,17 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         let state = VerdictEngine.FlowState(
             isReply: question == newReply || question == redecideReply,
             wasAdmitted: question == redecideReply || question == redecideOriginal)
-        let foreign = packet.mark & ~layout.mask
+        // All foreign bits set would ask for a lease: a packet that came so loses one.
+        let isForeignFull = packet.mark & layout.foreignBits == layout.foreignBits
+        let foreign = packet.mark & (isForeignFull ? foreignBitsLessOne : layout.foreignBits)
         switch engine.decide(payload, state) {
         // Audit mode, and no endpoint whose generation could be stamped: a stamp of 0 would come back to the queue for ever.
         case .allow(0): return .acceptOnce
         case .allow(let generation): return .repeat(mark: foreign | layout.deposit(UInt32(generation)))
+        // A packet that others have marked is not asked about by lease, so its destination would be leased for nothing.
+        case .lease(let generation):
+            let bits = foreign == 0 ? layout.foreignBits : foreign
+            return .repeat(mark: bits | layout.deposit(UInt32(generation)))
         case .reject: return .repeat(mark: foreign | reject)
         case .drop: return .drop
         }

@@ -8,10 +8,11 @@ public final class VerdictCounters: Sendable {
     private let seenPolicy = Atomic<UInt32>(0)
 
     public init() {
-        storage = CounterArray(count: Self.stagedStart + 2)
+        storage = CounterArray(count: Self.leaseStart + 2)
     }
 
     private static let stagedStart = VerdictReason.allCases.count + 256
+    private static let leaseStart = stagedStart + 2
 
     func noteBatch(policyVersion: UInt32) { seenPolicy.store(policyVersion, ordering: .releasing) }
 
@@ -24,6 +25,11 @@ public final class VerdictCounters: Sendable {
 
     /// Decisions that the staged policies would turn round: into allow, or into deny.
     public func stagedTurns(intoAllow: Bool) -> UInt64 { storage[Self.stagedStart + (intoAllow ? 1 : 0)] }
+
+    func noteLease(isGranted: Bool) { storage.increment(Self.leaseStart + (isGranted ? 1 : 0)) }
+
+    /// Kernel leases asked for (granted), or not because the endpoint had asked for too many.
+    public func leases(isGranted: Bool) -> UInt64 { storage[Self.leaseStart + (isGranted ? 1 : 0)] }
 
     public func count(of reason: VerdictReason) -> UInt64 { storage[Int(reason.rawValue)] }
 

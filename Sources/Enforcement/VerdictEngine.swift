@@ -39,6 +39,8 @@ public struct VerdictEngine: ~Copyable {
     public enum Verdict: Sendable, Hashable, BitwiseCopyable {
         /// Accept, and stamp the flow with this generation.
         case allow(generation: UInt16)
+        /// The same, and later flows to the same address, protocol and port need not be asked for, for a while.
+        case lease(generation: UInt16)
         case reject
         case drop
     }
@@ -49,11 +51,12 @@ public struct VerdictEngine: ~Copyable {
     private let counters: VerdictCounters
     private let mode: Mode
     private let denyAction: DenyAction
+    private let leases: LeaseBudget
     private var now = Instant(nanoseconds: 0)
 
     public init(
         policy: Published<CompiledPolicy>, table: AddressTable, facts: Ring<FlowRecord>, counters: VerdictCounters, mode: Mode,
-        denyAction: DenyAction
+        denyAction: DenyAction, leases: LeaseBudget = .none
     ) {
         self.policy = Published<CompiledPolicy>.Reader(policy)
         self.table = table
@@ -61,6 +64,7 @@ public struct VerdictEngine: ~Copyable {
         self.counters = counters
         self.mode = mode
         self.denyAction = denyAction
+        self.leases = leases
     }
 
     /// Once before the packets of a batch.
@@ -96,7 +100,25 @@ public struct VerdictEngine: ~Copyable {
         }
         if decision.pattern != anyName { table.noteAdmission(id, flow.destination, now: now) }
         record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state, staged)
-        return .allow(generation: generation)
+        let isLeased = leases.isWanted && mayLease(flow, position, id, decision, state)
+        return isLeased ? .lease(generation: generation) : .allow(generation: generation)
+    }
+
+    /// Whether the kernel may let later flows to the same destination pass: what was decided holds for them too, for as long as a lease.
+    private mutating func mayLease(
+        _ flow: FlowTuple, _ position: Int, _ id: EndpointID, _ decision: PolicyDecision, _ state: FlowState
+    ) -> Bool {
+        guard !state.isReply, !state.wasAdmitted, flow.transport == .tcp || flow.transport == .udp || flow.transport == .sctp,
+            policy.value.isLeasable(endpoint: position)
+        else { return false }
+        if decision.pattern != anyName {
+            guard let expiry = table.expiry(id, flow.destination, decision.pattern),
+                expiry.nanoseconds(since: now) >= LeaseBudget.bindingSecondsMin * 1_000_000_000
+            else { return false }
+        }
+        let isGranted = leases.take(id, now: now)
+        counters.noteLease(isGranted: isGranted)
+        return isGranted
     }
 
     private mutating func refuse(

@@ -3,7 +3,7 @@ import PolicyEngine
 
 /// Makes packets as the queue delivers them. Checksums are left zero: nothing above the kernel looks at them.
 public enum PacketBuilder {
-    /// A TCP SYN, a UDP datagram of four bytes, or the bare IP header with another protocol number.
+    /// A TCP SYN, a datagram of four bytes, an SCTP header, or the bare IP header with another protocol number.
     public static func packet(_ flow: FlowTuple, tcpFlags: UInt8 = 0x02) -> [UInt8] {
         let transport = transportHeader(flow, tcpFlags: tcpFlags)
         switch flow.source.family {
@@ -22,7 +22,8 @@ public enum PacketBuilder {
         let ports = two(flow.sourcePort) + two(flow.destinationPort)
         switch flow.transport {
         case .tcp: return ports + [0, 0, 0, 1, 0, 0, 0, 0, 0x50, tcpFlags, 0xff, 0xff, 0, 0, 0, 0]
-        case .udp: return ports + two(12) + [0, 0, 1, 2, 3, 4]
+        case .sctp: return ports + [0, 0, 0, 1, 0, 0, 0, 0]
+        case .udp, .udpLite: return ports + two(12) + [0, 0, 1, 2, 3, 4]
         case .icmp, .icmpv6: return [8, 0, 0, 0, 0, 1, 0, 1]
         default: return [0, 0, 0, 0]
         }

@@ -381,7 +381,7 @@ public struct Simulation: ~Copyable {
         guard let record = facts.popFirst() else { throw failed("8 every verdict is recorded", "\(tuple)") }
         let expected = model.decide(endpoint, tuple, wasAdmitted: wasAdmitted)
         switch verdict {
-        case .allow(let generation):
+        case .allow(let generation), .lease(let generation):
             guard expected.isAllowed else { throw failed(invariant, "allowed \(tuple) of \(endpoint.identity), rule \(record.rule)") }
             if expected.byName {
                 model.noteAdmission(endpoint.identity, tuple.destination)

@@ -123,6 +123,16 @@ struct BatchWriter: ~Copyable {
         unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_ID.rawValue), id)
         unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_KEY_TYPE.rawValue), set.keyType)
         unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_KEY_LEN.rawValue), set.keyLength)
+        if let data = set.data {
+            unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_DATA_TYPE.rawValue), data.type)
+            unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_DATA_LEN.rawValue), data.length)
+        }
+        if set.isLease {
+            let flags = NFT_SET_MAP.rawValue | NFT_SET_TIMEOUT.rawValue | NFT_SET_EVAL.rawValue
+            unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_FLAGS.rawValue), flags)
+            unsafe nftnl_set_set_u64(made, UInt16(NFTNL_SET_TIMEOUT.rawValue), ElementSet.leaseMilliseconds)
+            unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_DESC_SIZE.rawValue), ElementSet.leasesMax)
+        }
         if !set.isConcatenation {
             // NFTNL_UDATA_SET_KEYBYTEORDER: 2 is network byte order, which the nft program needs to print the elements.
             let userData: [UInt8] = [0, 4] + Expression.native(2)

@@ -2,15 +2,25 @@ import NetworkTypes
 
 /// A set of the table. Types and lengths are those of the nft program, which needs them to print the elements.
 struct ElementSet: Sendable, Hashable {
+    /// How long the kernel remembers a verdict.
+    static let leaseMilliseconds: UInt64 = 10_000
+    static let leasesMax: UInt32 = 65_536
+
     let name: String
     /// The nft program's type numbers, 6 bits each, first key highest (nftables `include/datatype.h`).
     let keyType: UInt32
     /// In bytes.
     let keyLength: UInt32
     let isConcatenation: Bool
+    /// What a key leads to, if this is a map.
+    var data: (type: UInt32, length: UInt32)? { isLease ? (Self.typeMark, 4) : nil }
+    /// A map that rules fill: bounded, and every element goes after `leaseMilliseconds`.
+    var isLease = false
 
     private static let typeIPv4: UInt32 = 7
     private static let typeIPv6: UInt32 = 8
+    private static let typeProtocol: UInt32 = 12
+    private static let typePort: UInt32 = 13
     private static let typeMark: UInt32 = 19
     private static let typeInterfaceName: UInt32 = 41
 
@@ -32,7 +42,17 @@ struct ElementSet: Sendable, Hashable {
             keyLength: addressLength(family) + 4, isConcatenation: true)
     }
 
-    static let all: [ElementSet] = [.known(.v4), .known(.v6), .policed(.v4), .policed(.v6), .current(.v4), .current(.v6)]
+    /// Kernel leases: (source, destination, protocol, destination port) to the mark that a verdict gave.
+    static func leases(_ family: IPFamily) -> ElementSet {
+        let address = addressType(family)
+        return ElementSet(
+            name: family == .v4 ? "leases4" : "leases6", keyType: address << 18 | address << 12 | typeProtocol << 6 | typePort,
+            keyLength: 2 * addressLength(family) + 8, isConcatenation: true, isLease: true)
+    }
+
+    static let all: [ElementSet] = [
+        .known(.v4), .known(.v6), .policed(.v4), .policed(.v6), .current(.v4), .current(.v6), .leases(.v4), .leases(.v6),
+    ]
 
     private static func addressType(_ family: IPFamily) -> UInt32 { family == .v4 ? typeIPv4 : typeIPv6 }
     private static func addressLength(_ family: IPFamily) -> UInt32 { family == .v4 ? 4 : 16 }

@@ -54,6 +54,16 @@ extension Expression {
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)
             if isInverted { unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LOOKUP_FLAGS), UInt32(NFT_LOOKUP_F_INV.rawValue)) }
             return unsafe made
+        case .map(let name, let key, let register):
+            let made = unsafe Self.make("lookup")
+            unsafe nftnl_expr_set_str(made, UInt16(NFTNL_EXPR_LOOKUP_SET), name)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LOOKUP_SREG), key)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LOOKUP_DREG), register)
+            return unsafe made
+        case .addElement(let name, let key, let data):
+            return unsafe Self.makeMapChange(NFT_DYNSET_OP_ADD, name, key, data)
+        case .deleteElement(let name, let key, let data):
+            return unsafe Self.makeMapChange(NFT_DYNSET_OP_DELETE, name, key, data)
         case .immediate(let register, let bytes):
             let made = unsafe Self.make("immediate")
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_IMM_DREG), register)
@@ -102,6 +112,15 @@ extension Expression {
     }
 
     private static func make(_ name: String) -> OpaquePointer { unsafe allocated(nftnl_expr_alloc(name)) }
+
+    private static func makeMapChange(_ operation: nft_dynset_ops, _ map: String, _ key: UInt32, _ data: UInt32) -> OpaquePointer {
+        let made = unsafe make("dynset")
+        unsafe nftnl_expr_set_str(made, UInt16(NFTNL_EXPR_DYNSET_SET_NAME), map)
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_DYNSET_SREG_KEY), key)
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_DYNSET_SREG_DATA), data)
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_DYNSET_OP), operation.rawValue)
+        return unsafe made
+    }
 
     private static func makeVerdict(_ verdict: Verdict) -> OpaquePointer {
         let made = unsafe make("immediate")

@@ -14,6 +14,12 @@ enum Expression: Sendable, Hashable {
     case bitwise(register: UInt32, mask: [UInt8], xor: [UInt8])
     case compare(UInt32, register: UInt32, [UInt8])
     case lookup(set: String, register: UInt32, isInverted: Bool)
+    /// What the key leads to in a map; the rule ends where there is nothing.
+    case map(String, key: UInt32, into: UInt32)
+    /// Adds an element to a map (never lengthens the life of one that is there); the rule ends if it is full.
+    case addElement(map: String, key: UInt32, data: UInt32)
+    /// Deletes an element of a map; the data register is read by the kernel's check of the rule alone.
+    case deleteElement(map: String, key: UInt32, data: UInt32)
     case immediate(register: UInt32, [UInt8])
     case verdict(Verdict)
     case counter(TableCounter)

@@ -10,12 +10,16 @@
 /// | `redecideReply` | question: decided under another generation, packet from the responder | - |
 /// | `redecideOriginal` | question: decided under another generation, packet from the originator | - |
 /// | `reject` | verdict: refuse and say so | - |
+/// | `denied` | verdict: refuse, and this flow for good | was allowed, then refused: both directions are refused without asking |
+/// | `pending` | verdict: allowed by address, the name in its first payload is still to be checked | so decided |
+/// | `checkedQUIC` | verdict: the name was good; long headers are checked again | so decided |
+/// | `hello` | question: payload of a flow whose name is pending | - |
 public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
     public let mask: UInt32
 
-    /// Nil for fewer than 3 bits, which leave 3 generations.
+    /// Nil for fewer than 4 bits, which leave 7 generations.
     public init?(mask: UInt32) {
-        guard mask.nonzeroBitCount >= 3 else { return nil }
+        guard mask.nonzeroBitCount >= 4 else { return nil }
         self.mask = mask
     }
 
@@ -32,8 +36,16 @@ public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
     @inlinable public var redecideOriginal: UInt32 { codeMax - 1 }
     @inlinable public var redecideReply: UInt32 { codeMax - 2 }
     @inlinable public var newReply: UInt32 { codeMax - 3 }
+    @inlinable public var denied: UInt32 { codeMax - 4 }
+    @inlinable public var pending: UInt32 { codeMax - 5 }
+    @inlinable public var checkedQUIC: UInt32 { codeMax - 6 }
+    @inlinable public var hello: UInt32 { codeMax - 7 }
     /// Generations are 1...generationMax.
-    @inlinable public var generationMax: UInt32 { codeMax - 4 }
+    @inlinable public var generationMax: UInt32 { codeMax - 8 }
+
+    /// All bits that are not ours. A verdict that sets them all asks for a kernel lease as well; the table clears them again, so it is for
+    /// packets alone that came with none of them set.
+    @inlinable public var foreignBits: UInt32 { ~mask }
 
     /// The mark bits of a code; bits of the code that do not fit are dropped.
     @inlinable

@@ -10,9 +10,11 @@ import NetworkTypes
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
 ///
-/// "judge":  current? accept | invalid, untracked, mid-stream | original source not policed? accept | -> "decide"
+/// "judge":  current? accept | invalid, untracked, mid-stream | new? -> "lease" | original source not policed? accept | -> "decide"
+/// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": the question goes into the packet mark, the packet to NFQUEUE
-/// "stamp":  reject? -> "refuse" | packet mark -> ct mark | still current? accept | -> "judge" again
+/// "stamp":  reject? -> "refuse" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
+/// "admitted": a lease was asked for? remember it | accept
 /// ```
 /// A verdict is `NF_REPEAT` with our bits of the packet mark set: the packet enters the same base chain again, from its start. So
 /// nothing but the chain that queued a packet ever sees a verdict, and the marks are cleared before any other hook.
@@ -142,7 +144,7 @@ struct Ruleset: Sendable, Hashable {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
                 "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge",
-                "refuse", "stamp", "own_errors",
+                "refuse", "admitted", "stamp", "leased", "lease", "own_errors",
             ] { chain(name) }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
@@ -156,6 +158,7 @@ struct Ruleset: Sendable, Hashable {
             dnsRedirect()
             hooks()
             stamp()
+            if configuration.hasLeases { leases() }
             judge()
             decide()
         }
@@ -351,6 +354,11 @@ struct Ruleset: Sendable, Hashable {
                     "stamp", Expression.packetMark(mask, NFT_CMP_EQ, mark.deposit(code)), Expression.setPacketMark(clear: mask, set: 0),
                     [.verdict(.goto("judge"))])
             }
+            if configuration.hasLeases {
+                rule(
+                    "stamp", Expression.state(untracked), asksForLease, Expression.setPacketMark(clear: .max, set: 0),
+                    [.verdict(.accept)])
+            }
             rule(
                 "stamp", Expression.state(untracked), Expression.setPacketMark(clear: mask, set: 0), [.verdict(.accept)],
                 comment: "no flow to remember it by")
@@ -361,8 +369,11 @@ struct Ruleset: Sendable, Hashable {
             }
             rule("stamp", Expression.setPacketMark(clear: mask, set: 0))
             for family: IPFamily in [.v4, .v6] {
-                rule("stamp", isCurrent(family), [.verdict(.accept)], comment: family == .v4 ? "the verdict is still valid" : nil)
+                rule(
+                    "stamp", isCurrent(family), [.verdict(configuration.hasLeases ? .goto("admitted") : .accept)],
+                    comment: family == .v4 ? "the verdict is still valid" : nil)
             }
+            if configuration.hasLeases { rule("stamp", asksForLease, Expression.setPacketMark(clear: .max, set: 0)) }
             rule("stamp", [.verdict(.goto("judge"))])
 
             rule("refuse", Expression.setPacketMark(clear: mask, set: 0))
@@ -371,6 +382,65 @@ struct Ruleset: Sendable, Hashable {
             rule(
                 "refuse",
                 [.reject(type: NFT_REJECT_ICMPX_UNREACH.rawValue, code: UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue))])
+        }
+
+        var asksForLease: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.foreignBits) }
+
+        /// (source . destination . protocol . destination port) from register 1 on.
+        func leaseKey(_ family: IPFamily) -> [Expression] {
+            let isV4 = family == .v4
+            return source(family) + [
+                .loadPayload(
+                    base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: isV4 ? 16 : 24, count: isV4 ? 4 : 16, into: isV4 ? 9 : 2),
+                .loadMeta(NFT_META_L4PROTO.rawValue, into: isV4 ? 10 : 16),
+                .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 2, count: 2, into: isV4 ? 11 : 17),
+            ]
+        }
+
+        /// Verdicts by destination. What a lease gives has to be current like a verdict, and is no more than the first packet's: the flow
+        /// lives on by its ct mark.
+        mutating func leases() {
+            let dataRegister: UInt32 = 4
+            rule("admitted", Expression.packetMark(mark.foreignBits, NFT_CMP_NEQ, mark.foreignBits), [.verdict(.accept)])
+            rule("admitted", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leaseAsked)], comment: "a lease was asked for")
+            for family: IPFamily in [.v4, .v6] {
+                rule(
+                    "admitted", leaseKey(family),
+                    [
+                        .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: dataRegister),
+                        .bitwise(register: dataRegister, mask: Expression.native(mask), xor: Expression.native(0)),
+                        .addElement(map: ElementSet.leases(family).name, key: lookupRegister, data: dataRegister),
+                        .counter(.leaseHeld),
+                    ])
+            }
+            rule("admitted", [.verdict(.accept)])
+
+            for family: IPFamily in [.v4, .v6] {
+                rule(
+                    "lease", leaseKey(family),
+                    [.map(ElementSet.leases(family).name, key: lookupRegister, into: lookupRegister), .setMetaMark(from: lookupRegister)])
+                let markRegister: UInt32 = family == .v4 ? 9 : 2
+                rule(
+                    "lease", originalSource(family),
+                    [
+                        .loadMeta(NFT_META_MARK.rawValue, into: markRegister),
+                        .lookup(set: ElementSet.current(family).name, register: lookupRegister, isInverted: false),
+                        .verdict(.goto("leased")),
+                    ], comment: family == .v4 ? "of a generation that is still valid" : nil)
+            }
+            // Else the lease of the new generation would have to wait until the old one has ended.
+            for family: IPFamily in [.v4, .v6] {
+                rule(
+                    "lease", Expression.packetMark(mask, NFT_CMP_NEQ, 0), leaseKey(family),
+                    [
+                        .loadMeta(NFT_META_MARK.rawValue, into: dataRegister),
+                        .deleteElement(map: ElementSet.leases(family).name, key: lookupRegister, data: dataRegister),
+                    ], comment: family == .v4 ? "of another generation" : nil)
+            }
+            rule("lease", Expression.setPacketMark(clear: .max, set: 0))
+            // The whole of both marks was 0 until now.
+            rule("leased", [.loadMeta(NFT_META_MARK.rawValue, into: 1), .setConntrackMark(from: 1)])
+            rule("leased", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leased), .verdict(.accept)])
         }
 
         mutating func judge() {
@@ -390,6 +460,11 @@ struct Ruleset: Sendable, Hashable {
                 Expression.masked(
                     .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: 0x02, isSet: false),
                 [.verdict(.jump("midstream"))])
+            if configuration.hasLeases {
+                rule(
+                    "judge", Expression.state(new), Expression.packetMark(.max, NFT_CMP_EQ, 0), Expression.flowMark(.max, NFT_CMP_EQ, 0),
+                    [.verdict(.jump("lease"))])
+            }
             for family: IPFamily in [.v4, .v6] {
                 rule("judge", originalSource(family), isPoliced(family), [.verdict(.goto("decide"))])
             }

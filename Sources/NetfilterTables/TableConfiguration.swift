@@ -21,6 +21,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var vxlanPort: UInt16
     /// Whether workloads reach nothing of their own node but its resolver, whatever policy says (Calico: `defaultEndpointToHostAction`).
     public var isNodeClosed: Bool
+    /// Whether verdicts may be remembered by destination (`leases4`, `leases6`), so that later flows to it are not asked for.
+    public var hasLeases: Bool
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.
@@ -29,8 +31,9 @@ public struct TableConfiguration: Sendable, Hashable {
     public init(
         workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
-        dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, queueBackend: QueueBackend,
-        ownership: TableOwnership, tableName: String = "exeat"
+        dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, hasLeases: Bool = true,
+        queueBackend: QueueBackend, ownership: TableOwnership,
+        tableName: String = "exeat"
     ) {
         self.workloadInterfaces = workloadInterfaces
         self.podPrefixes = podPrefixes
@@ -43,6 +46,7 @@ public struct TableConfiguration: Sendable, Hashable {
         self.dnsInterceptPort = dnsInterceptPort
         self.vxlanPort = vxlanPort
         self.isNodeClosed = isNodeClosed
+        self.hasLeases = hasLeases
         self.queueBackend = queueBackend
         self.ownership = ownership
         self.tableName = tableName

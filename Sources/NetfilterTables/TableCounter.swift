@@ -1,4 +1,4 @@
-/// The table's named counters: one per reason for which a rule drops or rejects.
+/// The table's named counters: one per reason for which a rule drops or rejects, and those of the kernel leases.
 public enum TableCounter: String, Sendable, CaseIterable {
     /// From a workload interface with a source that no known endpoint has there.
     case unknownEndpoint = "unknown_endpoint"
@@ -16,4 +16,14 @@ public enum TableCounter: String, Sendable, CaseIterable {
     case endpointToHost = "endpoint_to_host"
     /// Refused by a verdict.
     case rejected = "rejected"
+
+    // Nothing is refused where these count.
+    /// First packets that a kernel lease let pass.
+    case leased = "leased"
+    /// Leases that verdicts asked for.
+    case leaseAsked = "lease_asked"
+    /// Leases that were there or found room. The difference to those asked for found the map full.
+    case leaseHeld = "lease_held"
+
+    public var isRefusal: Bool { self != .leased && self != .leaseAsked && self != .leaseHeld }
 }

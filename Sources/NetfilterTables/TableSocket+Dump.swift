@@ -71,6 +71,39 @@ extension TableSocket {
         return values.sorted { $0.reason < $1.reason }
     }
 
+    /// Elements of `leases4` and `leases6`; some may have ended and wait to be collected.
+    ///
+    /// Kernels before 6.16 do not say how many elements a set has: there the elements are read.
+    public func leaseCount(table: String = "exeat") throws(TableError) -> Int {
+        var counts: [String: Int] = [:]
+        let request = Self.dumpRequest(NFT_MSG_GETSET) { $0.attribute(1, Array(table.utf8) + [0]) }  // NFTA_SET_TABLE
+        _ = try dump(request, "list the sets of table inet \(table)") { bytes, message in
+            var offset = message.payloadStart + 4
+            var isOurs = false
+            var name = ""
+            var count: Int?
+            while let attribute = NetlinkAttribute(in: bytes, at: &offset, end: message.payloadEnd) {
+                switch attribute.type {
+                case 1: isOurs = Self.text(bytes, attribute) == table
+                case 2: name = Self.text(bytes, attribute)  // NFTA_SET_NAME
+                case 20 where attribute.count == 4: count = Int(bytes.netlinkBig32(at: attribute.start))  // NFTA_SET_COUNT
+                default: break
+                }
+            }
+            if isOurs, let count { counts[name] = count }
+        }
+        var total = 0
+        for set in [ElementSet.leases(.v4), .leases(.v6)] {
+            if let count = counts[set.name] {
+                total += count
+            } else {
+                var isConsistent = true
+                try elements(of: set, table: table, &isConsistent) { _ in total += 1 }
+            }
+        }
+        return total
+    }
+
     /// Nil if there is no such table.
     func tableState(_ table: String) throws(TableError) -> TableState? {
         var found: TableState?

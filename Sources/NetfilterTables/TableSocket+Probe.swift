@@ -106,6 +106,15 @@ extension TableSocket {
             batch.addCounter(.rejected)
             rule([.counter(.rejected)])(&batch)
         }
+        test(.leases) { batch in
+            let map = ElementSet.leases(.v4)
+            batch.addSet(map, id: 1)
+            rule([
+                .immediate(register: 1, Array(repeating: 1, count: 16)), .immediate(register: 4, Expression.native(1)),
+                .addElement(map: map.name, key: 1, data: 4), .deleteElement(map: map.name, key: 1, data: 4),
+                .map(map.name, key: 1, into: 1), .setMetaMark(from: 1),
+            ])(&batch)
+        }
         test(.destructiveSetReplace) { batch in
             let key = ElementSet.key(IPAddress(v4: 0xc000_0201), mark: 1)
             batch.addSet(.current(.v4), id: 1)

@@ -94,6 +94,29 @@ public struct NetlinkSocket: ~Copyable {
         if firstError != 0 { throw NetlinkError(operation, errno: firstError) }
     }
 
+    /// Sends one request and gives each message of the answer to `body`. Throws the error that the kernel answers.
+    public func ask(
+        _ request: [UInt8], _ operation: String, _ body: (Span<UInt8>, NetlinkMessage) -> Void
+    ) throws(NetlinkError) {
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while try receive(into: &buffer, operation) != nil {}  // what nobody waited for
+        try send(request, operation)
+        var firstError: Int32 = 0
+        // The kernel has answered before send(2) returns.
+        while let count = try receive(into: &buffer, operation) {
+            let span = buffer.span.extracting(0..<count)
+            var offset = 0
+            while let message = NetlinkMessage(in: span, at: &offset) {
+                if let error = message.errorNumber(in: span) {
+                    if firstError == 0 { firstError = error }
+                } else {
+                    body(span, message)
+                }
+            }
+        }
+        if firstError != 0 { throw NetlinkError(operation, errno: firstError) }
+    }
+
     /// Sends a dump request and gives each datagram of the answer to `body`. False if the kernel reports that the table changed
     /// meanwhile (`NLM_F_DUMP_INTR`): the caller starts again if it needs a consistent picture.
     public func dump(

@@ -25,6 +25,16 @@ extension CompiledPolicy {
         return unsafe decide(view, hot.stagedExclusives, program.id, flow, bindings)
     }
 
+    /// Whether an allowed flow of the endpoint speaks for every later one to the same address, protocol and port, as long as the binding
+    /// lives by which it was allowed: no rule of the endpoint looks at source ports, logs, or denies or passes by name (a name may be
+    /// learned at any time), nobody keeps names exclusively, and nothing is staged.
+    @inlinable
+    public func isLeasable(endpoint position: Int) -> Bool {
+        let program = hot.program(position)
+        guard hot.exclusives.count == 0, hot.exclusiveSets.count == 0, !program.hasStaged else { return false }
+        return unsafe program.enforced.pointee.flags.isDisjoint(with: [.deniesNames, .differsByFlow])
+    }
+
     @inlinable
     func decide<Bindings: BindingLookup & ~Copyable>(
         _ view: UnsafePointer<ProgramView>, _ exclusives: ExclusivePolicies.View, _ id: EndpointID, _ flow: FlowTuple,

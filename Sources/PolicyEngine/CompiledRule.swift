@@ -64,6 +64,7 @@ struct CompiledRule: @unchecked Sendable, BitwiseCopyable {
         @inlinable static var onlyNames: Conditions { Conditions(rawValue: 1 << 20) }
 
         @inlinable static var anyICMP: Conditions { Conditions(rawValue: 15 << 15) }
+        @inlinable static var anySourcePort: Conditions { Conditions(rawValue: 1024 | 2048 | 1 << 13 | 1 << 14) }
         /// Those of `RareCriteria` that look at ports.
         @inlinable static var rarePorts: Conditions { Conditions(rawValue: 128 | 1024 | 2048 | 7 << 12) }
         /// Those of `RareCriteria`, and `notSet`.

@@ -346,6 +346,8 @@ struct RuleCompiler {
             nameRules.append(BlockView.Entry(key: admissionHash(compiled, rare), rule: place))
             if compiled.action != .allow { flags.insert(.deniesNames) }
         }
+        let excludesNames = conditions.contains(.notSet) && conditions.contains(.setNames)
+        if compiled.action == .log || !conditions.isDisjoint(with: .anySourcePort) || excludesNames { flags.insert(.differsByFlow) }
         if conditions.contains(.names) {
             flags.insert(.hasPatterns)
             let first = Int(compiled.patterns.offset)

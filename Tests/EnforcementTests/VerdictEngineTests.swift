@@ -29,6 +29,7 @@ struct VerdictEngineTests {
     private static func name(_ verdict: VerdictEngine.Verdict) -> String {
         switch verdict {
         case .allow: "allow"
+        case .lease: "lease"
         case .reject: "reject"
         case .drop: "drop"
         }

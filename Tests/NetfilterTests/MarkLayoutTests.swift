@@ -2,12 +2,14 @@ import NetfilterTables
 import Testing
 
 struct MarkLayoutTests {
-    @Test(arguments: [0x0000_1f7f, 0x7, 0xffff_ffff, 0x8000_0101, 0xfff0_0000] as [UInt32])
+    @Test(arguments: [0x0000_1f7f, 0xf, 0xffff_ffff, 0x8000_0111, 0xfff0_0000] as [UInt32])
     func `every code survives the trip through the mask, foreign bits untouched`(mask: UInt32) throws {
         let layout = try #require(MarkLayout(mask: mask))
         let codes: [UInt32] = [
             0, 1, 2, 3, layout.generationMax, layout.newReply, layout.redecideReply, layout.redecideOriginal, layout.reject,
+            layout.denied, layout.pending, layout.checkedQUIC, layout.hello,
         ]
+        #expect(Set(codes.dropFirst(4)).count == codes.count - 4)
         for code in codes {
             #expect(layout.extract(layout.deposit(code)) == code)
             #expect(layout.deposit(code) & ~mask == 0)
@@ -16,16 +18,16 @@ struct MarkLayoutTests {
             #expect(mark & ~mask == 0xa5a5_a5a5 & ~mask)
         }
         #expect(layout.reject == layout.extract(mask))
-        #expect(layout.generationMax >= 3)
+        #expect(layout.generationMax >= 7)
     }
 
-    @Test func `fewer than three bits are refused`() {
-        #expect(MarkLayout(mask: 0x3) == nil)
+    @Test func `fewer than four bits are refused`() {
+        #expect(MarkLayout(mask: 0x7) == nil)
         #expect(MarkLayout(mask: 0) == nil)
     }
 
     @Test func `the standard mask is free of well-known bits`() {
         #expect(MarkLayout.standard.mask & (0xc000 | 0x2000 | 0x80 | 0xffff_0000) == 0)
-        #expect(MarkLayout.standard.generationMax == 4091)
+        #expect(MarkLayout.standard.generationMax == 4087)
     }
 }

@@ -20,6 +20,8 @@ struct Question: Hashable, Sendable {
 enum Answer: Sendable {
     /// Allowed under this generation.
     case allow(UInt32)
+    /// The same, and the kernel shall remember it.
+    case lease(UInt32)
     case reject
     case drop
     /// The packet enters its chain again with its mark unchanged.
@@ -85,6 +87,7 @@ struct ScriptedHandler: PacketHandler {
         before?()
         switch answer {
         case .allow(let generation): return .repeat(mark: mark.replacing(in: packet.mark, with: generation))
+        case .lease(let generation): return .repeat(mark: mark.foreignBits | mark.deposit(generation))
         case .reject: return .repeat(mark: mark.replacing(in: packet.mark, with: mark.reject))
         case .drop: return .drop
         case .repeatUnchanged: return .repeat(mark: packet.mark)

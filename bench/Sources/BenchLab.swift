@@ -64,6 +64,8 @@ final class BenchLab {
               allowFrom: ["\(Self.outsider)/32"]
             bindings:
               namesPerClient: 65536
+            # What is measured is the first packet that is asked about.
+            kernelLeases: false
             """, "exeat.yaml")
         let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))
         self.daemon = daemon

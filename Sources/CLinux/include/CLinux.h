@@ -4,6 +4,8 @@
 #define EXEAT_CLINUX_H
 
 #include <netinet/in.h>
+#include <linux/filter.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

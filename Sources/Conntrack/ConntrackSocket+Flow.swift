@@ -1,0 +1,101 @@
+import CNetfilter
+import Glibc
+import Netlink
+import NetworkTypes
+
+extension ConntrackSocket {
+    /// The entry of which this is one of the two tuples; nil if there is none. One call of the kernel.
+    public mutating func find(_ addresses: FlowAddresses, _ transport: TransportProtocol, zone: UInt16 = 0) throws(ConntrackError)
+        -> ConntrackEntry?
+    {
+        var found: ConntrackEntry?
+        do {
+            try writer.ask(Self.request(1, flags: 0, addresses, transport, zone) { _ in }, "find a conntrack entry") { bytes, message in
+                if found == nil { found = ConntrackEntry(decoding: bytes, message) }
+            }
+        } catch {
+            guard error.errno == ENOENT else { throw .failed(error) }
+        }
+        return found
+    }
+
+    /// The entry of a flow by what its originator and its responder are: the source of its original tuple and the source of its reply tuple, so that
+    /// address translation between them is of no matter. Two calls of the kernel, or where both addresses were translated a walk over
+    /// its table.
+    ///
+    /// - Parameter walks: whether to walk.
+    public mutating func find(
+        originator: IPAddress, port originatorPort: UInt16, responder: IPAddress, port responderPort: UInt16,
+        _ transport: TransportProtocol,
+        walks: Bool
+    ) throws(ConntrackError) -> ConntrackEntry? {
+        func isIt(_ entry: ConntrackEntry) -> Bool {
+            entry.transport == transport && entry.original.source == originator && entry.original.sourcePort == originatorPort
+                && entry.reply.source == responder && entry.reply.sourcePort == responderPort
+        }
+        let forward = FlowAddresses(
+            source: originator, destination: responder, sourcePort: originatorPort, destinationPort: responderPort)
+        for tuple in [forward, forward.reversed] {
+            if let entry = try find(tuple, transport), isIt(entry) { return entry }
+        }
+        guard walks else { return nil }
+        var found: ConntrackEntry?
+        try dump(originator.family, source: originator.family == .v4 ? originator : nil) { entry in
+            if isIt(entry) { found = entry }
+        }
+        return found
+    }
+
+    /// Changes the bits of `mask` in the mark of the flow with this original tuple, and no other bit; false if there is no such flow.
+    public mutating func setMark(
+        _ mark: UInt32, mask: UInt32, of original: FlowAddresses, _ transport: TransportProtocol, zone: UInt16 = 0
+    ) throws(ConntrackError) -> Bool {
+        // IPCTNL_MSG_CT_NEW without NLM_F_CREATE changes what is there.
+        let request = Self.request(0, flags: UInt16(NLM_F_ACK), original, transport, zone) { writer in
+            writer.attributeBig32(8, mark & mask)  // CTA_MARK
+            writer.attributeBig32(21, mask)  // CTA_MARK_MASK
+        }
+        do {
+            try writer.transact(request, "change a conntrack mark")
+            return true
+        } catch {
+            guard error.errno == ENOENT else { throw .failed(error) }
+            return false
+        }
+    }
+
+    /// A message about one entry.
+    private static func request(
+        _ type: UInt16, flags: UInt16, _ addresses: FlowAddresses, _ transport: TransportProtocol, _ zone: UInt16,
+        _ rest: (inout NetlinkWriter) -> Void
+    ) -> [UInt8] {
+        let family = addresses.source.family
+        var writer = NetlinkWriter()
+        writer.begin(
+            type: UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | type, flags: UInt16(NLM_F_REQUEST) | flags, sequence: 1,
+            family: family == .v4 ? UInt8(AF_INET) : UInt8(AF_INET6))
+        writer.nested(1) { tuple in  // CTA_TUPLE_ORIG: the kernel looks for it among the tuples of both directions
+            tuple.nested(1) { part in  // CTA_TUPLE_IP
+                part.attribute(family == .v4 ? 1 : 3, addresses.source.networkBytes)
+                part.attribute(family == .v4 ? 2 : 4, addresses.destination.networkBytes)
+            }
+            tuple.nested(2) { part in  // CTA_TUPLE_PROTO
+                part.attribute(1, [transport.rawValue])
+                switch transport {
+                case .icmp, .icmpv6:
+                    let first: UInt16 = transport == .icmp ? 4 : 7
+                    part.attributeBig16(first, addresses.sourcePort)
+                    part.attribute(first + 1, [UInt8(addresses.destinationPort >> 8)])
+                    part.attribute(first + 2, [UInt8(truncatingIfNeeded: addresses.destinationPort)])
+                default:
+                    part.attributeBig16(2, addresses.sourcePort)
+                    part.attributeBig16(3, addresses.destinationPort)
+                }
+            }
+        }
+        if zone != 0 { writer.attributeBig16(18, zone) }  // CTA_ZONE
+        rest(&writer)
+        writer.end()
+        return writer.bytes
+    }
+}

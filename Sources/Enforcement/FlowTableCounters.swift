@@ -1,0 +1,20 @@
+/// What the FlowTable has done since the start.
+public struct FlowTableCounters: Sendable, Hashable {
+    public var began: UInt64 = 0
+    public var ended: UInt64 = 0
+    /// Admitted, and never seen in connection tracking: dropped by others, or not sent on.
+    public var unconfirmed: UInt64 = 0
+    /// Taken over from the process before.
+    public var recovered: UInt64 = 0
+    /// Flows that found the table full.
+    public var full: UInt64 = 0
+    /// Flows of which no verdict was known, which were therefore decided anew.
+    public var redecided: UInt64 = 0
+    /// Refused flows whose mark was taken back.
+    public var forgiven: UInt64 = 0
+    public var sweeps: UInt64 = 0
+    /// As far as connection tracking has told.
+    public var traffic = FlowTraffic.zero
+
+    public init() {}
+}
