@@ -80,7 +80,7 @@ let package = Package(
             "Daemon",
             [
                 "NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine", "Enforcement", "Telemetry",
-                "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "DNSInterceptor", "Datastores", "CLinux",
+                "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "FlowResets", "DNSInterceptor", "Datastores", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Hummingbird", package: "hummingbird"),
             ]),

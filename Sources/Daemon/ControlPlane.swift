@@ -386,7 +386,6 @@ final class ControlPlane: @unchecked Sendable {
             repair(contents)
         }
         purgeLater()
-        if ticks % 30 == 0 { releaseDraining() }
         if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
     }
 
@@ -400,31 +399,6 @@ final class ControlPlane: @unchecked Sendable {
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }
         } catch {
             logger.critical("the table cannot be installed", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Lets go of bindings that drain for no flow any more, as conntrack tells.
-    private func releaseDraining() {
-        struct Pair: Hashable {
-            let source: IPAddress
-            let destination: IPAddress
-        }
-        var pairs: Set<Pair> = []
-        let began = BootClock.now()
-        do {
-            // The reply's source is the destination after DNAT, which is what bindings hold.
-            var conntrack = try ConntrackSocket()
-            try conntrack.dump { pairs.insert(Pair(source: $0.original.source, destination: $0.reply.source)) }
-        } catch {
-            logger.warning("conntrack cannot be read", metadata: ["error": "\(error)"])
-            return
-        }
-        let policy = published.current
-        let inUse = pairs
-        mailbox.post { gate in
-            gate.releaseDraining(sweepBegan: began) { id, destination in
-                (policy.endpoint(id)?.addresses ?? []).contains { inUse.contains(Pair(source: $0, destination: destination)) }
-            }
         }
     }
 

@@ -41,7 +41,7 @@ extension ExeatConfiguration {
             "endpoints",
             "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
-            "endpointsMax", "dns", "bindings", "queues", "markMask", "kernelLeases", "metrics", "health", "flowLog",
+            "endpointsMax", "dns", "bindings", "queues", "markMask", "kernelLeases", "metrics", "health", "flowLog", "flowsMax",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["mode"]?.choice(VerdictEngine.Mode.self, &problems) { mode = value }
@@ -63,6 +63,7 @@ extension ExeatConfiguration {
         }
         if let values = reader["podCIDRs"]?.elements(&problems) { podPrefixes = values.compactMap { Self.prefix($0, &problems) } }
         if let value = reader["endpointsMax"]?.integer(in: 1...65_536, &problems) { endpointsMax = value }
+        if let value = reader["flowsMax"]?.integer(in: 1_024...1_048_576, &problems) { flowsMax = value }
         if let value = reader["dns"] { readDNS(value, &problems) }
         if let value = reader["bindings"] { readBindings(value, &problems) }
         if let value = reader["queues"] { readQueues(value, &problems) }

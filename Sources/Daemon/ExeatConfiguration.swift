@@ -87,6 +87,8 @@ public struct ExeatConfiguration: Sendable {
     public var metrics = Listener(address: IPAddress(v4: 0), port: 9_253)
     public var health: Listener? = Listener(address: IPAddress(v4: 0), port: 8_080)
     public var flowLog = FlowLog()
+    /// Live flows that the FlowTable holds.
+    public var flowsMax = 65_536
 
     /// Fields that the file gave and that a FelixConfiguration could give too.
     var given: Set<String> = []

@@ -23,6 +23,8 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let published: Published<CompiledPolicy>
     private let control: ControlPlane
     private let flowLog: FlowLog
+    private let flowMailbox: FlowMailbox
+    private let flows: FlowWatch
     private let mailbox: DNSMailbox<WorkerGate>
     private let dnsCounters = DNSCounters()
     private let verdictCounters: [VerdictCounters]
@@ -197,8 +199,13 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         verdictCounters = counters
         queueReports = reports
-        flowLog = try FlowLog(rings: rings, store: store, configuration: configuration.flowLog, logger: logger)
+        flowMailbox = try FlowMailbox()
+        flowLog = try FlowLog(rings: rings, store: store, mailbox: flowMailbox, configuration: configuration.flowLog, logger: logger)
         flowLog.use(policy)
+        let flowMemory = try MappedFile.map("\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax))
+        flows = try FlowWatch(
+            memory: flowMemory, capacity: configuration.flowsMax, layout: tableConfiguration.mark, published: published, names: mailbox,
+            mailbox: flowMailbox, flowLog: flowLog, resets: [], logger: logger)
 
         // DNS.
         try DNSThread.start(
@@ -274,6 +281,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func serve() async throws {
         Privileges.confine(logger)
         flowLog.start()
+        flows.start()
         let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, client in
             try answer(words, client)
         }
@@ -320,6 +328,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         for task in tasks { task.cancel() }
         control.stop()
         mailbox.stop()
+        flowMailbox.stop()
         flowLog.stop()
         socket.stop()
         // The log's last lines.
@@ -334,6 +343,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         case "endpoints": for line in endpointLines() where !client.write(line) { return }
         case "bindings": for line in try bindingLines() where !client.write(line) { return }
         case "flows":
+            if words.contains("live") {
+                for line in try liveFlowLines() where !client.write(line) { return }
+                return
+            }
             for line in flowLog.recentLines() where !client.write(line) { return }
             guard words.contains("follow") else { return }
             let follower = flowLog.follow()
@@ -368,6 +381,19 @@ public final class ExeatDaemon: @unchecked Sendable {
         return onWorker { gate in StatusReport.bindings(gate, policy, now: BootClock.now()) } ?? []
     }
 
+    private func liveFlowLines() throws -> [String] {
+        let shared = ResultBox<[String]>()
+        let done = DispatchSemaphore(value: 0)
+        let isAsked = flowMailbox.ask { lines in
+            shared.set(lines)
+            done.signal()
+        }
+        guard isAsked, done.wait(timeout: .now() + 10) == .success, let lines = shared.take() else {
+            throw DaemonError("the table of flows does not answer", hint: "ask again in a moment; the log may say more")
+        }
+        return lines
+    }
+
     private func nameReport() -> NameReport {
         onWorker { gate in
             NameReport(
@@ -390,7 +416,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func metricsPage() -> String {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, queues: queueReports, flowLog: flowLog,
-            dns: dnsCounters,
-            names: nameReport(), isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
+            dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
+            isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }
 }

@@ -1,3 +1,4 @@
+import DomainNames
 import Enforcement
 import Glibc
 import Logging
@@ -27,6 +28,7 @@ final class FlowLog: Sendable {
 
     private let rings: [Ring<FlowRecord>]
     private let store: BindingStore
+    private let mailbox: FlowMailbox
     private let path: String?
     private let bytesMax: Int
     private let logger: Logger
@@ -35,9 +37,12 @@ final class FlowLog: Sendable {
     let linesWritten = Atomic<UInt64>(0)
     let writeErrors = Atomic<UInt64>(0)
 
-    init(rings: [Ring<FlowRecord>], store: BindingStore, configuration: ExeatConfiguration.FlowLog, logger: Logger) throws {
+    init(rings: [Ring<FlowRecord>], store: BindingStore, mailbox: FlowMailbox, configuration: ExeatConfiguration.FlowLog, logger: Logger)
+        throws
+    {
         self.rings = rings
         self.store = store
+        self.mailbox = mailbox
         path = configuration.path
         bytesMax = configuration.bytesMax
         self.logger = logger
@@ -84,13 +89,34 @@ final class FlowLog: Sendable {
 
     private func drain() -> Int {
         var lines: [String] = []
+        var facts: [FlowFact] = []
         for ring in rings {
             for _ in 0..<4_096 {
                 guard let record = ring.popFirst() else { break }
-                lines.append(line(record).json)
+                let policy = state.withLock { $0.policies.last { $0.version == record.policyVersion } }
+                let name = name(of: record)
+                lines.append(line(record, policy, name).json)
+                if let fact = fact(record, policy, name) { facts.append(fact) }
             }
         }
         guard !lines.isEmpty else { return 0 }
+        if !facts.isEmpty { mailbox.post(facts) }
+        publish(lines)
+        return lines.count
+    }
+
+    /// Flows that have ended. From the thread of the flows.
+    func append(ended flows: [TrackedFlow], _ policy: CompiledPolicy) {
+        let earlier = state.withLock { $0.policies }
+        publish(
+            flows.map { flow in
+                // An endpoint may be gone by the time that its flows end.
+                let knowing = policy.endpoint(flow.endpoint) == nil ? earlier.last { $0.endpoint(flow.endpoint) != nil } : policy
+                return FlowLine(ended: flow, knowing ?? policy).json
+            })
+    }
+
+    private func publish(_ lines: [String]) {
         state.withLock { state in
             for line in lines {
                 if state.recent.count < Self.recentMax {
@@ -103,11 +129,26 @@ final class FlowLog: Sendable {
             state.followers = state.followers.filter { $0.value.offer(lines) }
             write(lines, &state)
         }
-        return lines.count
     }
 
-    private func line(_ record: FlowRecord) -> FlowLogLine {
-        let policy = state.withLock { $0.policies.last { $0.version == record.policyVersion } }
+    private func name(of record: FlowRecord) -> DomainName? {
+        guard let id = record.endpoint, record.nameRecord >= 0 else { return nil }
+        return store.name(ofRecord: Int(record.nameRecord), client: id, address: record.flow.destination)
+    }
+
+    /// What the flows' table has to know: admissions, and refusals of what was admitted.
+    private func fact(_ record: FlowRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowFact? {
+        // In audit mode what would be refused is let through.
+        let isAllowed = record.verdict == .allow || record.verdict == .auditDeny
+        guard let id = record.endpoint, isAllowed || record.isRedecision else { return nil }
+        return FlowFact(
+            time: record.time, flow: record.flow, isAllowed: isAllowed, isRedecision: record.isRedecision,
+            admission: FlowAdmission(
+                endpoint: id, name: name, rule: policy?.description(ofRule: record.rule)?.description ?? "", reason: record.reason,
+                policyVersion: record.policyVersion))
+    }
+
+    private func line(_ record: FlowRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowLogLine {
         var line = FlowLogLine()
         line.time = BootClock.wallClockText(record.time)
         line.source = record.flow.source.description
@@ -129,11 +170,7 @@ final class FlowLog: Sendable {
             line.endpoint = endpoint.name
             line.namespace = endpoint.namespace
             line.labels = endpoint.labels
-            if record.nameRecord >= 0,
-                let name = store.name(ofRecord: Int(record.nameRecord), client: id, address: record.flow.destination)
-            {
-                line.names = [name.description]
-            }
+            if let name { line.names = [name.description] }
         }
         if let description = policy.description(ofRule: record.rule) {
             line.tier = description.tier

@@ -9,8 +9,7 @@ import Telemetry
 enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], queues: [QueueReport], flowLog: FlowLog,
-        dns: DNSCounters,
-        names: NameReport, isReady: Bool, mode: VerdictEngine.Mode
+        dns: DNSCounters, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool, mode: VerdictEngine.Mode
     ) -> String {
         var families: [MetricFamily] = [
             MetricFamily(
@@ -35,8 +34,8 @@ enum MetricsPage {
                 by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
         ]
         families +=
-            leases(control, verdicts) + policy(control) + tamper(guardReport) + bindings(names) + queue(queues) + log(flowLog)
-            + MetricFamily.grouped(dns.snapshot())
+            leases(control, verdicts) + policy(control) + tamper(guardReport) + bindings(names) + self.flows(flows, lostFacts)
+            + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
         return OpenMetricsText.render(families)
     }
 
@@ -113,6 +112,45 @@ enum MetricsPage {
             MetricFamily(
                 "exeat_bindings_refused", .counter, help: "Answers withheld because a limit was reached.", by: "limit",
                 NameTableFullness.allCases.map { ($0.label, names.counters.full[Int($0.rawValue)]) }),
+        ]
+    }
+
+    private static func flows(_ flows: FlowReport, _ lostFacts: UInt64) -> [MetricFamily] {
+        let counters = flows.counters
+        return [
+            MetricFamily("exeat_flows_live", .gauge, help: "Flows that live and are allowed.", value: flows.live),
+            MetricFamily("exeat_flows_tracked", .gauge, help: "Flows in the table, in any state.", value: flows.tracked),
+            MetricFamily("exeat_flows_began", .counter, help: "Flows that connection tracking has shown.", value: counters.began),
+            MetricFamily("exeat_flows_ended", .counter, help: "Flows that have ended.", value: counters.ended),
+            MetricFamily(
+                "exeat_flows_recovered", .counter, help: "Flows taken over from the process before.", value: counters.recovered),
+            MetricFamily(
+                "exeat_flow_table_full", .counter, help: "Flows that found the table full and are not told of.", value: counters.full),
+            MetricFamily(
+                "exeat_flow_unconfirmed", .counter, help: "Admissions whose flow connection tracking never showed.",
+                value: counters.unconfirmed),
+            MetricFamily(
+                "exeat_flow_redecisions", .counter, help: "Flows decided anew because nothing was known of their verdict.",
+                value: counters.redecided),
+            MetricFamily(
+                "exeat_flow_events", .counter, help: "Events of connection tracking about marked flows.", by: "type",
+                [("new", flows.events[0]), ("destroy", flows.events[2])]),
+            MetricFamily(
+                "exeat_flow_events_lost", .counter, help: "Times that the kernel dropped events; a sweep follows.", value: flows.losses),
+            MetricFamily(
+                "exeat_flow_events_malformed", .counter, help: "Events that could not be read.", value: flows.malformedEvents),
+            MetricFamily("exeat_flow_sweeps", .counter, help: "Complete walks over connection tracking.", value: counters.sweeps),
+            MetricFamily("exeat_flow_sweeps_broken", .counter, help: "Walks that failed.", value: flows.brokenSweeps),
+            MetricFamily("exeat_flow_facts_lost", .counter, help: "Verdicts that the table of flows was not told of.", value: lostFacts),
+            MetricFamily(
+                "exeat_flow_traffic_bytes", .counter, help: "Bytes of tracked flows, out of endpoints and in.", by: "direction",
+                [("out", counters.traffic.bytesOut), ("in", counters.traffic.bytesIn)]),
+            MetricFamily(
+                "exeat_flow_traffic_packets", .counter, help: "Packets of tracked flows, out of endpoints and in.", by: "direction",
+                [("out", counters.traffic.packetsOut), ("in", counters.traffic.packetsIn)]),
+            MetricFamily(
+                "exeat_flow_resets", .counter, help: "Resets for revoked connections, by outcome.", by: "result",
+                zip(FlowReport.resetLabels, flows.resets).map { ($0, $1) }),
         ]
     }
 

@@ -5,6 +5,4 @@ public enum FlowAction: Sendable {
     /// Nobody knows under what this flow was admitted. Its mark is to say "admitted once, not under today's policy": its next packet is then
     /// decided anew, by the names that drain too, and the verdict is the missing fact.
     case redecide(TrackedFlow)
-    /// The refused flow may be allowed by now: its mark is to be taken back, so that its next packet is decided as a new flow's.
-    case forgive(TrackedFlow)
 }

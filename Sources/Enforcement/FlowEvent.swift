@@ -13,6 +13,4 @@ public enum FlowEvent: Sendable {
     case swept(FlowSight)
     /// The walk has shown every entry, or has broken off and counts for nothing.
     case sweepEnded(isComplete: Bool)
-    /// These endpoints have another policy: what was refused may be allowed.
-    case policyChanged([EndpointID])
 }

@@ -92,11 +92,9 @@ public struct FlowTable: ~Copyable {
     public func flow(_ key: FlowKey) -> TrackedFlow? { places[key].flatMap { flows[$0] } }
 
     /// Every flow, in no order.
-    public func forEach(_ body: (TrackedFlow) -> Void) {
-        for flow in flows { if let flow { body(flow) } }
-    }
+    public var all: [TrackedFlow] { flows.compactMap { $0 } }
 
-    /// Takes an event in and gives what is to be done. Total; O(1), but for the end of a sweep and a change of policy, which look at every flow.
+    /// Takes an event in and gives what is to be done. Total; O(1), but for the end of a sweep, which looks at every flow.
     public mutating func handle(_ event: FlowEvent, now: Instant) -> [FlowAction] {
         switch event {
         case .decided(let fact): return decided(fact, now: now)
@@ -115,7 +113,6 @@ public struct FlowTable: ~Copyable {
             let wasSweeping = isSweeping
             isSweeping = false
             return isComplete && wasSweeping ? settle(now: now) : []
-        case .policyChanged(let endpoints): return forgive(Set(endpoints))
         }
     }
 
@@ -246,7 +243,7 @@ public struct FlowTable: ~Copyable {
         return end(place, flow, now: now)
     }
 
-    // MARK: Sweeps and policy
+    // MARK: Sweeps
 
     /// After a complete sweep.
     private mutating func settle(now: Instant) -> [FlowAction] {
@@ -274,22 +271,6 @@ public struct FlowTable: ~Copyable {
                 counters.redecided += 1
                 actions.append(.redecide(flow))
             }
-        }
-        return actions
-    }
-
-    /// TCP is left out: both ends of such a connection were reset.
-    private mutating func forgive(_ endpoints: Set<EndpointID>) -> [FlowAction] {
-        guard deniedCount > 0 else { return [] }
-        var actions: [FlowAction] = []
-        for place in flows.indices {
-            guard var flow = flows[place], flow.state == .denied, flow.mark == .denied, flow.key.transport != .tcp,
-                endpoints.contains(flow.endpoint)
-            else { continue }
-            flow.mark = .none
-            flows[place] = flow
-            counters.forgiven += 1
-            actions.append(.forgive(flow))
         }
         return actions
     }

@@ -10,8 +10,6 @@ public struct FlowTableCounters: Sendable, Hashable {
     public var full: UInt64 = 0
     /// Flows of which no verdict was known, which were therefore decided anew.
     public var redecided: UInt64 = 0
-    /// Refused flows whose mark was taken back.
-    public var forgiven: UInt64 = 0
     public var sweeps: UInt64 = 0
     /// As far as connection tracking has told.
     public var traffic = FlowTraffic.zero

@@ -14,7 +14,7 @@ public struct FlowLogLine: Sendable {
     public var transport = ""
     /// The name under which the destination was resolved, if it had a part in the decision.
     public var names: [String] = []
-    /// allow, reject, drop or audit_deny.
+    /// allow, reject, drop or audit_deny; end of a flow that has ended.
     public var verdict = ""
     public var reason = ""
     /// Why a packet could not be parsed.
@@ -28,8 +28,35 @@ public struct FlowLogLine: Sendable {
     public var stagedReason: String?
     /// `tier|policy|egress[N]|action`.
     public var stagedRule: String?
+    /// What a flow has sent by now, or in all.
+    public var traffic: Traffic?
+    /// RFC 3339, UTC.
+    public var startTime: String?
+    public var endTime: String?
+    public var durationMilliseconds: UInt64?
+    /// Of a live flow: admitted (not seen by connection tracking yet), live or denied.
+    public var state: String?
+    /// What the endpoint addressed, where the node has translated it.
+    public var originalDestination: String?
+    /// Of the process that decided.
+    public var policyVersion: UInt32?
     /// The flow had been admitted before a policy change.
     public var isRedecision = false
+
+    /// Bytes with IP headers, and packets; out is from the endpoint.
+    public struct Traffic: Sendable, Hashable {
+        public let bytesOut: UInt64
+        public let bytesIn: UInt64
+        public let packetsOut: UInt64
+        public let packetsIn: UInt64
+
+        public init(bytesOut: UInt64, bytesIn: UInt64, packetsOut: UInt64, packetsIn: UInt64) {
+            self.bytesOut = bytesOut
+            self.bytesIn = bytesIn
+            self.packetsOut = packetsOut
+            self.packetsIn = packetsIn
+        }
+    }
 
     public init() {}
 
@@ -54,6 +81,18 @@ public struct FlowLogLine: Sendable {
         if let stagedVerdict { line.add("staged_verdict", stagedVerdict) }
         if let stagedReason { line.add("staged_reason", stagedReason) }
         if let stagedRule { line.add("staged_rule", stagedRule) }
+        if let originalDestination { line.add("original_destination", originalDestination) }
+        if let policyVersion { line.add("policy_version", policyVersion) }
+        if let state { line.add("state", state) }
+        if let traffic {
+            line.add("bytes_out", traffic.bytesOut)
+            line.add("bytes_in", traffic.bytesIn)
+            line.add("packets_out", traffic.packetsOut)
+            line.add("packets_in", traffic.packetsIn)
+        }
+        if let startTime { line.add("start_time", startTime) }
+        if let endTime { line.add("end_time", endTime) }
+        if let durationMilliseconds { line.add("duration_milliseconds", durationMilliseconds) }
         if isRedecision { line.add("redecision", true) }
         return line.finished
     }

@@ -200,7 +200,7 @@ final class DemoSession {
     private func lastDecision(pod: String, destination: String, port: UInt16) -> String? {
         guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"),
             let result = try? network.node.run(
-                [program, "flows", "--json", "--runtime-directory", network.directory + "/run"], timeoutSeconds: 5)
+                [program, "flows", "--recent", "--json", "--runtime-directory", network.directory + "/run"], timeoutSeconds: 5)
         else { return nil }
         let line = result.stdout.split(separator: "\n").map { ReportRow(json: String($0)) }.last { row in
             guard let row else { return false }

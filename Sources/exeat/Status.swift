@@ -35,12 +35,28 @@ struct Bindings: ParsableCommand {
 }
 
 struct Flows: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The last decisions, oldest first.")
+    static let configuration = CommandConfiguration(
+        abstract: "The live flows, with what they were admitted under and what they have sent; or decisions as they are made.")
     @OptionGroup var options: DaemonOptions
-    @Flag(help: "Go on with new ones.")
+    @Flag(help: "The last decisions and ends of flows, oldest first, and then new ones as they come.")
     var follow = false
+    @Flag(help: "The last decisions and ends of flows, oldest first.")
+    var recent = false
 
     mutating func run() throws {
+        if follow || recent { try decisions() } else { try live() }
+    }
+
+    private func live() throws {
+        try options.ask("flows live") { row in
+            let address = row["destination"] + (row["destination_port"] == "0" ? "" : " \(row["destination_port"])")
+            return row.column("start_time", 28) + row.column("state", 9) + "\(row["namespace"])/\(row["endpoint"]) -> "
+                + "\(address) \(row["protocol"]) out \(row["bytes_out"]) B in \(row["packets_out"]) packets, "
+                + "in \(row["bytes_in"]) B in \(row["packets_in"]) packets \(row["names"]) \(row["policy"]) \(row["rule"])"
+        }
+    }
+
+    private func decisions() throws {
         try options.ask(follow ? "flows follow" : "flows") { row in
             row.column("time", 28) + row.column("verdict", 11) + row.column("reason", 22) + "\(row["namespace"])/\(row["endpoint"]) -> "
                 + "\(row["destination"]) \(row["protocol"]) \(row["destination_port"]) \(row["names"]) \(row["policy"]) \(row["rule"])"

@@ -15,7 +15,6 @@ final class TestFlows {
     var now = Instant(seconds: 1_000)
     private(set) var ended: [TrackedFlow] = []
     private(set) var redecided: [TrackedFlow] = []
-    private(set) var forgiven: [TrackedFlow] = []
 
     init(capacity: Int = 16) {
         memory = SharedMemory(byteCount: FlowTable.byteCount(capacity: capacity))
@@ -40,7 +39,6 @@ final class TestFlows {
             switch action {
             case .ended(let flow): ended.append(flow)
             case .redecide(let flow): redecided.append(flow)
-            case .forgive(let flow): forgiven.append(flow)
             }
         }
     }
@@ -240,23 +238,16 @@ struct FlowTableTests {
 
     // MARK: Revocation
 
-    @Test(arguments: [TransportProtocol.tcp, .udp])
-    func `a refused flow uses nothing, and is forgiven with the next policy unless it is TCP`(transport: TransportProtocol) throws {
-        let key = TestFlows.key(5_000, transport: transport)
+    @Test func `a refused flow uses nothing until it is allowed again`() throws {
         let flows = TestFlows()
         try flows.decide(key)
         flows.handle(.seen(TestFlows.sight(key)))
         try flows.decide(key, allows: false, again: true)
         #expect(flows.state(key) == .denied && !flows.isInUse)
         flows.sweep([TestFlows.sight(key, mark: .denied)])
-        flows.handle(.policyChanged([EndpointID(rawValue: 8)]))
-        #expect(flows.forgiven.isEmpty)
-        flows.handle(.policyChanged([TestFlows.client]))
-        flows.handle(.policyChanged([TestFlows.client]))
-        #expect(flows.forgiven.count == (transport == .udp ? 1 : 0))
-        // Still refused by the new policy, or allowed.
+        // Its mark is taken back; the new policy has not decided yet.
         flows.sweep([TestFlows.sight(key, mark: .none)])
-        #expect(flows.state(key) == .denied)
+        #expect(flows.state(key) == .denied && !flows.isInUse)
         try flows.decide(key, "two.example.org")
         #expect(flows.state(key) == .live && flows.isInUse && flows.name(key) == "two.example.org")
     }
