@@ -25,6 +25,8 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let mailbox: DNSMailbox<WorkerGate>
     private let dnsCounters = DNSCounters()
     private let verdictCounters: [VerdictCounters]
+    /// What verdict threads revoke, for whoever resets the connections; one for each thread.
+    private let resetRings: [Ring<FlowReset>]
     private let queueReports: [QueueReport]
     private let isReady = Atomic<Bool>(false)
     private let startTime = BootClock.now()
@@ -119,6 +121,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
             interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
             dnsInterceptPort: configuration.dns.interceptPort, hasLeases: configuration.hasKernelLeases && features.has(.leases),
+            rejectsRevoked: configuration.denyAction == .reject,
             queueBackend: backend, ownership: features.ownership)
     }
 
@@ -163,27 +166,32 @@ public final class ExeatDaemon: @unchecked Sendable {
 
         // Queues.
         var rings: [Ring<FlowRecord>] = []
+        var resetRings: [Ring<FlowReset>] = []
         var counters: [VerdictCounters] = []
         var reports: [QueueReport] = []
         for index in 0..<configuration.queues.count {
             let ring = Ring<FlowRecord>(capacity: 16_384, filler: .filler)
             let verdicts = VerdictCounters()
+            let resets = Ring<FlowReset>(capacity: 4_096, filler: .filler)
             let number = configuration.queues.first + UInt16(index)
             let engine = VerdictEngine(
                 policy: published, table: addresses, facts: ring, counters: verdicts, mode: configuration.mode,
                 denyAction: configuration.denyAction,
                 leases: tableConfiguration.hasLeases
                     ? LeaseBudget(
-                        endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none)
+                        endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none,
+                resets: resets)
             let queue = try Self.openQueue(number, holder, configuration)
             let report = QueueReport(queue: number)
             VerdictThread.start(
                 queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger)
             rings.append(ring)
+            resetRings.append(resets)
             counters.append(verdicts)
             reports.append(report)
         }
         verdictCounters = counters
+        self.resetRings = resetRings
         queueReports = reports
         flowLog = try FlowLog(rings: rings, store: store, configuration: configuration.flowLog, logger: logger)
         flowLog.use(policy)
@@ -198,7 +206,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         let tableDescriptor = table.descriptor
         control = ControlPlane(
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
-            tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog, logger: logger)
+            tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
+            revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } }, logger: logger)
         try control.install(policy: policy, resources: load.resources)
         // Only now: what the holder has under this name is a table in force (see failStart).
         if kept == nil { try holder.put("table", tableDescriptor) }

@@ -7,7 +7,10 @@ enum Ring: Int, Comparable {
     static let members: [(ring: Ring, modules: [String])] = [
         (.values, ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel"]),
         (.core, ["PolicyEngine", "PolicyTools", "Enforcement", "Telemetry"]),
-        (.edges, ["Netlink", "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "DNSInterceptor", "Datastores"]),
+        (
+            .edges,
+            ["Netlink", "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "FlowResets", "DNSInterceptor", "Datastores"]
+        ),
         (.programs, ["Daemon", "DemoNetwork", "exeat"]),
         (.testing, ["EnforcementTesting", "simulator", "exeat-bench", "exeat-fuzz"]),
     ]
