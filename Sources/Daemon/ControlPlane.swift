@@ -53,6 +53,8 @@ final class ControlPlane: @unchecked Sendable {
     private let published: Published<CompiledPolicy>
     private let mailbox: DNSMailbox<WorkerGate>
     private let flowLog: FlowLog
+    /// How many flows verdicts have revoked since the start.
+    private let revocations: @Sendable () -> UInt64
     let logger: Logger
     let guardReport = GuardReport()
     /// Transactions that touched our table and wait to be looked at; what the guard hears in the time of one repair.
@@ -82,13 +84,20 @@ final class ControlPlane: @unchecked Sendable {
     private var isPurgeScheduled = false
     /// Of endpoints that went, purged since: no conntrack entry has one of them as its source.
     private var cleanAddresses: Set<IPAddress> = []
+    /// Of endpoints whose generation changed within the last second.
+    private var addressesToForgive: Set<IPAddress> = []
+
+    // On the purge queue only.
+    /// Revocations at the last walk that left no entry marked denied; nil while there may be some.
+    private var revocationsForgiven: UInt64?
 
     private let sharedStatus = Mutex(Status())
 
     init(
         configuration: ExeatConfiguration, watch: any ResourceWatch, compiler: consuming PolicyCompiler,
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
-        published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog, logger: Logger
+        published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
+        revocations: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
         self.configuration = configuration
         self.watch = watch
@@ -99,6 +108,7 @@ final class ControlPlane: @unchecked Sendable {
         self.published = published
         self.mailbox = mailbox
         self.flowLog = flowLog
+        self.revocations = revocations
         self.logger = logger
     }
 
@@ -227,6 +237,7 @@ final class ControlPlane: @unchecked Sendable {
             let newlyPoliced = wanted.policed.subtracting(contents.policed).subtracting(came)
             contents = wanted
             purge(purged)
+            forgive(Set(changes.filter(\.changesGeneration).map(\.address)))
             // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
             addressesToPurge = addressesToPurge.union(went).subtracting(came)
             purgeSoon()
@@ -258,7 +269,12 @@ final class ControlPlane: @unchecked Sendable {
         changeCount += 1
         let count = changeCount
         queue.asyncAfter(deadline: .now() + 1) { [self] in
-            if changeCount == count { onDNSWorker { $0.settle() } }
+            guard changeCount == count else { return }
+            onDNSWorker { $0.settle() }
+            // Verdicts that were on their way when the generation changed have arrived.
+            let late = addressesToForgive
+            addressesToForgive = []
+            forgive(late, again: false)
         }
     }
 
@@ -432,6 +448,35 @@ final class ControlPlane: @unchecked Sendable {
                 if cleanAddresses.count > Self.cleanAddressesMax { cleanAddresses = [] }
                 cleanAddresses.formUnion(gone)
             }
+        }
+    }
+
+    /// Endpoints with another policy: what was refused for good is decided anew. TCP flows are over; others may be as alive as before.
+    private func forgive(_ addresses: Set<IPAddress>, again: Bool = true) {
+        guard !addresses.isEmpty else { return }
+        if again { addressesToForgive.formUnion(addresses) }
+        let layout = tableConfiguration.mark
+        purgeQueue.async { [self] in takeBackDenials(of: addresses, layout) }
+    }
+
+    /// On the purge queue. One walk over conntrack, and none while no flow is known to be denied.
+    private func takeBackDenials(of addresses: Set<IPAddress>, _ layout: MarkLayout) {
+        let count = revocations()
+        guard revocationsForgiven != count else { return }
+        var wanted: [ConntrackEntry] = []
+        var others = 0
+        do {
+            var conntrack = try ConntrackSocket()
+            try conntrack.dump { entry in
+                guard layout.extract(entry.mark) == layout.denied else { return }
+                if entry.transport != .tcp, addresses.contains(entry.original.source) { wanted.append(entry) } else { others += 1 }
+            }
+            for entry in wanted {
+                _ = try conntrack.setMark(0, mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
+            }
+            revocationsForgiven = others == 0 ? count : nil
+        } catch {
+            logger.warning("denied flows could not be taken back", metadata: ["flows": "\(wanted.count)", "error": "\(error)"])
         }
     }
 

@@ -131,6 +131,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
             interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
             dnsInterceptPort: configuration.dns.interceptPort, hasLeases: configuration.hasKernelLeases && features.has(.leases),
+            rejectsRevoked: configuration.denyAction == .reject,
             queueBackend: backend, ownership: features.ownership)
     }
 
@@ -176,24 +177,28 @@ public final class ExeatDaemon: @unchecked Sendable {
 
         // Queues.
         var rings: [Ring<FlowRecord>] = []
+        var resetRings: [Ring<FlowReset>] = []
         var counters: [VerdictCounters] = []
         var reports: [QueueReport] = []
         for index in 0..<configuration.queues.count {
             let ring = Ring<FlowRecord>(capacity: 16_384, filler: .filler)
             let verdicts = VerdictCounters()
+            let resets = Ring<FlowReset>(capacity: 4_096, filler: .filler)
             let number = configuration.queues.first + UInt16(index)
             let engine = VerdictEngine(
                 policy: published, table: addresses, facts: ring, counters: verdicts, mode: configuration.mode,
                 denyAction: configuration.denyAction,
                 leases: tableConfiguration.hasLeases
                     ? LeaseBudget(
-                        endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none)
+                        endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none,
+                resets: resets)
             let queue = try Self.openQueue(number, holder, configuration)
             let report = QueueReport(queue: number)
             VerdictThread.start(
                 queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger,
                 reopen: { [configuration] in try Self.reopenQueue(number, configuration) })
             rings.append(ring)
+            resetRings.append(resets)
             counters.append(verdicts)
             reports.append(report)
         }
@@ -205,7 +210,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         let flowMemory = try MappedFile.map("\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax))
         flows = try FlowWatch(
             memory: flowMemory, capacity: configuration.flowsMax, layout: tableConfiguration.mark, published: published, names: mailbox,
-            mailbox: flowMailbox, flowLog: flowLog, resets: [], logger: logger)
+            mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, logger: logger)
 
         // DNS.
         try DNSThread.start(
@@ -217,7 +222,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         let tableDescriptor = table.descriptor
         control = ControlPlane(
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
-            tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog, logger: logger)
+            tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
+            revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } }, logger: logger)
         if kept == nil, configuration.existingFlows == .keep {
             try ExistingFlows.keep(policy, tableConfiguration.mark, logger)
         }

@@ -30,6 +30,9 @@ enum MetricsPage {
                     ("deny", verdicts.reduce(0) { $0 + $1.stagedTurns(intoAllow: false) }),
                 ]),
             MetricFamily(
+                "exeat_revoked_flows", .counter, help: "Flows that were admitted once and refused when they were decided again.",
+                value: verdicts.reduce(0) { $0 + $1.revocations }),
+            MetricFamily(
                 "exeat_kernel_refused_packets", .counter, help: "Packets that rules of the table dropped or rejected, by reason.",
                 by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
         ]

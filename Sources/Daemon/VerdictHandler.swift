@@ -12,6 +12,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let redecideReply: UInt32
     private let redecideOriginal: UInt32
     private let reject: UInt32
+    private let denied: UInt32
     private let foreignBitsLessOne: UInt32
 
     public init(engine: consuming VerdictEngine, layout: MarkLayout) {
@@ -21,6 +22,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         redecideReply = layout.deposit(layout.redecideReply)
         redecideOriginal = layout.deposit(layout.redecideOriginal)
         reject = layout.deposit(layout.reject)
+        denied = layout.deposit(layout.denied)
         foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
     }
 
@@ -43,6 +45,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
             let bits = foreign == 0 ? layout.foreignBits : foreign
             return .repeat(mark: bits | layout.deposit(UInt32(generation)))
         case .reject: return .repeat(mark: foreign | reject)
+        case .revoke: return .repeat(mark: foreign | denied)
         case .drop: return .drop
         }
     }

@@ -8,11 +8,12 @@ public final class VerdictCounters: Sendable {
     private let seenPolicy = Atomic<UInt32>(0)
 
     public init() {
-        storage = CounterArray(count: Self.leaseStart + 2)
+        storage = CounterArray(count: Self.revocation + 1)
     }
 
     private static let stagedStart = VerdictReason.allCases.count + 256
     private static let leaseStart = stagedStart + 2
+    private static let revocation = leaseStart + 2
 
     func noteBatch(policyVersion: UInt32) { seenPolicy.store(policyVersion, ordering: .releasing) }
 
@@ -30,6 +31,11 @@ public final class VerdictCounters: Sendable {
 
     /// Kernel leases asked for (granted), or not because the endpoint had asked for too many.
     public func leases(isGranted: Bool) -> UInt64 { storage[Self.leaseStart + (isGranted ? 1 : 0)] }
+
+    func noteRevocation() { storage.increment(Self.revocation) }
+
+    /// Flows that were admitted once, decided again and refused.
+    public var revocations: UInt64 { storage[Self.revocation] }
 
     public func count(of reason: VerdictReason) -> UInt64 { storage[Int(reason.rawValue)] }
 

@@ -43,6 +43,8 @@ public struct VerdictEngine: ~Copyable {
         case lease(generation: UInt16)
         case reject
         case drop
+        /// Refuse this packet, and every later one of the flow, in both directions: it was admitted once, and policy has changed.
+        case revoke
     }
 
     private var policy: Published<CompiledPolicy>.Reader
@@ -52,11 +54,12 @@ public struct VerdictEngine: ~Copyable {
     private let mode: Mode
     private let denyAction: DenyAction
     private let leases: LeaseBudget
+    private let resets: Ring<FlowReset>?
     private var now = Instant(nanoseconds: 0)
 
     public init(
         policy: Published<CompiledPolicy>, table: AddressTable, facts: Ring<FlowRecord>, counters: VerdictCounters, mode: Mode,
-        denyAction: DenyAction, leases: LeaseBudget = .none
+        denyAction: DenyAction, leases: LeaseBudget = .none, resets: Ring<FlowReset>? = nil
     ) {
         self.policy = Published<CompiledPolicy>.Reader(policy)
         self.table = table
@@ -65,6 +68,7 @@ public struct VerdictEngine: ~Copyable {
         self.mode = mode
         self.denyAction = denyAction
         self.leases = leases
+        self.resets = resets
     }
 
     /// Once before the packets of a batch.
@@ -94,9 +98,16 @@ public struct VerdictEngine: ~Copyable {
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
         if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
         guard decision.isAllowed else {
-            return refuse(
+            let refusal = refuse(
                 flow: flow, endpoint: id, decision.reason, detail: 0, state: state, rule: decision.rule, nameRecord: nameRecord,
                 generation: generation, staged: staged)
+            guard state.wasAdmitted, mode == .enforce else { return refusal }
+            counters.noteRevocation()
+            // The kernel answers the sender of this packet; its receiver, who waits for nothing, has to be told as well.
+            if let resets, let reset = FlowReset(of: packet, headers, isReply: state.isReply, resetsSender: denyAction == .drop) {
+                resets.append(reset)
+            }
+            return .revoke
         }
         if decision.pattern != anyName { table.noteAdmission(id, flow.destination, now: now) }
         record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state, staged)

@@ -10,10 +10,10 @@ import NetworkTypes
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
 ///
-/// "judge":  current? accept | invalid, untracked, mid-stream | new? -> "lease" | original source not policed? accept | -> "decide"
+/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new? -> "lease" | original source not policed? accept | -> "decide"
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": the question goes into the packet mark, the packet to NFQUEUE
-/// "stamp":  reject? -> "refuse" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
+/// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
 /// "admitted": a lease was asked for? remember it | accept
 /// ```
 /// A verdict is `NF_REPEAT` with our bits of the packet mark set: the packet enters the same base chain again, from its start. So
@@ -144,7 +144,7 @@ struct Ruleset: Sendable, Hashable {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
                 "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge",
-                "refuse", "admitted", "stamp", "leased", "lease", "own_errors",
+                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors",
             ] { chain(name) }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
@@ -348,6 +348,10 @@ struct Ruleset: Sendable, Hashable {
 
         mutating func stamp() {
             rule("stamp", Expression.packetMark(mask, NFT_CMP_EQ, mark.deposit(mark.reject)), [.verdict(.goto("refuse"))])
+            rule(
+                "stamp", Expression.packetMark(mask, NFT_CMP_EQ, mark.deposit(mark.denied)),
+                Expression.setPacketMark(clear: mask, set: 0), Expression.setFlowMark(clear: mask, set: mark.deposit(mark.denied)),
+                [.verdict(.goto("revoked"))])
             // A question that comes back without an answer is asked again: so a new owner of the queue re-queues what the dead one left.
             for code in [mark.redecideOriginal, mark.redecideReply, mark.newReply] {
                 rule(
@@ -378,10 +382,15 @@ struct Ruleset: Sendable, Hashable {
 
             rule("refuse", Expression.setPacketMark(clear: mask, set: 0))
             rule("refuse", [.counter(.rejected)])
-            rule("refuse", Expression.isProtocol(tcp), [.reject(type: UInt32(NFT_REJECT_TCP_RST.rawValue), code: 0)])
+            rule("refuse", [.verdict(.goto("reject"))])
+            rule("reject", Expression.isProtocol(tcp), [.reject(type: UInt32(NFT_REJECT_TCP_RST.rawValue), code: 0)])
             rule(
-                "refuse",
+                "reject",
                 [.reject(type: NFT_REJECT_ICMPX_UNREACH.rawValue, code: UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue))])
+            for number in [icmp, icmpv6] {
+                rule("revoked", Expression.state(related), Expression.isProtocol(number), deny(.relatedDenied))
+            }
+            rule("revoked", [.counter(.revoked), .verdict(configuration.rejectsRevoked ? .goto("reject") : .drop)])
         }
 
         var asksForLease: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.foreignBits) }
@@ -452,6 +461,15 @@ struct Ruleset: Sendable, Hashable {
                 Expression.setFlowMark(clear: mask, set: 0), comment: "expected flows are new")
             for family: IPFamily in [.v4, .v6] {
                 rule("judge", isCurrent(family), [.verdict(.accept)], comment: family == .v4 ? "decided under today's policy" : nil)
+            }
+            // Audit mode refuses nothing: there such a flow is decided again.
+            if configuration.mode == .enforce {
+                for family: IPFamily in [.v4, .v6] {
+                    rule(
+                        "judge", Expression.flowMark(mask, NFT_CMP_EQ, mark.deposit(mark.denied)), originalSource(family),
+                        isPoliced(family),
+                        [.verdict(.goto("revoked"))], comment: family == .v4 ? "refused for good" : nil)
+                }
             }
             rule("judge", Expression.state(invalid), [.verdict(.goto("invalid_state"))])
             rule("judge", Expression.state(untracked), [.verdict(.goto("untracked"))])

@@ -10,6 +10,14 @@ public enum TableChange: Sendable, Hashable {
     case setCurrent(IPAddress, generation: UInt32)
     case removeCurrent(IPAddress)
 
+    /// Whether flows of the address are decided anew by it.
+    public var changesGeneration: Bool {
+        switch self {
+        case .setCurrent, .removeCurrent, .removePoliced: true
+        case .addKnown, .removeKnown, .addPoliced: false
+        }
+    }
+
     /// The address of the endpoint that is changed.
     public var address: IPAddress {
         switch self {

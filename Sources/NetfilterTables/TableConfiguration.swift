@@ -23,6 +23,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var isNodeClosed: Bool
     /// Whether verdicts may be remembered by destination (`leases4`, `leases6`), so that later flows to it are not asked for.
     public var hasLeases: Bool
+    /// Whether packets of revoked flows are answered (TCP reset, ICMP error) or silently dropped.
+    public var rejectsRevoked: Bool
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.
@@ -32,6 +34,7 @@ public struct TableConfiguration: Sendable, Hashable {
         workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
         dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, hasLeases: Bool = true,
+        rejectsRevoked: Bool = true,
         queueBackend: QueueBackend, ownership: TableOwnership,
         tableName: String = "exeat"
     ) {
@@ -47,6 +50,7 @@ public struct TableConfiguration: Sendable, Hashable {
         self.vxlanPort = vxlanPort
         self.isNodeClosed = isNodeClosed
         self.hasLeases = hasLeases
+        self.rejectsRevoked = rejectsRevoked
         self.queueBackend = queueBackend
         self.ownership = ownership
         self.tableName = tableName

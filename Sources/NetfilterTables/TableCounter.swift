@@ -17,6 +17,9 @@ public enum TableCounter: String, Sendable, CaseIterable {
     /// Refused by a verdict.
     case rejected = "rejected"
 
+    /// Of a flow that was admitted once and then refused (ct mark `denied`).
+    case revoked = "revoked"
+
     // Nothing is refused where these count.
     /// First packets that a kernel lease let pass.
     case leased = "leased"

@@ -155,6 +155,7 @@ final class ScenarioRun {
         case .allow, .lease: "allow \(reason)"
         case .reject: "reject \(reason)"
         case .drop: "drop \(reason)"
+        case .revoke: "\(outcome.record?.verdict == .drop ? "drop" : "reject") \(reason)"
         }
     }
 }

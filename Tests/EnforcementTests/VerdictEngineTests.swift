@@ -32,6 +32,7 @@ struct VerdictEngineTests {
         case .lease: "lease"
         case .reject: "reject"
         case .drop: "drop"
+        case .revoke: "revoke"
         }
     }
 
@@ -175,6 +176,48 @@ struct VerdictEngineTests {
         node.close(flow)
         node.pass(to: node.now.advanced(bySeconds: 1))
         #expect(node.gate.names.bindingCount == 0)
+    }
+
+    @Test(arguments: [VerdictEngine.DenyAction.reject, .drop])
+    func `a flow that was admitted and is refused now is revoked, and of TCP its ends are to be told`(
+        denyAction: VerdictEngine.DenyAction
+    ) throws {
+        var compiler = PolicyCompiler()
+        let policy = try TestPolicy.compile(Self.yaml, &compiler)
+        let resets = Ring<FlowReset>(capacity: 4, filler: .filler)
+        let counters = VerdictCounters()
+        for mode in VerdictEngine.Mode.allCases {
+            var engine = VerdictEngine(
+                policy: Published(policy), table: AddressTable(slots: 1_024, seed: (1, 2)),
+                facts: Ring<FlowRecord>(capacity: 16, filler: .filler), counters: counters, mode: mode, denyAction: denyAction,
+                resets: resets)
+            engine.beginBatch(now: Instant(seconds: 0))
+            for (transport, isReply, wasAdmitted, isReset) in [
+                (TransportProtocol.tcp, false, true, true), (.tcp, true, true, true), (.udp, false, true, false),
+                (.tcp, false, false, false),
+                (.tcp, true, false, false),
+            ] {
+                let (pod, far) = (address("198.51.100.1"), address("203.0.113.1"))
+                let flow = FlowTuple(
+                    source: isReply ? far : pod, destination: isReply ? pod : far, transport: transport, sourcePort: 7, destinationPort: 9)
+                let verdict = engine.decide(
+                    PacketBuilder.packet(flow, tcpFlags: 0x10).span, .init(isReply: isReply, wasAdmitted: wasAdmitted))
+                let reset = resets.popFirst()
+                guard mode == .enforce else {
+                    #expect(verdict == .allow(generation: 0) && reset == nil)
+                    continue
+                }
+                #expect(verdict == (wasAdmitted ? .revoke : denyAction == .drop ? .drop : .reject))
+                #expect((reset != nil) == isReset)
+                guard let reset else { continue }
+                #expect(reset.source == flow.source && reset.destinationPort == 9 && reset.sequence == 1)
+                #expect(reset.isReply == isReply && reset.resetsSender == (denyAction == .drop))
+            }
+            // What cannot be parsed says nothing of its flow.
+            let malformed = engine.decide([UInt8]([0x45]).span, .init(isReply: false, wasAdmitted: true))
+            #expect(malformed == (mode == .audit ? .allow(generation: 0) : .drop))
+        }
+        #expect(counters.revocations == 3)
     }
 
     @Test func `facts that find the ring full are lost, verdicts are not`() throws {

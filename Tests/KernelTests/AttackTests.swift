@@ -187,13 +187,13 @@ extension KernelSuites {
 
         @Test(arguments: [
             BadSetting(
-                testDescription: "the only pattern has 16 bytes", interfaces: #"["caliabcdefghijk*"]"#, place: "6:22",
+                testDescription: "the only pattern has 16 bytes", interfaces: #"["caliabcdefghijk*"]"#, place: "7:22",
                 field: "workloadInterfaces[0]", closes: false),
             BadSetting(
-                testDescription: "another pattern has 16 bytes", interfaces: #"["cali*", "caliabcdefghijk*"]"#, place: "6:31",
+                testDescription: "another pattern has 16 bytes", interfaces: #"["cali*", "caliabcdefghijk*"]"#, place: "7:31",
                 field: "workloadInterfaces[1]", closes: true),
             BadSetting(
-                testDescription: "a mask of 20 bits", interfaces: #"["cali*"]"#, extra: "markMask: 0xfffff\n", place: "16:11",
+                testDescription: "a mask of 20 bits", interfaces: #"["cali*"]"#, extra: "markMask: 0xfffff\n", place: "17:11",
                 field: "markMask", closes: true),
         ])
         func `a setting that the table cannot hold is an error with its place, and what it leaves is said`(_ bad: BadSetting) throws {

@@ -2,7 +2,7 @@ import DemoNetwork
 import Glibc
 import NetworkTypes
 
-/// A TCP connection out of a namespace to an echo server, kept open; IPv4. One user at a time.
+/// A TCP connection (or a UDP flow) out of a namespace to an echo server, kept open; IPv4. One user at a time.
 final class EchoStream: @unchecked Sendable {
     enum Exchange: Hashable, Sendable {
         case echoed
@@ -15,9 +15,9 @@ final class EchoStream: @unchecked Sendable {
     private var last: UInt8 = 0
 
     /// Connects within two seconds.
-    init(in namespace: DemoNetwork.Namespace, to address: IPAddress, port: UInt16) throws {
+    init(in namespace: DemoNetwork.Namespace, to address: IPAddress, port: UInt16, isDatagram: Bool = false) throws {
         descriptor = try namespace.withThread {
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            let descriptor = socket(AF_INET, Int32((isDatagram ? SOCK_DGRAM : SOCK_STREAM).rawValue | SOCK_CLOEXEC.rawValue), 0)
             guard descriptor >= 0 else { throw Problem("no socket: errno \(errno)") }
             // connect(2) gives up after the time to send (socket(7)).
             var limit = timeval(tv_sec: 2, tv_usec: 0)

@@ -7,16 +7,10 @@ extension KernelSuites {
     /// Verdicts that the kernel remembers by destination: what a pod may reach and what may not is the same, only the queue sees less.
     @Suite struct KernelLeaseTests {
         private static let policies = [
-            "shop.yaml": PolicyText.allow("shop", domains: ["api.example.org"]).replacing("      protocol: TCP\n", with: ""),
+            "shop.yaml": PolicyText.allow("shop", protocol: nil, domains: ["api.example.org"]),
             "batch.yaml": PolicyText.allow("batch", selector: "app == \"batch\"", domains: ["files.example.test"]),
             "rest.yaml": PolicyText.denyRest,
         ]
-
-        private static func queued(_ node: RunningNode) throws -> Double {
-            try node.lab.node.run(["cat", "/proc/net/netfilter/nfnetlink_queue"]).stdout.split(separator: "\n").reduce(0) {
-                $0 + (Double($1.split(separator: " ").dropFirst(7).first ?? "") ?? 0)
-            }
-        }
 
         private static func udp(_ node: RunningNode, _ pod: String, _ destination: String) throws -> Bool {
             let address = try #require(IPAddress(parsing: destination))
@@ -32,17 +26,17 @@ extension KernelSuites {
             try node.resolve("api.example.org", from: "pod-a")
             #expect(try node.isReached("pod-a", "192.0.2.10"))
             #expect(try Self.udp(node, "pod-a", "192.0.2.10"))
-            let before = try Self.queued(node)
+            let before = try node.queuedPackets()
             for _ in 0..<20 {
                 #expect(try node.isReached("pod-a", "192.0.2.10"))
                 #expect(try Self.udp(node, "pod-a", "192.0.2.10"))
             }
-            #expect(try Self.queued(node) == before)
+            #expect(try node.queuedPackets() == before)
             // The other pod holds no name for it, and this one gets nothing else by it.
             #expect(try node.isRefused("pod-b", "192.0.2.10"))
             #expect(try node.isRefused("pod-a", "203.0.113.66"))
             #expect(try !Self.udp(node, "pod-b", "192.0.2.10"))
-            #expect(try Self.queued(node) > before)
+            #expect(try node.queuedPackets() > before)
             try Stopwatch.wait("the counters are read", seconds: 4) { try node.metrics()["exeat_kernel_leased_flows_total"] == 40 }
             let metrics = try node.metrics()
             #expect(metrics["exeat_kernel_leases"] == 2)
@@ -96,9 +90,9 @@ extension KernelSuites {
             try node.end(SIGKILL)
             try node.write(settings: NodeSettings(extra: "kernelLeases: false\n"))
             try node.start()
-            let before = try Self.queued(node)
+            let before = try node.queuedPackets()
             for _ in 0..<5 { #expect(try node.isReached("pod-a", "192.0.2.10")) }
-            #expect(try Self.queued(node) >= before + 5)
+            #expect(try node.queuedPackets() >= before + 5)
             #expect(try node.metrics()["exeat_kernel_leases"] == 0)
         }
     }

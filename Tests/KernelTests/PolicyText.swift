@@ -14,8 +14,10 @@ enum PolicyText {
 
         """
 
-    /// Allows TCP to names.
-    static func allow(_ name: String, selector: String = "app == \"shop\"", domains: [String]) -> String {
+    /// Allows a protocol (nil: any) to names.
+    static func allow(
+        _ name: String, selector: String = "app == \"shop\"", protocol transport: String? = "TCP", domains: [String]
+    ) -> String {
         let list = domains.map { "\n          - \"\($0)\"" }.joined()
         return """
             apiVersion: projectcalico.org/v3
@@ -28,8 +30,7 @@ enum PolicyText {
               selector: \(selector)
               types: [Egress]
               egress:
-                - action: Allow
-                  protocol: TCP
+                - action: Allow\(transport.map { "\n      protocol: \($0)" } ?? "")
                   destination:
                     domains:\(list)
 

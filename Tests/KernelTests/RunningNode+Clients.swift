@@ -33,7 +33,8 @@ extension RunningNode {
     }
 
     /// An open connection to `echo`.
-    func stream(_ pod: String, to destination: String) throws -> EchoStream {
-        try EchoStream(in: self.pod(pod).namespace, to: try #require(IPAddress(parsing: destination)), port: Self.echoPort)
+    func stream(_ pod: String, to destination: String, isDatagram: Bool = false) throws -> EchoStream {
+        try EchoStream(
+            in: self.pod(pod).namespace, to: try #require(IPAddress(parsing: destination)), port: Self.echoPort, isDatagram: isDatagram)
     }
 }

@@ -9,6 +9,13 @@ extension RunningNode {
         return Metrics(text: result.stdout)
     }
 
+    /// Packets that any queue of the node has seen: the last id of each.
+    func queuedPackets() throws -> Double {
+        try lab.node.run(["cat", "/proc/net/netfilter/nfnetlink_queue"]).stdout.split(separator: "\n").reduce(0) {
+            $0 + (Double($1.split(separator: " ").dropFirst(7).first ?? "") ?? 0)
+        }
+    }
+
     /// What the daemon has printed.
     var log: String { (try? String(contentsOfFile: lab.directory + "/daemon.log", encoding: .utf8)) ?? "" }
 

@@ -23,6 +23,8 @@ enum Answer: Sendable {
     /// The same, and the kernel shall remember it.
     case lease(UInt32)
     case reject
+    /// Refused, and the flow for good.
+    case revoke
     case drop
     /// The packet enters its chain again with its mark unchanged.
     case repeatUnchanged
@@ -88,6 +90,7 @@ struct ScriptedHandler: PacketHandler {
         switch answer {
         case .allow(let generation): return .repeat(mark: mark.replacing(in: packet.mark, with: generation))
         case .lease(let generation): return .repeat(mark: mark.foreignBits | mark.deposit(generation))
+        case .revoke: return .repeat(mark: mark.replacing(in: packet.mark, with: mark.denied))
         case .reject: return .repeat(mark: mark.replacing(in: packet.mark, with: mark.reject))
         case .drop: return .drop
         case .repeatUnchanged: return .repeat(mark: packet.mark)

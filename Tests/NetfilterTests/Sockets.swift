@@ -96,6 +96,18 @@ final class Client: Sendable {
         return count > 0 ? .reached : .refused(errno: ECONNRESET)
     }
 
+    /// Whether a datagram arrives within the time; an error that came before is not looked at.
+    func receives(milliseconds timeout: Int32 = 700) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 2048)
+        let end = milliseconds() + Double(timeout)
+        while milliseconds() < end {
+            var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&polled, 1, Int32(max(1, end - milliseconds()))) > 0 else { return false }
+            if unsafe recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT)) > 0 { return true }
+        }
+        return false
+    }
+
     func send(_ bytes: [UInt8]) -> Bool {
         unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }

@@ -1,0 +1,37 @@
+import Foundation
+import Testing
+
+extension KernelSuites {
+    /// Flows that policy takes back while they live.
+    @Suite struct RevocationTests {
+        private static func shop(_ domains: String...) -> String { PolicyText.allow("shop", protocol: nil, domains: domains) }
+
+        @Test func `a revoked flow asks nobody any more, and a UDP flow goes on when policy allows it again`() throws {
+            let node = try RunningNode(policies: ["shop.yaml": Self.shop("api.example.org"), "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            let tcp = try node.stream("pod-a", to: "192.0.2.10")
+            let udp = try node.stream("pod-a", to: "192.0.2.10", isDatagram: true)
+            for stream in [tcp, udp] { #expect(stream.exchange() == .echoed) }
+
+            for _ in 0..<2 {
+                try node.afterReload { try node.write(policy: "shop.yaml", Self.shop("other.example.org")) }
+                #expect(tcp.exchange() != .echoed)
+                #expect(udp.exchange(timeoutMilliseconds: 200) != .echoed)
+                let queued = try node.queuedPackets()
+                for _ in 0..<5 { #expect(udp.exchange(timeoutMilliseconds: 100) != .echoed) }
+                #expect(try node.queuedPackets() == queued)
+                let fact = try node.flow("pod-a", to: "192.0.2.10", verdict: "reject")
+                #expect(fact.reason == "name_not_allowed" || fact.reason == "address_not_resolved")
+
+                try node.afterReload { try node.write(policy: "shop.yaml", Self.shop("api.example.org")) }
+                try Stopwatch.wait("the flow goes on", seconds: 4) { udp.exchange(timeoutMilliseconds: 100) == .echoed }
+            }
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            let metrics = try node.metrics()
+            #expect(metrics["exeat_revoked_flows_total"] == 3)
+            #expect(metrics["exeat_kernel_refused_packets_total{reason=\"revoked\"}"] > 0)
+        }
+    }
+}
