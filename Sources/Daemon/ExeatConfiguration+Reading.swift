@@ -37,7 +37,7 @@ extension ExeatConfiguration {
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "unselectedEndpoints", "exclusiveDomains", "node", "policies", "endpoints",
+            "mode", "denyAction", "startFailure", "unselectedEndpoints", "exclusiveDomains", "verifyName", "node", "policies", "endpoints",
             "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "metrics", "health", "flowLog",
@@ -51,6 +51,10 @@ extension ExeatConfiguration {
         if let value = reader["startFailure"]?.choice(StartFailure.self, &problems) { startFailure = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
         if let value = reader["exclusiveDomains"]?.boolean(&problems) { exclusiveDomains = value }
+        if let field = reader["verifyName"], let value = field.choice(NameVerification.self, &problems) {
+            verifyName = value
+            if value == .require { problems.warning(at: field.location, field: field.path, NameVerification.unenforced) }
+        }
         if let value = reader["node"]?.string(&problems) { node = value }
         if let value = reader["policies"]?.string(&problems) { policies = value }
         if let value = reader["endpoints"]?.string(&problems) { endpoints = value }
