@@ -37,9 +37,8 @@ extension ExeatConfiguration {
 
     private mutating func read(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "mode", "denyAction", "startFailure", "existingFlows", "unselectedEndpoints", "exclusiveDomains", "node", "policies",
-            "endpoints",
-            "user", "runtimeDirectory", "workloadInterfaces",
+            "mode", "denyAction", "startFailure", "existingFlows", "unselectedEndpoints", "exclusiveDomains", "verifyName", "node",
+            "policies", "endpoints", "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "kernelLeases", "metrics", "health", "flowLog", "flowsMax",
         ])
@@ -53,6 +52,10 @@ extension ExeatConfiguration {
         if let value = reader["existingFlows"]?.choice(ExistingFlows.self, &problems) { existingFlows = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
         if let value = reader["exclusiveDomains"]?.boolean(&problems) { exclusiveDomains = value }
+        if let field = reader["verifyName"], let value = field.choice(NameVerification.self, &problems) {
+            verifyName = value
+            if value == .require { problems.warning(at: field.location, field: field.path, NameVerification.unenforced) }
+        }
         if let value = reader["node"]?.string(&problems) { node = value }
         if let value = reader["policies"]?.string(&problems) { policies = value }
         if let value = reader["endpoints"]?.string(&problems) { endpoints = value }

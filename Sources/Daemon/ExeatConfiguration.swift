@@ -1,6 +1,7 @@
 import DomainNames
 import Enforcement
 import NetworkTypes
+import PolicyModel
 
 /// What `exeat.yaml` says. Every field has a default; docs/configuration.md and config/exeat.yaml list them.
 public struct ExeatConfiguration: Sendable {
@@ -67,6 +68,8 @@ public struct ExeatConfiguration: Sendable {
     public var unselectedAllowed = true
     /// Whether every policy with names in Allow rules is exclusive (`exeat.io/exclusive`).
     public var exclusiveDomains = false
+    /// For policies that do not say it themselves (`exeat.io/verify-name`).
+    public var verifyName = NameVerification.observe
     /// This node's name in the endpoints' `node`; nil: all of them are of this node.
     public var node: String?
     public var policies = "policies"

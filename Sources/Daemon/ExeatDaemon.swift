@@ -152,7 +152,9 @@ public final class ExeatDaemon: @unchecked Sendable {
 
         // Policy, with the numbers and generations of the process before.
         var compiler = PolicyCompiler(
-            PolicyOptions(unselectedAllowed: configuration.unselectedAllowed, exclusiveByDefault: configuration.exclusiveDomains))
+            PolicyOptions(
+                unselectedAllowed: configuration.unselectedAllowed, exclusiveByDefault: configuration.exclusiveDomains,
+                nameVerification: configuration.verifyName))
         let registryMemory = try MappedFile.map(
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(

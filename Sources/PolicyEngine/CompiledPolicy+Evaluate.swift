@@ -1,4 +1,5 @@
 import NetworkTypes
+import PolicyModel
 
 extension CompiledPolicy {
     /// Decides one flow of one endpoint. Allocates nothing, counts no references, takes no lock, always ends.
@@ -72,7 +73,8 @@ extension CompiledPolicy {
             switch pointer.action {
             case .allow:
                 return PolicyDecision(
-                    reason: isProfile ? .profileAllow : .policyAllow, rule: pointer.rule.number, pattern: search.pattern)
+                    reason: isProfile ? .profileAllow : .policyAllow, rule: pointer.rule.number, pattern: search.pattern,
+                    nameCheck: nameCheck(pointer, by: search.pattern, flow))
             case .deny:
                 return PolicyDecision(reason: isProfile ? .profileDeny : .policyDeny, rule: pointer.rule.number, pattern: search.pattern)
             case .log:

@@ -127,7 +127,11 @@ extension CompiledPolicy {
             guard let found = walked.found else { continue }
             let pointer = unsafe view.pointee.rule(found.position)
             switch pointer.action {
-            case .allow: return .decided(PolicyDecision(reason: .policyAllow, rule: pointer.rule.number, pattern: found.pattern))
+            case .allow:
+                return .decided(
+                    PolicyDecision(
+                        reason: .policyAllow, rule: pointer.rule.number, pattern: found.pattern,
+                        nameCheck: nameCheck(pointer, by: found.pattern, search.flow)))
             case .deny: return .decided(PolicyDecision(reason: .policyDeny, rule: pointer.rule.number, pattern: found.pattern))
             case .pass, .log: return .next
             }

@@ -63,6 +63,13 @@ struct CompiledRule: @unchecked Sendable, BitwiseCopyable {
         /// No condition but a property: nothing but a name (or being of a set) is asked for, so that the rule can be applied to a query.
         @inlinable static var onlyNames: Conditions { Conditions(rawValue: 1 << 20) }
 
+        /// No conditions but properties, of Allow rules with names: whether flows that it admits by name have to give their name, on the
+        /// ports of `NamePort.standard` or on those of `RareCriteria`.
+        @inlinable static var observesName: Conditions { Conditions(rawValue: 1 << 22) }
+        @inlinable static var requiresName: Conditions { Conditions(rawValue: 1 << 23) }
+        @inlinable static var namePorts: Conditions { Conditions(rawValue: 1 << 24) }
+
+        @inlinable static var checksName: Conditions { Conditions(rawValue: 3 << 22) }
         @inlinable static var anyICMP: Conditions { Conditions(rawValue: 15 << 15) }
         @inlinable static var anySourcePort: Conditions { Conditions(rawValue: 1024 | 2048 | 1 << 13 | 1 << 14) }
         /// Those of `RareCriteria` that look at ports.
@@ -83,6 +90,9 @@ struct CompiledRule: @unchecked Sendable, BitwiseCopyable {
         @usableFromInline var notPorts = Slice()
         @usableFromInline var sourcePorts = Slice()
         @usableFromInline var sourceNotPorts = Slice()
+        /// PortRange, of destinations where names are verified: TCP, then UDP.
+        @usableFromInline var nameTCPPorts = Slice()
+        @usableFromInline var nameUDPPorts = Slice()
         /// Numbers of address sets.
         @usableFromInline var notPortSets = Slice()
         @usableFromInline var sourceNotPortSets = Slice()

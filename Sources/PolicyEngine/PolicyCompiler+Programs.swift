@@ -235,7 +235,9 @@ extension PolicyCompiler {
     private mutating func block(of record: PolicyRecord, dropping dropped: [Int]) -> PolicyBlock {
         if let known = record.blocks[dropped] { return known }
         let policy = record.policy
-        var compiler = RuleCompiler(identity: policy.identity, namespace: policy.namespace, deniesByName: policy.deniesByName)
+        var compiler = RuleCompiler(
+            identity: policy.identity, namespace: policy.namespace, deniesByName: policy.deniesByName,
+            nameVerification: policy.nameVerification ?? options.nameVerification, namePorts: policy.namePorts)
         add(policy.egress, record.origin, dropping: dropped, to: &compiler)
         let block = PolicyBlock(
             id: newID(), owner: .policy(slot: record.slot), dropped: dropped, counts: policy.impliesDefault, compiler)

@@ -1,12 +1,17 @@
+import PolicyModel
+
 /// What the configuration says about policy as a whole.
 public struct PolicyOptions: Sendable, Hashable {
     /// What becomes of a workload's flow that no tier decided, if the workload names no profile (Kubernetes: allowed).
     public var unselectedAllowed: Bool
     /// Every policy is treated as if it were annotated `exeat.io/exclusive: "true"`.
     public var exclusiveByDefault: Bool
+    /// For policies without the annotation `exeat.io/verify-name`.
+    public var nameVerification: NameVerification
 
-    public init(unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false) {
+    public init(unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false, nameVerification: NameVerification = .observe) {
         self.unselectedAllowed = unselectedAllowed
         self.exclusiveByDefault = exclusiveByDefault
+        self.nameVerification = nameVerification
     }
 }

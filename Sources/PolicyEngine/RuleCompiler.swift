@@ -27,13 +27,18 @@ struct RuleCompiler {
 
     private let namespace: String?
     private let deniesByName: Bool
+    private let nameVerification: NameVerification
+    private let namePorts: [NamePort]?
 
     /// A list of more nets is not indexed by each.
     private static let indexedNetsMax = 4_096
 
-    init(identity: String, namespace: String?, deniesByName: Bool) {
+    init(identity: String, namespace: String?, deniesByName: Bool, nameVerification: NameVerification = .off, namePorts: [NamePort]? = nil)
+    {
         self.namespace = namespace
         self.deniesByName = deniesByName
+        self.nameVerification = nameVerification
+        self.namePorts = namePorts
         hash.combine(identity)
     }
 
@@ -322,14 +327,16 @@ struct RuleCompiler {
     }
 
     /// Enters a compiled rule into the index.
-    private mutating func finish(_ finished: CompiledRule, _ rare: CompiledRule.RareCriteria, nets: [IPPrefix]) {
+    private mutating func finish(_ finished: CompiledRule, _ finishedRare: CompiledRule.RareCriteria, nets: [IPPrefix]) {
         var compiled = finished
+        var rare = finishedRare
         if compiled.conditions.isSubset(of: [.names, .set, .setNames]), compiled.transport == 0, compiled.notTransport == 0,
             compiled.family == 0
         {
             compiled.conditions.insert(.onlyNames)
         }
-        if !compiled.conditions.intersection(.rare).isSubset(of: .notSet) {
+        addNameCheck(to: &compiled, &rare)
+        if compiled.conditions.contains(.namePorts) || !compiled.conditions.intersection(.rare).isSubset(of: .notSet) {
             // From 1, made an offset in `flatten`.
             compiled.rareOffset = UInt32(rares.count + 1)
             rares.append(rare)
@@ -366,6 +373,25 @@ struct RuleCompiler {
             flags.insert(.hasAnyDestination)
             entry(IndexKey.anyDestination)
         }
+    }
+
+    /// Whether the name of a flow that the rule admits by one has to be seen. It is part of the rule's meaning: with another one, open
+    /// flows are decided anew.
+    private mutating func addNameCheck(to compiled: inout CompiledRule, _ rare: inout CompiledRule.RareCriteria) {
+        let conditions = compiled.conditions
+        guard compiled.action == .allow, nameVerification != .off,
+            conditions.contains(.names) || (conditions.contains(.set) && conditions.contains(.setNames))
+        else {
+            return
+        }
+        let condition: CompiledRule.Conditions = nameVerification == .require ? .requiresName : .observesName
+        compiled.conditions.insert(condition)
+        hash.combine(UInt64(condition.rawValue))
+        guard let namePorts else { return }
+        rare.nameTCPPorts = add(namePorts.filter { $0.transport == .tcp }.map(\.ports), .namePorts, to: &compiled)
+        rare.nameUDPPorts = add(namePorts.filter { $0.transport == .udp }.map(\.ports), .namePorts, to: &compiled)
+        compiled.conditions.insert(.namePorts)
+        hash.combine(UInt64(rare.nameTCPPorts.count))
     }
 
     /// Equal for rules of which `wantsName` says the same for every flow.
@@ -425,6 +451,8 @@ struct RuleCompiler {
             rares[place].notPorts = placed(rares[place].notPorts, portStart, portStride)
             rares[place].sourcePorts = placed(rares[place].sourcePorts, portStart, portStride)
             rares[place].sourceNotPorts = placed(rares[place].sourceNotPorts, portStart, portStride)
+            rares[place].nameTCPPorts = placed(rares[place].nameTCPPorts, portStart, portStride)
+            rares[place].nameUDPPorts = placed(rares[place].nameUDPPorts, portStart, portStride)
             rares[place].notPortSets = placed(rares[place].notPortSets, setStart, 4)
             rares[place].sourceNotPortSets = placed(rares[place].sourceNotPortSets, setStart, 4)
         }

@@ -62,7 +62,8 @@ extension ResourceDecoder {
         var base = NetworkPolicy(
             name: "", kind: kind, order: Self.kubernetesPolicyOrder, selector: selector ?? .all, types: [],
             annotations: metadata.annotations,
-            isExclusive: metadata.isExclusive, location: field.location)
+            isExclusive: metadata.isExclusive, nameVerification: metadata.nameVerification, namePorts: metadata.namePorts,
+            location: field.location)
         var parts: [CiliumPart] = []
         for direction in [PolicyType.egress, .ingress] {
             parts += decodeCiliumDirection(direction, reader, isDefault: defaults[direction], &scope, &problems)

@@ -18,7 +18,8 @@ extension ResourceDecoder {
         var policy = NetworkPolicy(
             name: Self.kubernetesPolicyPrefix + metadata.name, kind: kind, namespace: metadata.namespace, order: Self.kubernetesPolicyOrder,
             selector: .kubernetesPods([]), types: [.ingress], annotations: metadata.annotations, stagedAction: isStaged ? .set : nil,
-            isExclusive: metadata.isExclusive, location: document.location)
+            isExclusive: metadata.isExclusive, nameVerification: metadata.nameVerification, namePorts: metadata.namePorts,
+            location: document.location)
         guard let spec else {
             problems.error(at: document.location, field: "spec", "is required", hint: "add it")
             return []

@@ -41,6 +41,10 @@ public struct NetworkPolicy: Sendable, Hashable {
     public var isExclusive: Bool
     /// Annotation `exeat.io/deny-domains`, or a dialect that denies by name: names in Deny rules count.
     public var deniesByName: Bool
+    /// Annotation `exeat.io/verify-name`, for flows that its Allow rules admit by name. Nil: as configured.
+    public var nameVerification: NameVerification?
+    /// Annotation `exeat.io/verify-name-ports`. Nil: `NamePort.standard`.
+    public var namePorts: [NamePort]?
     /// Of a GlobalNetworkPolicy, for host endpoints: it governs forwarded traffic too.
     public var appliesOnForward: Bool
     public var location: SourceLocation?
@@ -51,7 +55,8 @@ public struct NetworkPolicy: Sendable, Hashable {
         namespaceSelector: Selector? = nil, serviceAccountSelector: Selector? = nil, types: Set<PolicyType>? = nil,
         ingress: [PolicyRule] = [], egress: [PolicyRule] = [],
         annotations: [String: String] = [:], stagedAction: StagedAction? = nil, impliesDefault: Bool = true, isExclusive: Bool = false,
-        deniesByName: Bool = false, appliesOnForward: Bool = false, location: SourceLocation? = nil
+        deniesByName: Bool = false, nameVerification: NameVerification? = nil, namePorts: [NamePort]? = nil, appliesOnForward: Bool = false,
+        location: SourceLocation? = nil
     ) {
         self.name = name
         self.kind = kind ?? (namespace == nil ? .globalNetworkPolicy : .networkPolicy)
@@ -69,6 +74,8 @@ public struct NetworkPolicy: Sendable, Hashable {
         self.impliesDefault = impliesDefault
         self.isExclusive = isExclusive
         self.deniesByName = deniesByName
+        self.nameVerification = nameVerification
+        self.namePorts = namePorts
         self.appliesOnForward = appliesOnForward
         self.location = location
     }

@@ -11,6 +11,9 @@ extension ResourceDecoder {
         var isExclusive = false
         /// Annotation `exeat.io/deny-domains`, of policies.
         var deniesByName = false
+        /// Annotations `exeat.io/verify-name` and `exeat.io/verify-name-ports`, of policies.
+        var nameVerification: NameVerification?
+        var namePorts: [NamePort]?
     }
 
     /// `metadata` fields that an API server fills in.
@@ -22,8 +25,9 @@ extension ResourceDecoder {
     static let annotationPrefix = "exeat.io/"
     static let exclusiveAnnotation = "exeat.io/exclusive"
     static let denyDomainsAnnotation = "exeat.io/deny-domains"
-    /// Of later versions.
-    private static let verifyNameAnnotation = "exeat.io/verify-name"
+    static let verifyNameAnnotation = "exeat.io/verify-name"
+    static let verifyNamePortsAnnotation = "exeat.io/verify-name-ports"
+    private static let namePortsMax = 32
     /// Where older versions of Calico keep what Kubernetes has no field for.
     private static let internalMetadataAnnotation = "projectcalico.org/metadata"
 
@@ -37,10 +41,10 @@ extension ResourceDecoder {
                 "a set cannot have this label", hint: "Calico gives it by itself, to what lives in a namespace", into: &problems)
         }
         var annotations: [String: String] = [:]
-        var flags = (isExclusive: false, deniesByName: false)
+        var own = OwnAnnotations()
         if let annotationField = reader["annotations"] {
             annotations = decodeAnnotations(annotationField, &problems) { key, value, entry, problems in
-                decodeOwnAnnotation(key, value, kind, entry, into: &flags, &problems)
+                decodeOwnAnnotation(key, value, kind, entry, into: &own, &problems)
             }
         }
         let uid = reader["uid"]?.string(&problems)
@@ -58,7 +62,8 @@ extension ResourceDecoder {
         }
         return Metadata(
             name: name, nameField: nameField, namespace: namespace, uid: uid, labels: labels, annotations: annotations,
-            isExclusive: flags.isExclusive, deniesByName: flags.deniesByName)
+            isExclusive: own.isExclusive, deniesByName: own.deniesByName, nameVerification: own.nameVerification,
+            namePorts: own.namePorts)
     }
 
     /// `crd.projectcalico.org/v1`: the name of a policy in the tier `default` begins with `default.` there. Labels that an older Calico
@@ -131,9 +136,17 @@ extension ResourceDecoder {
         }
     }
 
+    /// What annotations of ours say.
+    private struct OwnAnnotations {
+        var isExclusive = false
+        var deniesByName = false
+        var nameVerification: NameVerification?
+        var namePorts: [NamePort]?
+    }
+
     private func decodeOwnAnnotation(
         _ key: String, _ value: String, _ kind: ResourceKind, _ entry: ConfigurationField,
-        into flags: inout (isExclusive: Bool, deniesByName: Bool), _ problems: inout DiagnosticList
+        into own: inout OwnAnnotations, _ problems: inout DiagnosticList
     ) {
         switch key {
         case Self.exclusiveAnnotation:
@@ -141,20 +154,58 @@ extension ResourceDecoder {
                 entry.error("has no meaning on a \(kind.name)", hint: "it stands on a policy or a network set", into: &problems)
                 return
             }
-            flags.isExclusive = decodeFlag(value, entry, &problems)
+            own.isExclusive = decodeFlag(value, entry, &problems)
         case Self.denyDomainsAnnotation:
-            guard kind.isPolicy else {
-                entry.error("has no meaning on a \(kind.name)", hint: "it stands on a policy", into: &problems)
-                return
-            }
-            flags.deniesByName = decodeFlag(value, entry, &problems)
+            guard isOfPolicy(kind, entry, &problems) else { return }
+            own.deniesByName = decodeFlag(value, entry, &problems)
         case Self.verifyNameAnnotation:
-            entry.error("not supported yet", hint: "remove it", into: &problems)
+            guard isOfPolicy(kind, entry, &problems) else { return }
+            own.nameVerification = NameVerification(rawValue: value)
+            if own.nameVerification == nil {
+                entry.error("must be \"off\", \"observe\" or \"require\", not \"\(value)\"", hint: "in lower case", into: &problems)
+            }
+            if own.nameVerification == .require {
+                problems.warning(at: entry.location, field: entry.path, NameVerification.unenforced)
+            }
+        case Self.verifyNamePortsAnnotation:
+            guard isOfPolicy(kind, entry, &problems) else { return }
+            own.namePorts = decodeNamePorts(value, entry, &problems)
         default:
-            let known = [Self.exclusiveAnnotation, Self.denyDomainsAnnotation, Self.verifyNameAnnotation]
+            let known = [
+                Self.exclusiveAnnotation, Self.denyDomainsAnnotation, Self.verifyNameAnnotation, Self.verifyNamePortsAnnotation,
+            ]
             let hint = NameSuggestion.hint(for: key, among: known) ?? "known: \(known.joined(separator: ", "))"
             entry.error("unknown annotation \"\(key)\"", hint: hint, into: &problems)
         }
+    }
+
+    private func isOfPolicy(_ kind: ResourceKind, _ entry: ConfigurationField, _ problems: inout DiagnosticList) -> Bool {
+        if !kind.isPolicy { entry.error("has no meaning on a \(kind.name)", hint: "it stands on a policy", into: &problems) }
+        return kind.isPolicy
+    }
+
+    /// `tcp:443,tcp:80,udp:443`, spaces around the commas allowed. Nil if something is wrong with it.
+    private func decodeNamePorts(_ value: String, _ entry: ConfigurationField, _ problems: inout DiagnosticList) -> [NamePort]? {
+        var ports: [NamePort] = []
+        let texts = value.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }
+        guard texts.count <= Self.namePortsMax else {
+            entry.error("has \(texts.count) parts, \(Self.namePortsMax) are allowed", hint: "join ports to ranges", into: &problems)
+            return nil
+        }
+        for text in texts {
+            guard let port = NamePort(parsing: text) else {
+                entry.error("\"\(text)\" is no port with its protocol", hint: "like tcp:443,tcp:8000-8080,udp:443", into: &problems)
+                return nil
+            }
+            guard !ports.contains(port) else {
+                entry.error("\"\(text)\" is here twice", hint: "remove one", into: &problems)
+                return nil
+            }
+            ports.append(port)
+        }
+        return ports
     }
 
     private func decodeFlag(_ value: String, _ entry: ConfigurationField, _ problems: inout DiagnosticList) -> Bool {

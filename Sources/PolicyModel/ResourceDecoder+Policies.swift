@@ -24,6 +24,7 @@ extension ResourceDecoder {
         var policy = NetworkPolicy(
             name: metadata.name, kind: kind, namespace: metadata.namespace, annotations: metadata.annotations,
             stagedAction: isStaged ? .set : nil, isExclusive: metadata.isExclusive, deniesByName: metadata.deniesByName,
+            nameVerification: metadata.nameVerification, namePorts: metadata.namePorts,
             location: document.location)
         if let spec {
             let fields = Self.policyFields[kind] ?? Self.makePolicyFields(of: kind)

@@ -1,6 +1,7 @@
 import DomainNames
 import NetworkTypes
 import PolicyEngine
+import PolicyModel
 
 /// How one flow is decided.
 public struct FlowAnswer: Sendable {
@@ -34,6 +35,8 @@ public struct FlowAnswer: Sendable {
     public let staged: Verdict?
     /// The pattern by which the deciding rule matched.
     public let pattern: DomainPattern?
+    /// Whether the flow has to give its name in its hello.
+    public let nameCheck: NameVerification
     /// For egress: the name asked for, or those that the address was resolved under.
     public let names: [Name]
     /// As the packet would be: for ingress from the peer to the endpoint.

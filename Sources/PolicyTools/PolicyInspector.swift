@@ -78,19 +78,21 @@ public struct PolicyInspector: Sendable {
         }
         let staged = policy.evaluateStaged(endpoint: question.endpoint, asked.flow, bindings: asked.bindings).map { self.verdict($0) }
         return FlowAnswer(
-            verdict: verdict, staged: staged, pattern: policy.pattern(decision.pattern), names: names, flow: asked.flow, trace: trace)
+            verdict: verdict, staged: staged, pattern: policy.pattern(decision.pattern),
+            nameCheck: verdict.isAllowed ? decision.nameCheck : .off, names: names, flow: asked.flow, trace: trace)
     }
 
     /// Ingress is not enforced: names, staged policies and bindings do not bear on it.
     private func ingress(_ place: Int, _ flow: FlowTuple) -> FlowAnswer {
         if let failsafe = failsafe(place, flow) {
             return FlowAnswer(
-                verdict: FlowAnswer.Verdict(reason: .failsafe, rule: nil), staged: nil, pattern: nil, names: [], flow: flow,
+                verdict: FlowAnswer.Verdict(reason: .failsafe, rule: nil), staged: nil, pattern: nil, nameCheck: .off, names: [],
+                flow: flow,
                 trace: ["failsafe ports: \(failsafe)"])
         }
         let (_, reason, rule, lines) = policy.explainIngress(endpoint: place, flow)
         return FlowAnswer(
-            verdict: FlowAnswer.Verdict(reason: reason, rule: rule), staged: nil, pattern: nil, names: [], flow: flow,
+            verdict: FlowAnswer.Verdict(reason: reason, rule: rule), staged: nil, pattern: nil, nameCheck: .off, names: [], flow: flow,
             trace: lines.map(\.description))
     }
 

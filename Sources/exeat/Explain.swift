@@ -96,6 +96,10 @@ struct Explain: ParsableCommand {
         if let pattern = answer.pattern {
             lines.append("matched: \(pattern)" + (answer.matchedName.map { " by the name \($0)" } ?? ""))
         }
+        if answer.nameCheck != .off {
+            lines.append(
+                "verify-name: \(answer.nameCheck.rawValue): the name in the hello (TLS, QUIC, HTTP) must be one that is allowed here")
+        }
         let flow = answer.flow
         let detail =
             flow.transport.hasPorts
@@ -120,6 +124,7 @@ struct Explain: ParsableCommand {
         if let location = verdict.rule?.location { line.add("location", location.description) }
         if let pattern = answer.pattern { line.add("pattern", pattern.description) }
         if let name = answer.matchedName { line.add("name", name.description) }
+        if answer.nameCheck != .off { line.add("verify_name", answer.nameCheck.rawValue) }
         if !answer.names.isEmpty {
             line.add("dns", answer.names.contains { $0.refusal != nil } ? "refused" : "answered")
             line.add("patterns", Set(answer.names.flatMap { $0.patterns.map(\.description) }).sorted())

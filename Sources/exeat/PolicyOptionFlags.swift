@@ -1,5 +1,6 @@
 import ArgumentParser
 import PolicyEngine
+import PolicyModel
 
 /// What the configuration says of policy as a whole, for commands that read no configuration.
 struct PolicyOptionFlags: ParsableArguments {
@@ -11,5 +12,12 @@ struct PolicyOptionFlags: ParsableArguments {
     @Flag(help: "Every policy with names in Allow rules keeps them for its endpoints (exclusiveDomains).")
     var exclusiveDomains = false
 
-    var options: PolicyOptions { PolicyOptions(unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains) }
+    @Option(help: "Whether flows allowed by name must give it in their hello (verifyName): off, observe or require.")
+    var verifyName = NameVerification.observe
+
+    var options: PolicyOptions {
+        PolicyOptions(unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains, nameVerification: verifyName)
+    }
 }
+
+extension NameVerification: ExpressibleByArgument {}

@@ -1,3 +1,4 @@
+import NetworkTypes
 import PolicyModel
 import Testing
 
@@ -19,6 +20,39 @@ struct AnnotationTests {
         #expect(policy.deniesByName == deniesByName)
     }
 
+    @Test(
+        arguments: [
+            ("a: b", nil, nil),
+            ("exeat.io/verify-name: require", .require, nil),
+            ("exeat.io/verify-name: \"observe\"", .observe, nil),
+            ("exeat.io/verify-name: \"off\"", .off, nil),
+            (
+                "exeat.io/verify-name-ports: \"tcp:443, tcp:8000-8080,udp:65535\"", nil,
+                [
+                    NamePort(transport: .tcp, ports: PortRange(443)),
+                    NamePort(transport: .tcp, ports: PortRange(8_000, 8_080) ?? PortRange(0)),
+                    NamePort(transport: .udp, ports: PortRange(65_535)),
+                ]
+            ),
+        ] as [(String, NameVerification?, [NamePort]?)])
+    func `a policy says whether the name in the hello is verified, and where`(
+        annotations: String, verification: NameVerification?, ports: [NamePort]?
+    ) throws {
+        let loaded = load(Self.policy(annotations))
+        #expect(loaded.diagnostics.allSatisfy { $0.message == NameVerification.unenforced })
+        #expect(loaded.diagnostics.count == (verification == .require ? 1 : 0))
+        let policy = try #require(loaded.resources.policies.first)
+        #expect(policy.nameVerification == verification)
+        #expect(policy.namePorts == ports)
+    }
+
+    @Test(arguments: ["exeat.io/verify-name: require", "exeat.io/verify-name-ports: tcp:443"])
+    func `on a set the name in the hello means nothing`(annotation: String) {
+        let found = errors(resource("GlobalNetworkSet", "{name: s, annotations: {\(annotation)}}", "nets: [192.0.2.0/24]"))
+        #expect(found.count == 1)
+        #expect(found.first?.contains("has no meaning on a GlobalNetworkSet") == true, "\(found)")
+    }
+
     @Test func `a set may be exclusive`() throws {
         let loaded = load(
             resource("GlobalNetworkSet", "{name: s, annotations: {exeat.io/exclusive: \"true\"}}", "allowedEgressDomains: [a.example.org]"))
@@ -30,11 +64,20 @@ struct AnnotationTests {
         ("exeat.io/exclusive: \"yes\"", "must be \"true\" or \"false\", not \"yes\" (in lower case and in quotes)"),
         ("exeat.io/exclusive: \"\"", "must be \"true\" or \"false\", not \"\" (in lower case and in quotes)"),
         ("exeat.io/deny-domains: \"True\"", "must be \"true\" or \"false\", not \"True\" (in lower case and in quotes)"),
-        ("exeat.io/verify-name: \"observe\"", "not supported yet (remove it)"),
+        ("exeat.io/verify-name: \"on\"", "must be \"off\", \"observe\" or \"require\", not \"on\" (in lower case)"),
+        ("exeat.io/verify-name: \"Require\"", "must be \"off\", \"observe\" or \"require\", not \"Require\" (in lower case)"),
+        ("exeat.io/verify-name-ports: \"443\"", "\"443\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
+        ("exeat.io/verify-name-ports: \"\"", "\"\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
+        ("exeat.io/verify-name-ports: \"tcp:0\"", "\"tcp:0\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
+        ("exeat.io/verify-name-ports: \"tcp:90-80\"", "\"tcp:90-80\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
+        ("exeat.io/verify-name-ports: \"sctp:80\"", "\"sctp:80\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
+        ("exeat.io/verify-name-ports: \"tcp:443,\"", "\"\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
+        ("exeat.io/verify-name-ports: \"tcp:+443\"", "\"tcp:+443\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
+        ("exeat.io/verify-name-ports: \"tcp:443, tcp:443\"", "\"tcp:443\" is here twice (remove one)"),
         ("exeat.io/exclusiv: \"true\"", "unknown annotation \"exeat.io/exclusiv\" (did you mean \"exeat.io/exclusive\"?)"),
         (
             "exeat.io/other: \"true\"",
-            "unknown annotation \"exeat.io/other\" (known: exeat.io/exclusive, exeat.io/deny-domains, exeat.io/verify-name)"
+            "unknown annotation \"exeat.io/other\" (known: exeat.io/exclusive, exeat.io/deny-domains, exeat.io/verify-name, exeat.io/verify-name-ports)"
         ),
         ("Exeat.io/exclusive: \"true\"", "unknown annotation \"Exeat.io/exclusive\" (did you mean \"exeat.io/exclusive\"?)"),
     ])

@@ -1,0 +1,15 @@
+/// Annotation `exeat.io/verify-name`: whether a flow that was allowed by a name has to give that name in its hello (TLS, QUIC, HTTP).
+///
+/// Decisions bear it; on the packet path hellos are not held yet, so whoever writes `require` is told (`unenforced`).
+public enum NameVerification: String, Sendable, Hashable, CaseIterable, BitwiseCopyable {
+    /// It is not looked at.
+    case off
+    /// It is looked at, counted and logged, and the flow goes on whatever it is.
+    case observe
+    /// A flow without it, or with another one, is refused.
+    case require
+
+    /// What a file that asks for `require` is warned of.
+    public static let unenforced =
+        "the name in the hello is not enforced yet: decisions tell that it is required, and packets pass without it"
+}
