@@ -4,8 +4,11 @@ public struct PolicyOptions: Sendable, Hashable {
     public var unselectedAllowed: Bool
     /// Every policy is treated as if it were annotated `exeat.io/exclusive: "true"`.
     public var exclusiveByDefault: Bool
+    /// What is refused ahead of all policy.
+    public var builtIns: BuiltInRules
 
-    public init(unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false) {
+    public init(unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false, builtIns: BuiltInRules = .none) {
+        self.builtIns = builtIns
         self.unselectedAllowed = unselectedAllowed
         self.exclusiveByDefault = exclusiveByDefault
     }

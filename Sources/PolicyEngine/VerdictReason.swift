@@ -35,6 +35,16 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     /// The packet could not be parsed; `FlowRecord.detail` says why.
     case malformedPacket
 
+    // Refused by built-in rules, which `BuiltInRules` lists.
+    /// `builtin:dot`
+    case dnsOverTLS
+    /// `builtin:doq`
+    case dnsOverQUIC
+    /// `builtin:doh`
+    case dnsOverHTTPS
+    /// `builtin:foreign-dns`
+    case foreignDNS
+
     /// snake_case, stable: logs and metric labels.
     public var label: String {
         switch self {
@@ -52,6 +62,10 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
         case .encapsulation: "encapsulation"
         case .unknownEndpoint: "unknown_endpoint"
         case .malformedPacket: "malformed_packet"
+        case .dnsOverTLS: "builtin_dot"
+        case .dnsOverQUIC: "builtin_doq"
+        case .dnsOverHTTPS: "builtin_doh"
+        case .foreignDNS: "builtin_foreign_dns"
         }
     }
 

@@ -11,5 +11,13 @@ struct PolicyOptionFlags: ParsableArguments {
     @Flag(help: "Every policy with names in Allow rules keeps them for its endpoints (exclusiveDomains).")
     var exclusiveDomains = false
 
-    var options: PolicyOptions { PolicyOptions(unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains) }
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Refuse DNS over TLS, QUIC and HTTPS to public resolvers ahead of policy, as the daemon does by default (dns.builtInRules).")
+    var builtInRules = true
+
+    var options: PolicyOptions {
+        PolicyOptions(
+            unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains, builtIns: builtInRules ? BuiltInRules() : .none)
+    }
 }

@@ -4,6 +4,8 @@ struct NodeSettings: Sendable {
     var startFailure = "closed"
     var floorSeconds = 5
     var graceSeconds = 10
+    /// Further lines of `dns`, indented by two.
+    var dns = ""
     /// Further lines of the file.
     var extra = ""
 
@@ -20,7 +22,7 @@ struct NodeSettings: Sendable {
         dns:
           listen: ["169.254.20.10", "fd00:ec8a::10"]
           upstreams: ["192.0.2.53"]
-        bindings:
+        \(dns)bindings:
           floorSeconds: \(floorSeconds)
           graceSeconds: \(graceSeconds)
         flowLog:

@@ -21,13 +21,14 @@ final class RunningNode {
     /// Builds the lab and writes the files; starts the daemon unless `starts` is false.
     init(
         _ settings: NodeSettings = NodeSettings(), pods: [LabConfiguration.PodConfiguration]? = nil, zones: [String: String] = [:],
-        policies: [String: String], starts: Bool = true
+        hasWebServer: Bool = true, policies: [String: String], starts: Bool = true
     ) throws {
         try Program.require()
         var configuration = LabConfiguration()
         if let pods { configuration.pods = pods }
         configuration.zones = zones
         configuration.startsEchoServers = false
+        configuration.startsWebServers = hasWebServer
         lab = try DemoNetwork(configuration: configuration)
         try lab.start()
         do {
