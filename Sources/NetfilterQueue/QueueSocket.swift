@@ -13,6 +13,8 @@ public struct QueueSocket: ~Copyable {
     @usableFromInline var tally = QueueCounters()
     @usableFromInline let socket: NetlinkSocket
     @usableFromInline var buffers: QueueBuffers
+    @usableFromInline var held: HeldPackets
+    @usableFromInline let holdNanoseconds: UInt64
     /// Binds a queue that nobody holds.
     public init(queue: UInt16, options: QueueOptions = QueueOptions()) throws(QueueError) {
         try self.init(queue: queue, options: options, descriptor: nil)
@@ -29,6 +31,8 @@ public struct QueueSocket: ~Copyable {
     private init(queue: UInt16, options: QueueOptions, descriptor: Int32?) throws(QueueError) {
         self.queue = queue
         buffers = QueueBuffers(copyRange: options.copyRange)
+        held = HeldPackets(capacity: options.heldMax)
+        holdNanoseconds = UInt64(options.holdMilliseconds) * 1_000_000
         socket = try Self.open(queue: queue, options: options, descriptor: descriptor)
     }
 
@@ -142,6 +146,8 @@ public struct QueueSocket: ~Copyable {
     }
 
     public var counters: QueueCounters { tally }
+    /// Packets that wait for the handler's release.
+    public var heldCount: Int { held.count }
     public var descriptor: Int32 { socket.descriptor }
     public var portID: UInt32 { socket.portID }
 }
