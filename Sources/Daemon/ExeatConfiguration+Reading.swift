@@ -101,7 +101,8 @@ extension ExeatConfiguration {
 
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard",
+            "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
+            "dohAddresses",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -116,6 +117,10 @@ extension ExeatConfiguration {
         if let value = reader["interceptPort"]?.integer(in: 1...65_535, &problems) { dns.interceptPort = UInt16(value) }
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
+        if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
+        if let values = reader["dohAddresses"]?.elements(&problems) {
+            dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })
+        }
         if dns.intercepts, dns.interceptPort == dns.port {
             problems.error(
                 at: field.location, field: "dns.interceptPort", "is dns.port too", hint: "intercepted queries need a port of their own")
@@ -124,6 +129,16 @@ extension ExeatConfiguration {
             problems.error(
                 at: field.location, field: "dns.upstreams", "is required", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]")
         }
+    }
+
+    private mutating func readBuiltIns(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["dot", "doq", "doh", "foreignDNS"]), &problems) else {
+            return
+        }
+        if let value = reader["dot"]?.boolean(&problems) { dns.refusesDNSOverTLS = value }
+        if let value = reader["doq"]?.boolean(&problems) { dns.refusesDNSOverQUIC = value }
+        if let value = reader["doh"]?.boolean(&problems) { dns.refusesDNSOverHTTPS = value }
+        if let value = reader["foreignDNS"]?.boolean(&problems) { dns.refusesForeignDNS = value }
     }
 
     private mutating func readRebinding(_ field: ConfigurationField, _ problems: inout DiagnosticList) {

@@ -1,6 +1,7 @@
 import DomainNames
 import Enforcement
 import NetworkTypes
+import PolicyEngine
 import PolicyModel
 
 /// What `exeat.yaml` says. Every field has a default; docs/configuration.md and config/exeat.yaml list them.
@@ -45,6 +46,12 @@ public struct ExeatConfiguration: Sendable {
         public var interceptPort: UInt16 = 10_053
         public var cacheBytesMax = 32 << 20
         public var rebinding = RebindingGuard()
+        /// Built-in rules against resolving elsewhere.
+        public var refusesDNSOverTLS = true
+        public var refusesDNSOverQUIC = true
+        public var refusesDNSOverHTTPS = true
+        public var refusesForeignDNS = true
+        public var dohAddresses = BuiltInRules.publicResolvers
     }
 
     public struct Queues: Sendable {
@@ -97,6 +104,17 @@ public struct ExeatConfiguration: Sendable {
     var given: Set<String> = []
 
     public init() {}
+
+    /// What the compiler has to know of it.
+    public var policyOptions: PolicyOptions {
+        PolicyOptions(
+            unselectedAllowed: unselectedAllowed, exclusiveByDefault: exclusiveDomains, nameVerification: verifyName,
+            builtIns: BuiltInRules(
+                refusesDNSOverTLS: dns.refusesDNSOverTLS, refusesDNSOverQUIC: dns.refusesDNSOverQUIC,
+                dnsOverHTTPSAddresses: dns.refusesDNSOverHTTPS ? dns.dohAddresses : [],
+                // Where Exeat serves no DNS, there is nothing to ask instead.
+                resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil))
+    }
 
     /// Whether an endpoint whose `node` is this is one of this node.
     public func isLocal(_ endpointNode: String?) -> Bool { node == nil || endpointNode == nil || node == endpointNode }

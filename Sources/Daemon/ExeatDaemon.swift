@@ -151,10 +151,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         let directory = configuration.runtimeDirectory
 
         // Policy, with the numbers and generations of the process before.
-        var compiler = PolicyCompiler(
-            PolicyOptions(
-                unselectedAllowed: configuration.unselectedAllowed, exclusiveByDefault: configuration.exclusiveDomains,
-                nameVerification: configuration.verifyName))
+        var compiler = PolicyCompiler(configuration.policyOptions)
         let registryMemory = try MappedFile.map(
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(

@@ -97,9 +97,10 @@ public struct VerdictEngine: ~Copyable {
         let nameRecord = Int32(truncatingIfNeeded: table.record(id, flow.destination, decision.pattern) ?? -1)
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
         if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
-        guard decision.isAllowed else {
+        let isUnverified = decision.isAllowed && decision.nameCheck == .require
+        guard decision.isAllowed, !isUnverified else {
             let refusal = refuse(
-                flow: flow, endpoint: id, decision.reason, detail: 0, state: state, rule: decision.rule, nameRecord: nameRecord,
+                flow: flow, endpoint: id, isUnverified ? .nameUnverified : decision.reason, detail: 0, state: state, rule: decision.rule, nameRecord: nameRecord,
                 generation: generation, staged: staged)
             guard state.wasAdmitted, mode == .enforce else { return refusal }
             counters.noteRevocation()

@@ -21,6 +21,10 @@ public struct PacketVerdict: BitwiseCopyable, Sendable, Hashable {
     @inlinable
     public static func `repeat`(mark: UInt32) -> PacketVerdict { PacketVerdict(code: 4, mark: mark, setsMark: true) }
 
+    /// No verdict yet: the packet stays in the queue until the handler releases it, or its time is over (`QueueOptions.holdMilliseconds`), when it is
+    /// dropped. Where `QueueOptions.heldMax` packets wait already it is dropped at once.
+    @inlinable public static var hold: PacketVerdict { PacketVerdict(code: .max, mark: 0, setsMark: false) }
+
     /// The packet goes on behind the chain that queued it, unseen by the table's rules: nothing remembers the decision.
     @inlinable public static var acceptOnce: PacketVerdict { PacketVerdict(code: 1, mark: 0, setsMark: false) }
 }

@@ -47,6 +47,9 @@ struct QueueBuffers: ~Copyable {
         unsafe verdicts.deallocate()
     }
 
+    /// Whether another verdict has room; every slot of a batch has.
+    @inlinable var isFull: Bool { verdictBytes > Self.verdictSize * (Self.count - 1) }
+
     /// Appends one verdict message (`NFQNL_MSG_VERDICT`). There is room for one per slot.
     @inlinable
     mutating func append(id: UInt32, queue: UInt16, _ verdict: PacketVerdict) {

@@ -13,5 +13,12 @@ public struct QueueCounters: BitwiseCopyable, Sendable, Hashable {
     /// Verdicts that could not be sent; their packets wait until the queue is closed or adopted.
     public var sendErrors: UInt64 = 0
 
+    /// Packets that were held for a later verdict.
+    public var held: UInt64 = 0
+    /// Of these, dropped because nobody released them in time.
+    public var heldTooLong: UInt64 = 0
+    /// Packets that were to be held and found no room: dropped.
+    public var holdOverflows: UInt64 = 0
+
     public init() {}
 }

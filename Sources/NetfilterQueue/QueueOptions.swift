@@ -9,5 +9,10 @@ public struct QueueOptions: Sendable, Hashable {
     /// Bytes of the socket's receive buffer, beyond the system's limit (`SO_RCVBUFFORCE`).
     public var receiveBuffer: Int32 = 16 << 20
 
+    /// Packets that may be held (`PacketVerdict.hold`); one more is dropped. `lengthMax` bounds them as well.
+    public var heldMax = 0
+    /// How long a packet may be held; then it is dropped.
+    public var holdMilliseconds: UInt32 = 100
+
     public init() {}
 }

@@ -14,6 +14,8 @@ public struct QueueSocket: ~Copyable {
     @usableFromInline let socket: NetlinkSocket
     let options: QueueOptions
     @usableFromInline var buffers: QueueBuffers
+    @usableFromInline var held: HeldPackets
+    @usableFromInline let holdNanoseconds: UInt64
     /// Binds a queue that nobody holds.
     public init(queue: UInt16, options: QueueOptions = QueueOptions()) throws(QueueError) {
         try self.init(queue: queue, options: options, descriptor: nil)
@@ -31,6 +33,8 @@ public struct QueueSocket: ~Copyable {
         self.queue = queue
         self.options = options
         buffers = QueueBuffers(copyRange: options.copyRange)
+        held = HeldPackets(capacity: options.heldMax)
+        holdNanoseconds = UInt64(options.holdMilliseconds) * 1_000_000
         socket = try Self.open(queue: queue, options: options, descriptor: descriptor)
     }
 
@@ -146,6 +150,8 @@ public struct QueueSocket: ~Copyable {
     }
 
     public var counters: QueueCounters { tally }
+    /// Packets that wait for the handler's release.
+    public var heldCount: Int { held.count }
     public var descriptor: Int32 { socket.descriptor }
     public var portID: UInt32 { socket.portID }
 }

@@ -34,6 +34,7 @@ struct Ruleset: Sendable, Hashable {
     private static let expected: UInt32 = 1 << 0
     private static let tcp: UInt8 = 6
     private static let udp: UInt8 = 17
+    private static let sctp: UInt8 = 132
     private static let ipInIP: UInt8 = 4
     private static let icmp: UInt8 = 1
     private static let icmpv6: UInt8 = 58
@@ -424,6 +425,7 @@ struct Ruleset: Sendable, Hashable {
             }
             rule("admitted", [.verdict(.accept)])
 
+            rule("lease", transportPort(source: true, 0), [.verdict(.return)], comment: "malformed")
             for family: IPFamily in [.v4, .v6] {
                 rule(
                     "lease", leaseKey(family),
@@ -479,9 +481,16 @@ struct Ruleset: Sendable, Hashable {
                     .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: 0x02, isSet: false),
                 [.verdict(.jump("midstream"))])
             if configuration.hasLeases {
+                let isUnmarked = Expression.packetMark(.max, NFT_CMP_EQ, 0) + Expression.flowMark(.max, NFT_CMP_EQ, 0)
+                // Only packets without options and extension headers: all others are parsed for every flow.
                 rule(
-                    "judge", Expression.state(new), Expression.packetMark(.max, NFT_CMP_EQ, 0), Expression.flowMark(.max, NFT_CMP_EQ, 0),
-                    [.verdict(.jump("lease"))])
+                    "judge", Expression.state(new), isUnmarked, Expression.isIPv4,
+                    Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 0, equals: [0x45]), [.verdict(.jump("lease"))])
+                for number in [tcp, udp, sctp] {
+                    rule(
+                        "judge", Expression.state(new), isUnmarked, Expression.isIPv6,
+                        Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 6, equals: [number]), [.verdict(.jump("lease"))])
+                }
             }
             for family: IPFamily in [.v4, .v6] {
                 rule("judge", originalSource(family), isPoliced(family), [.verdict(.goto("decide"))])

@@ -42,7 +42,7 @@ extension CompiledPolicy {
         _ bindings: borrowing Bindings
     ) -> PolicyDecision {
         let flags = unsafe view.pointee.flags
-        if let reason = builtInReason(isHost: flags.contains(.isHost), flow) {
+        if let reason = builtInReason(flags, flow) {
             return PolicyDecision(reason: reason, rule: PolicyDecision.noRule, pattern: anyName)
         }
         var search = unsafe FlowSearch(flow: flow, endpoint: id, view: view)
@@ -93,11 +93,13 @@ extension CompiledPolicy {
 
     /// What is decided before any policy.
     @inlinable
-    func builtInReason(isHost: Bool, _ flow: FlowTuple) -> VerdictReason? {
-        if isHost { return hot.isFailsafe(flow) ? .failsafe : nil }
+    func builtInReason(_ flags: ProgramView.Flags, _ flow: FlowTuple) -> VerdictReason? {
+        if flags.contains(.isHost) { return hot.isFailsafe(flow) ? .failsafe : nil }
         // IP in IP is protocol 4.
         if flow.transport.rawValue == 4 || (flow.transport == .udp && flow.destinationPort == hot.vxlanPort) { return .encapsulation }
-        return nil
+        // What nothing selects is not queued: an answer of ours would not be true.
+        let isPoliced = !flags.contains(.isOpen) || hot.exclusives.count > 0 || hot.exclusiveSets.count > 0
+        return isPoliced ? hot.builtIns.reason(flow) : nil
     }
 
     /// What becomes of a flow that neither tiers nor profiles decided.

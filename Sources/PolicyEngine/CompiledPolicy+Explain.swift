@@ -40,11 +40,9 @@ extension CompiledPolicy {
         _ view: UnsafePointer<ProgramView>, _ exclusives: ExclusivePolicies.View, _ id: EndpointID, _ endpoint: CompiledEndpoint,
         _ flow: FlowTuple, _ bindings: borrowing Bindings, _ trace: inout [TraceLine]
     ) -> PolicyDecision {
-        if let reason = builtInReason(isHost: endpoint.isHost, flow) {
-            trace.append(
-                TraceLine(
-                    .builtIn, subject: reason == .failsafe ? "failsafe ports" : "encapsulation",
-                    outcome: reason == .failsafe ? "match: open on host endpoints whatever policy says" : "match: closed to workloads"))
+        if let reason = builtInReason(unsafe view.pointee.flags, flow) {
+            let (subject, outcome) = Self.builtInText(reason)
+            trace.append(TraceLine(.builtIn, subject: subject, outcome: "match: \(outcome)"))
             return PolicyDecision(reason: reason, rule: PolicyDecision.noRule, pattern: anyName)
         }
         if endpoint.isHost { trace.append(TraceLine(.builtIn, subject: "failsafe ports", outcome: "no match")) }
@@ -75,6 +73,17 @@ extension CompiledPolicy {
             if case .decided(let decision) = ending { return decision }
         }
         return unsafe walkProfiles(view, endpoint, search, bindings, &trace)
+    }
+
+    private static func builtInText(_ reason: VerdictReason) -> (subject: String, outcome: String) {
+        switch reason {
+        case .failsafe: ("failsafe ports", "open on host endpoints whatever policy says")
+        case .dnsOverTLS: ("builtin:dot", "DNS over TLS is closed to policed workloads (dns.builtInRules.dot)")
+        case .dnsOverQUIC: ("builtin:doq", "DNS over QUIC is closed to policed workloads (dns.builtInRules.doq)")
+        case .dnsOverHTTPS: ("builtin:doh", "this address serves DNS over HTTPS (dns.builtInRules.doh, dns.dohAddresses)")
+        case .foreignDNS: ("builtin:foreign-dns", "DNS of policed workloads goes to the node's resolver (dns.builtInRules.foreignDNS)")
+        default: ("encapsulation", "closed to workloads")
+        }
     }
 
     private enum TierEnding {

@@ -44,6 +44,7 @@ struct HotTables: BitwiseCopyable {
     @usableFromInline let failsafes: UnsafeMutablePointer<Failsafe>
     @usableFromInline let failsafeCount: Int
     @usableFromInline let vxlanPort: UInt16
+    @usableFromInline let builtIns: BuiltInRules.View
 
     // Sound: the counts belong to the pointers, and every number that a program holds is below them.
 

@@ -33,7 +33,10 @@ extension PolicyCompiler {
             options: options, programs: [], hosts: AddressMembers([]), nets: AddressMembers([]), names: NameMembers([]), memberSets: [],
             memberViews: FlatMemory([]), setNames: FlatMemory([]), setPorts: FlatMemory([]), ranks: FlatMemory([]),
             exclusives: ExclusivePolicies([]), stagedExclusives: ExclusivePolicies([]), exclusiveSets: NameMembers([]),
-            failsafes: FlatMemory([]), vxlanPort: 0, addresses: AddressIndex([]), positions: EndpointPositions([]),
+            failsafes: FlatMemory([]), vxlanPort: 0,
+            httpsResolvers: FlatMemory(options.builtIns.dnsOverHTTPSAddresses.sorted()),
+            ownResolvers: FlatMemory((options.builtIns.resolvers ?? []).sorted()), addresses: AddressIndex([]),
+            positions: EndpointPositions([]),
             patterns: patterns.table, origins: ruleNumbers.origins, deniesNames: false, sources: PolicySources())
     }
 
@@ -223,6 +226,7 @@ extension PolicyCompiler {
             failsafeHash.combine(UInt64(failsafe.transport) << 16 | UInt64(failsafe.port))
             if failsafe.hasNet { failsafeHash.combine(AddressRange.disjoint([failsafe.net])) }
         }
+        let builtIns = builtInHash()
         for position in published.indices {
             let record = published[position]
             guard let program = record.program, let id = record.id else { preconditionFailure("a published endpoint has a program") }
@@ -230,6 +234,7 @@ extension PolicyCompiler {
             hash.combine(program.structureHash)
             hash.combine(program.contentHash)
             hash.combine(record.info.isHost ? failsafeHash.value : UInt64(parts.vxlanPort))
+            if !record.info.isHost, builtIns != 0 { hash.combine(builtIns) }
             if let exclusive { hash.combine(exclusive[ObjectIdentifier(program)] ?? 0) }
             compiledEndpoints[position].id = id
             compiledEndpoints[position].info = record.info
@@ -242,6 +247,23 @@ extension PolicyCompiler {
         parts.addresses = AddressIndex(
             published.indices.flatMap { position in published[position].info.addresses.map { ($0, UInt32(position)) } })
         parts.positions = EndpointPositions(compiledEndpoints.map(\.id))
+    }
+
+    /// Of the built-in rules; 0 of none, which keeps the generations of before there were any.
+    private func builtInHash() -> UInt64 {
+        let rules = options.builtIns
+        guard rules != .none else { return 0 }
+        var hash = StableHash()
+        hash.combine(UInt64((rules.refusesDNSOverTLS ? 1 : 0) | (rules.refusesDNSOverQUIC ? 2 : 0) | (rules.resolvers == nil ? 0 : 4)))
+        for addresses in [rules.dnsOverHTTPSAddresses, rules.resolvers ?? []] {
+            hash.combine(UInt64(addresses.count))
+            for address in addresses.sorted() {
+                hash.combine(UInt64(address.family.rawValue))
+                hash.combine(address.upper)
+                hash.combine(address.lower)
+            }
+        }
+        return hash.value | 1
     }
 
     private mutating func append(_ record: EndpointRecord) {

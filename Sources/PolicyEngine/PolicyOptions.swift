@@ -8,8 +8,14 @@ public struct PolicyOptions: Sendable, Hashable {
     public var exclusiveByDefault: Bool
     /// For policies without the annotation `exeat.io/verify-name`.
     public var nameVerification: NameVerification
+    /// What is refused ahead of all policy.
+    public var builtIns: BuiltInRules
 
-    public init(unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false, nameVerification: NameVerification = .observe) {
+    public init(
+        unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false, nameVerification: NameVerification = .observe,
+        builtIns: BuiltInRules = .none
+    ) {
+        self.builtIns = builtIns
         self.unselectedAllowed = unselectedAllowed
         self.exclusiveByDefault = exclusiveByDefault
         self.nameVerification = nameVerification

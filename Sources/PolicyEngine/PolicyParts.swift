@@ -21,6 +21,9 @@ struct PolicyParts: @unchecked Sendable {
     var exclusiveSets: NameMembers
     var failsafes: FlatMemory<HotTables.Failsafe>
     var vxlanPort: UInt16
+    /// Of `options.builtIns`, ascending.
+    var httpsResolvers: FlatMemory<IPAddress>
+    var ownResolvers: FlatMemory<IPAddress>
     var addresses: AddressIndex
     var positions: EndpointPositions
     var patterns: PatternTable
@@ -39,6 +42,7 @@ struct PolicyParts: @unchecked Sendable {
             memberSets: memberViews.base, memberCount: memberViews.count, setNames: setNames.base, setCount: setNames.count,
             setPorts: setPorts.base, setPortCount: setPorts.count, ranks: ranks.base, rankCount: ranks.count, exclusives: exclusives.view,
             stagedExclusives: stagedExclusives.view, exclusiveSets: exclusiveSets.view, failsafes: failsafes.base,
-            failsafeCount: failsafes.count, vxlanPort: vxlanPort)
+            failsafeCount: failsafes.count, vxlanPort: vxlanPort,
+            builtIns: BuiltInRules.View(options.builtIns, https: httpsResolvers, resolvers: ownResolvers))
     }
 }

@@ -87,6 +87,7 @@ struct ProgramPlan: ~Copyable {
         var profile = tierBlockCount
         while profile < blocks.count, blocks[profile].view.ruleCount == 0 { profile += 1 }
         isOpen = tierBlockCount == 0 && !ending.isHost && (!ending.hasProfiles || (profile < blocks.count && blocks[profile].isOpen))
+        if isOpen { flags.insert(.isOpen) }
     }
 
     private mutating func add(_ block: PolicyBlock) {

@@ -42,6 +42,8 @@ struct ProgramView: BitwiseCopyable {
         @inlinable static var deniesNames: Flags { Flags(rawValue: 128) }
         /// Some rule has an address set as destination.
         @inlinable static var hasSetRules: Flags { Flags(rawValue: 256) }
+        /// No tier has a policy that selects the endpoint, and its profiles allow everything.
+        @inlinable static var isOpen: Flags { Flags(rawValue: 1024) }
         /// What one flow is allowed, another to the same destination and port may not be: some rule looks at source ports, logs, or takes
         /// destinations out by names, which may be learned at any time.
         @inlinable static var differsByFlow: Flags { Flags(rawValue: 512) }

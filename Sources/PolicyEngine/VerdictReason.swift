@@ -26,6 +26,8 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     case profileDeny
     /// The name belongs exclusively to the endpoints of a policy, or to those that are allowed a network set; this is none of them.
     case exclusiveName
+    /// Policy allows the flow if it gives the name in its hello (`exeat.io/verify-name: require`), and nobody has read that.
+    case nameUnverified
 
     // Refused ahead of policy.
     /// VXLAN or IP in IP out of a workload, which could forge the sources of others.
@@ -34,6 +36,16 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     case unknownEndpoint
     /// The packet could not be parsed; `FlowRecord.detail` says why.
     case malformedPacket
+
+    // Refused by built-in rules, which `BuiltInRules` lists.
+    /// `builtin:dot`
+    case dnsOverTLS
+    /// `builtin:doq`
+    case dnsOverQUIC
+    /// `builtin:doh`
+    case dnsOverHTTPS
+    /// `builtin:foreign-dns`
+    case foreignDNS
 
     /// snake_case, stable: logs and metric labels.
     public var label: String {
@@ -49,9 +61,14 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
         case .noPolicyDeny: "no_policy_deny"
         case .profileDeny: "profile_deny"
         case .exclusiveName: "exclusive_name"
+        case .nameUnverified: "name_unverified"
         case .encapsulation: "encapsulation"
         case .unknownEndpoint: "unknown_endpoint"
         case .malformedPacket: "malformed_packet"
+        case .dnsOverTLS: "builtin_dot"
+        case .dnsOverQUIC: "builtin_doq"
+        case .dnsOverHTTPS: "builtin_doh"
+        case .foreignDNS: "builtin_foreign_dns"
         }
     }
 

@@ -34,8 +34,9 @@ public struct ConfigurationField: Sendable {
     public func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ type: Choice.Type, _ problems: inout DiagnosticList
     ) -> Choice? {
+        // A choice named "off" is one also where YAML 1.1 takes the word for a truth value.
+        if case .scalar(let text, _) = node.kind, let found = Choice(rawValue: text) { return found }
         guard let text = string(&problems) else { return nil }
-        if let found = Choice(rawValue: text) { return found }
         let names = Choice.allCases.map(\.rawValue)
         error(
             "\"\(text)\" is not one of \(names.joined(separator: ", "))",

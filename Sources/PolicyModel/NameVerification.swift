@@ -1,6 +1,7 @@
 /// Annotation `exeat.io/verify-name`: whether a flow that was allowed by a name has to give that name in its hello (TLS, QUIC, HTTP).
 ///
-/// Decisions bear it; on the packet path hellos are not held yet, so whoever writes `require` is told (`unenforced`).
+/// Decisions bear it. On the packet path hellos are not read yet: a flow that needs it is refused, and whoever writes `require` is told
+/// (`unenforced`).
 public enum NameVerification: String, Sendable, Hashable, CaseIterable, BitwiseCopyable {
     /// It is not looked at.
     case off
@@ -11,5 +12,5 @@ public enum NameVerification: String, Sendable, Hashable, CaseIterable, BitwiseC
 
     /// What a file that asks for `require` is warned of.
     public static let unenforced =
-        "the name in the hello is not enforced yet: decisions tell that it is required, and packets pass without it"
+        "hellos are not read on the packet path yet: flows that need it are refused"
 }

@@ -15,8 +15,15 @@ struct PolicyOptionFlags: ParsableArguments {
     @Option(help: "Whether flows allowed by name must give it in their hello (verifyName): off, observe or require.")
     var verifyName = NameVerification.observe
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Refuse DNS over TLS, QUIC and HTTPS to public resolvers ahead of policy, as the daemon does by default (dns.builtInRules).")
+    var builtInRules = true
+
     var options: PolicyOptions {
-        PolicyOptions(unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains, nameVerification: verifyName)
+        PolicyOptions(
+            unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains, nameVerification: verifyName,
+            builtIns: builtInRules ? BuiltInRules() : .none)
     }
 }
 

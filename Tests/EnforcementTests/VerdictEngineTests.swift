@@ -143,6 +143,16 @@ struct VerdictEngineTests {
         #expect(node.open(stranger).verdict == .allow(generation: 0))
     }
 
+    @Test func `a flow that has to give its name is refused, because nobody reads it`() throws {
+        let node = try TestNode(
+            Self.yaml.replacing("metadata: {name: web}", with: "metadata: {name: web, annotations: {exeat.io/verify-name: require}}"))
+        _ = try node.resolve("web", "api.example.org", [address("192.0.2.1")], ttl: 20)
+        #expect(node.open(try node.flow("web", address("192.0.2.1"), .tcp, 443)).record?.reason == .nameUnverified)
+        // Not on a port without hello, nor by address.
+        #expect(node.open(try node.flow("web", address("192.0.2.1"), .tcp, 8_080)).record?.reason == .policyAllow)
+        #expect(node.open(try node.flow("web", address("2001:db8:a::1"), .tcp, 443)).record?.reason == .policyAllow)
+    }
+
     @Test func `a reply is judged as the flow that it answers`() throws {
         let node = try TestNode(Self.yaml)
         _ = try node.resolve("web", "api.example.org", [address("192.0.2.1")], ttl: 20)

@@ -6,6 +6,8 @@ struct NodeSettings: Sendable {
     var graceSeconds = 10
     /// The files of a lab are root's alone.
     var user = "root"
+    /// Further lines of `dns`, indented by two.
+    var dns = ""
     /// Further lines of the file.
     var extra = ""
 
@@ -23,7 +25,7 @@ struct NodeSettings: Sendable {
         dns:
           listen: ["169.254.20.10", "fd00:ec8a::10"]
           upstreams: ["192.0.2.53"]
-        bindings:
+        \(dns)bindings:
           floorSeconds: \(floorSeconds)
           graceSeconds: \(graceSeconds)
         flowLog:

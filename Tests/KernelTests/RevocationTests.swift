@@ -31,7 +31,10 @@ extension KernelSuites {
             #expect(try node.isReached("pod-a", "192.0.2.10"))
             let metrics = try node.metrics()
             #expect(metrics["exeat_revoked_flows_total"] == 3)
-            #expect(metrics["exeat_kernel_refused_packets_total{reason=\"revoked\"}"] > 0)
+            // Read from the kernel once a second.
+            try Stopwatch.wait("the kernel's counter") {
+                try node.metrics()["exeat_kernel_refused_packets_total{reason=\"revoked\"}"] > 0
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ final class RunningNode {
     /// Builds the lab and writes the files; starts the daemon unless `starts` is false.
     init(
         _ settings: NodeSettings = NodeSettings(), pods: [LabConfiguration.PodConfiguration]? = nil, zones: [String: String] = [:],
-        policies: [String: String], arguments: [String] = [], starts: Bool = true
+        hasWebServer: Bool = true, policies: [String: String], arguments: [String] = [], starts: Bool = true
     ) throws {
         try Program.require()
         self.arguments = arguments
@@ -33,6 +33,7 @@ final class RunningNode {
         if let pods { configuration.pods = pods }
         configuration.zones = zones
         configuration.startsEchoServers = false
+        configuration.startsWebServers = hasWebServer
         lab = try DemoNetwork(configuration: configuration)
         try lab.start()
         do {

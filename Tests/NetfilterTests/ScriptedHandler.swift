@@ -29,6 +29,8 @@ enum Answer: Sendable {
     /// The packet enters its chain again with its mark unchanged.
     case repeatUnchanged
     case acceptOnce
+    /// The packet waits until the script releases it.
+    case hold
 }
 
 /// Shared between a test and the thread that serves the queue.
@@ -40,6 +42,10 @@ final class Script: Sendable {
         var byPort: [UInt16: Answer] = [:]
         var questions: [Question] = []
         var isStopped = false
+        /// Ids that were held, and those to be allowed now.
+        var held: [UInt32] = []
+        var releases: [UInt32] = []
+        var releaseGeneration: UInt32 = 1
         /// Called once, before the answer is given.
         var beforeAnswer: (@Sendable () -> Void)?
     }
@@ -95,6 +101,17 @@ struct ScriptedHandler: PacketHandler {
         case .drop: return .drop
         case .repeatUnchanged: return .repeat(mark: packet.mark)
         case .acceptOnce: return .acceptOnce
+        case .hold:
+            script.state.withLock { $0.held.append(packet.id) }
+            return .hold
+        }
+    }
+
+    mutating func nextRelease() -> PacketRelease? {
+        let mark = mark
+        return script.state.withLock { state in
+            state.releases.isEmpty
+                ? nil : PacketRelease(id: state.releases.removeFirst(), .repeat(mark: mark.deposit(state.releaseGeneration)))
         }
     }
 }
