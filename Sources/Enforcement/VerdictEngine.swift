@@ -100,7 +100,8 @@ public struct VerdictEngine: ~Copyable {
         let isUnverified = decision.isAllowed && decision.nameCheck == .require
         guard decision.isAllowed, !isUnverified else {
             let refusal = refuse(
-                flow: flow, endpoint: id, isUnverified ? .nameUnverified : decision.reason, detail: 0, state: state, rule: decision.rule, nameRecord: nameRecord,
+                flow: flow, endpoint: id, isUnverified ? .nameUnverified : decision.reason, detail: 0, state: state, rule: decision.rule,
+                nameRecord: nameRecord,
                 generation: generation, staged: staged)
             guard state.wasAdmitted, mode == .enforce else { return refusal }
             counters.noteRevocation()
