@@ -253,17 +253,17 @@ public struct NameTable: ~Copyable {
 
     /// Lets the live bindings of one client and name that would end first drain from now on, until no more than the limit are left.
     private mutating func endOldest(_ clientName: ClientName, except answer: Set<IPAddress>, now: Instant) {
-        var others: [Int32] = []
-        var record = nameLists[clientName]!.first
-        while record >= 0 {
-            if records[Int(record)].state == .live, !answer.contains(records[Int(record)].address) { others.append(record) }
-            record = records[Int(record)].nextOfName
+        var others: [(record: Int32, expiry: Instant, order: UInt64)] = []
+        var next = nameLists[clientName]!.first
+        while next >= 0 {
+            let entry = records[Int(next)]
+            if entry.state == .live, !answer.contains(entry.address) { others.append((next, entry.expiry, entry.order)) }
+            next = entry.nextOfName
         }
-        let records = records
-        others.sort { (records[Int($0)].expiry, records[Int($0)].order) < (records[Int($1)].expiry, records[Int($1)].order) }
-        for record in others.prefix(nameLists[clientName]!.live - limits.addressesPerName) {
-            if self.records[Int(record)].expiry > now {
-                self.records[Int(record)].expiry = now
+        others.sort { ($0.expiry, $0.order) < ($1.expiry, $1.order) }
+        for (record, expiry, _) in others.prefix(nameLists[clientName]!.live - limits.addressesPerName) {
+            if expiry > now {
+                records[Int(record)].expiry = now
                 store.setExpiry(Int(record), now)
                 republish(record)
                 counters.evicted += 1
@@ -370,9 +370,12 @@ public struct NameTable: ~Copyable {
         }
         clientsOverDrainingMax = []
         for draining in found.values where draining.count > limits.drainingPerClient {
-            let ordered = draining.map { (record: $0, isIdle: records[Int($0)].use == .none, entry: records[Int($0)]) }.sorted {
-                if $0.isIdle != $1.isIdle { return $0.isIdle }
-                return ($0.entry.expiry, $0.entry.order) < ($1.entry.expiry, $1.entry.order)
+            var ordered = draining.map { record in
+                let entry = records[Int(record)]
+                return (record: record, isIdle: entry.use == .none, expiry: entry.expiry, order: entry.order)
+            }
+            ordered.sort { one, other in
+                one.isIdle == other.isIdle ? (one.expiry, one.order) < (other.expiry, other.order) : one.isIdle
             }
             for item in ordered.prefix(draining.count - limits.drainingPerClient) {
                 remove(item.record)

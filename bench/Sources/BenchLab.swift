@@ -50,8 +50,8 @@ final class BenchLab {
 
     // MARK: What decides
 
-    /// Starts the daemon with the bench's policy and waits until it is ready.
-    func startDaemon(_ program: String) throws {
+    /// Starts the daemon with the bench's policy and waits until it is ready. Without leases every first packet is asked about.
+    func startDaemon(_ program: String, hasLeases: Bool = false) throws {
         try write(
             """
             policies: policies
@@ -64,8 +64,7 @@ final class BenchLab {
               allowFrom: ["\(Self.outsider)/32"]
             bindings:
               namesPerClient: 65536
-            # What is measured is the first packet that is asked about.
-            kernelLeases: false
+            kernelLeases: \(hasLeases)
             """, "exeat.yaml")
         let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))
         self.daemon = daemon

@@ -5,7 +5,8 @@ import NetworkTypes
 
 struct ConnectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "connect", abstract: "TCP connect time: no filter, the daemon, the C loop on first packets.")
+        commandName: "connect",
+        abstract: "TCP connect time: no filter, the daemon without and with kernel leases, the C loop on first packets.")
 
     @OptionGroup var options: BenchOptions
 
@@ -20,23 +21,27 @@ struct ConnectCommand: ParsableCommand {
         defer { enforced.stop() }
         let looped = try BenchLab(servesWeb: true)
         defer { looped.stop() }
-        try enforced.startDaemon(try options.program())
-        let answer = try enforced.pod.namespace.withThread { LabClient.resolve(BenchPolicy.webName, server: BenchLab.resolver) }
-        guard answer.addresses.contains(BenchPolicy.webAddress) else { throw BenchError("\(BenchPolicy.webName) does not resolve") }
+        let leased = try BenchLab(servesWeb: true)
+        defer { leased.stop() }
+        for lab in [enforced, leased] {
+            try lab.startDaemon(try options.program(), hasLeases: lab === leased)
+            let answer = try lab.pod.namespace.withThread { LabClient.resolve(BenchPolicy.webName, server: BenchLab.resolver) }
+            guard answer.addresses.contains(BenchPolicy.webAddress) else { throw BenchError("\(BenchPolicy.webName) does not resolve") }
+        }
         try looped.installTable(queue: queue)
         let loop = try MeasuredProgram(
             [try options.anchor("nfqueue-loop"), "\(queue)", "0", "1", "repeat"], in: looped.network.node, output: looped.path("loop.out"))
         defer { loop.process.kill() }
 
         let perSlice = options.quick ? 100 : 400
-        let labs = [plain, enforced, looped]
-        var slices: [[Double]] = [[], [], []]
+        let labs = [plain, enforced, looped, leased]
+        var slices: [[Double]] = [[], [], [], []]
         var again: [Double] = []
-        var all: [[Double]] = [[], [], []]
+        var all: [[Double]] = [[], [], [], []]
         for lab in labs { _ = try connect(20, lab) }
         for round in 0..<BenchOptions.pairs {
-            for place in 0..<3 {
-                let index = (place + round) % 3
+            for place in labs.indices {
+                let index = (place + round) % labs.count
                 let times = try connect(perSlice, labs[index])
                 slices[index].append(times.median)
                 all[index] += times
@@ -56,6 +61,11 @@ struct ConnectCommand: ParsableCommand {
             .init(
                 what: "The same against the C loop on first packets, which adds \(addedByLoop.rounded(0)) µs", measured: text(1),
                 anchor: text(2), ratio: Interval(ratiosOf: slices[1], to: slices[2])))
+        let share = try leased.metrics()["exeat_kernel_leased_flows_total"] ?? 0
+        table.add(
+            .init(
+                what: "The same name with kernel leases (\(Int(share)) of the connections passed by one), against no filter",
+                measured: text(3), anchor: text(0), ratio: Interval(ratiosOf: slices[3], to: slices[0])))
         return table
     }
 
