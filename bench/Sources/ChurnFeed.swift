@@ -105,8 +105,10 @@ final class ChurnFeed {
 
     private func unlink(_ path: String) { unsafe Glibc.unlink(path) }
 
+    private static let overtakenNanosecondsMax: UInt64 = 900_000_000
+
     /// From each change to the first message about its endpoint that follows, in milliseconds; and how many had none before the next
-    /// change of the same endpoint, or within two seconds.
+    /// change of the same endpoint, or within two seconds. Where the feed fell behind and made the next change early, the two may become one.
     func latencies(_ events: [SetMonitor.Event]) -> ([Double], lost: Int) {
         var times: [IPAddress: [(time: UInt64, isAddition: Bool)]] = [:]
         for event in events { times[event.address, default: []].append((event.time, event.isAddition)) }
@@ -123,7 +125,7 @@ final class ChurnFeed {
             }
             if let found, found.time <= end {
                 latencies.append(Double(found.time - min(found.time, change.time)) / 1e6)
-            } else {
+            } else if end - change.time > Self.overtakenNanosecondsMax {
                 lost += 1
             }
         }
