@@ -6,7 +6,7 @@ public struct BindingLimits: Sendable, Hashable {
     public var ceilingSeconds: UInt32 = 86_400
     /// Added to every lease, for clients that connect at the last moment.
     public var graceSeconds: UInt32 = 10
-    /// Of one client. When newer addresses come, those drain that would end first.
+    /// Of one client. When newer addresses come, those drain that would end first, a sixteenth of the limit at a time.
     public var addressesPerName = 4_096
     public var namesPerClient = 8_192
     /// No client may take more of the node's bindings than this.

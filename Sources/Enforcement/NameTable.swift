@@ -251,7 +251,8 @@ public struct NameTable: ~Copyable {
         if nameLists[clientName]!.live == 0 { clients[clientName.client]?.names -= 1 }
     }
 
-    /// Lets the live bindings of one client and name that would end first drain from now on, until no more than the limit are left.
+    /// Lets the live bindings of one client and name that would end first drain from now on, until a sixteenth of the limit is free: so a
+    /// name whose addresses never end has its thousands looked through once for hundreds of answers, not for each.
     private mutating func endOldest(_ clientName: ClientName, except answer: Set<IPAddress>, now: Instant) {
         var others: [(record: Int32, expiry: Instant, order: UInt64)] = []
         var next = nameLists[clientName]!.first
@@ -261,7 +262,8 @@ public struct NameTable: ~Copyable {
             next = entry.nextOfName
         }
         others.sort { ($0.expiry, $0.order) < ($1.expiry, $1.order) }
-        for (record, expiry, _) in others.prefix(nameLists[clientName]!.live - limits.addressesPerName) {
+        let kept = limits.addressesPerName - limits.addressesPerName / 16
+        for (record, expiry, _) in others.prefix(nameLists[clientName]!.live - kept) {
             if expiry > now {
                 records[Int(record)].expiry = now
                 store.setExpiry(Int(record), now)

@@ -180,6 +180,22 @@ struct NameTableTests {
         #expect(bindings.isBound("192.0.2.2", at: 9, .liveOrDraining))
     }
 
+    @Test func `a name with many addresses gives up a sixteenth of them at a time`() throws {
+        var limits = BindingLimits.small
+        (limits.bindings, limits.bindingsPerClient, limits.addressesPerName) = (512, 512, 64)
+        let bindings = try TestBindings(limits: limits)
+        for number in 1...64 { try bindings.learn("a.example.org", "192.0.2.\(number)", ttl: 90, at: UInt64(number)) }
+        #expect(try bindings.addresses("a.example.org", .live).count == 64)
+        try bindings.learn("a.example.org", "192.0.2.65", ttl: 90, at: 65)
+        #expect(try bindings.addresses("a.example.org", .live).count == 60)
+        // The five that would have ended first.
+        for number in 1...65 { #expect(bindings.isBound("192.0.2.\(number)", at: 66) == (number > 5)) }
+        for number in 66...69 { try bindings.learn("a.example.org", "192.0.2.\(number)", ttl: 90, at: 66) }
+        #expect(try bindings.addresses("a.example.org", .live).count == 64)
+        let evicted = bindings.names.counters.evicted
+        #expect(evicted == 5)
+    }
+
     @Test func `when all is full, what expired gives room at once, and what carries a flow does not`() throws {
         let bindings = try TestBindings()
         for label in ["a", "b", "c", "d", "e"] {
