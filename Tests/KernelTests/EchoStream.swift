@@ -17,7 +17,7 @@ final class EchoStream: @unchecked Sendable {
     /// Connects within two seconds.
     init(in namespace: DemoNetwork.Namespace, to address: IPAddress, port: UInt16, isDatagram: Bool = false) throws {
         descriptor = try namespace.withThread {
-            let descriptor = socket(AF_INET, Int32((isDatagram ? SOCK_DGRAM : SOCK_STREAM).rawValue | SOCK_CLOEXEC.rawValue), 0)
+            let descriptor = socket(AF_INET, (isDatagram ? SocketKind.datagram : SocketKind.stream) | SocketKind.closeOnExec, 0)
             guard descriptor >= 0 else { throw Problem("no socket: errno \(errno)") }
             // connect(2) gives up after the time to send (socket(7)).
             var limit = timeval(tv_sec: 2, tv_usec: 0)

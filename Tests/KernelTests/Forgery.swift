@@ -35,7 +35,7 @@ enum Forgery {
     private static func send<Address>(
         _ packet: [UInt8], family: Int32, transport: Int32, to target: inout Address
     ) throws {
-        let descriptor = socket(family, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), transport)
+        let descriptor = socket(family, SocketKind.raw | SocketKind.closeOnExec, transport)
         guard descriptor >= 0 else { throw Problem("no raw socket: errno \(errno)") }
         defer { close(descriptor) }
         let count = unsafe withUnsafePointer(to: &target) {

@@ -6,7 +6,7 @@ struct HeldSocket: ~Copyable {
     let descriptor: Int32
 
     init(_ name: String, runtimeDirectory: String) throws {
-        let client = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let client = socket(AF_UNIX, SocketKind.sequencedPackets | SocketKind.closeOnExec, 0)
         guard client >= 0 else { throw Problem("no socket: errno \(errno)") }
         defer { close(client) }
         var address = sockaddr_un()

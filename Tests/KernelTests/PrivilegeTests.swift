@@ -120,9 +120,9 @@ extension KernelSuites {
                         unsafe waitpid(process, &status, 0)
                         if status == 0 { failures.set() }
                     }
-                    if socket(AF_PACKET, Int32(SOCK_RAW.rawValue), 0) >= 0 || errno != EPERM { failures.set() }
+                    if socket(AF_PACKET, SocketKind.raw, 0) >= 0 || errno != EPERM { failures.set() }
                     for family in [AF_UNIX, AF_INET, AF_INET6] {
-                        let descriptor = socket(family, Int32(SOCK_DGRAM.rawValue), 0)
+                        let descriptor = socket(family, SocketKind.datagram, 0)
                         if descriptor < 0 { failures.set() }
                         close(descriptor)
                     }

@@ -17,7 +17,7 @@ enum QueueCommand {
 
     /// A netfilter socket in the network namespace of the calling thread.
     static func socket() throws -> Int32 {
-        let descriptor = Glibc.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), 12)  // NETLINK_NETFILTER
+        let descriptor = Glibc.socket(AF_NETLINK, SocketKind.raw | SocketKind.closeOnExec, 12)  // NETLINK_NETFILTER
         guard descriptor >= 0 else { throw Problem("no netlink socket: errno \(errno)") }
         return descriptor
     }

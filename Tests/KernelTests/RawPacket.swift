@@ -110,7 +110,7 @@ enum RawPacket {
 
     /// Puts packets on the link `eth0` of the calling thread's namespace, addressed to the node's end (packet(7), `SOCK_DGRAM`).
     static func send(_ packets: [[UInt8]]) throws {
-        let descriptor = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_PACKET, SocketKind.datagram | SocketKind.closeOnExec, 0)
         guard descriptor >= 0 else { throw Problem("no packet socket: errno \(errno)") }
         defer { close(descriptor) }
         let index = unsafe if_nametoindex("eth0")

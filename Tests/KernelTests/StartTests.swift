@@ -54,7 +54,7 @@ extension KernelSuites {
                 starts: false)
             defer { node.stop() }
             try node.echo("192.0.2.10")
-            let sockets = try node.lab.node.withThread { try [SOCK_DGRAM, SOCK_STREAM].map { try Self.bound($0) } }
+            let sockets = try node.lab.node.withThread { try [SocketKind.datagram, SocketKind.stream].map { try Self.bound($0) } }
             defer { for socket in sockets { close(socket) } }
             let script = """
                 exec 3<&\(sockets[0]) 4<&\(sockets[1]) \(sockets[0])<&- \(sockets[1])<&-
@@ -79,8 +79,8 @@ extension KernelSuites {
         }
 
         /// Bound to the resolver's address, and inherited by what is started.
-        private static func bound(_ kind: __socket_type) throws -> Int32 {
-            let descriptor = socket(AF_INET, Int32(kind.rawValue), 0)
+        private static func bound(_ kind: Int32) throws -> Int32 {
+            let descriptor = socket(AF_INET, kind, 0)
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
             address.sin_port = UInt16(53).bigEndian
@@ -92,7 +92,7 @@ extension KernelSuites {
                     unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
                 }
             }
-            guard status == 0, kind == SOCK_DGRAM || listen(descriptor, 16) == 0 else { throw Problem("bind: errno \(errno)") }
+            guard status == 0, kind == SocketKind.datagram || listen(descriptor, 16) == 0 else { throw Problem("bind: errno \(errno)") }
             return descriptor
         }
 
