@@ -59,6 +59,33 @@ extension ControlPlane {
         }
     }
 
+    /// Makes a new socket for the table if the old one cannot even read, and a new one can.
+    ///
+    /// The holder lets go of its duplicate, so that nobody owns the table for a moment; it stays in force (persist), and the new socket
+    /// takes it over.
+    func replaceSocket(_ wanted: TableContents) {
+        do throws(TableError) {
+            _ = try table.isInstalled()
+            return
+        } catch {
+            logger.error("the socket of the table is useless", metadata: ["error": "\(error)"])
+        }
+        do {
+            let fresh = try TableSocket()
+            _ = try fresh.isInstalled()
+            let holder = HolderClient(existingIn: configuration.runtimeDirectory)
+            try holder?.drop("table")
+            table = fresh
+            try holder?.put("table", table.descriptor)
+            try table.install(tableConfiguration, contents: wanted)
+            fingerprint = try table.fingerprint()
+            contents = wanted
+            countRepair()
+        } catch {
+            logger.critical("the socket of the table cannot be replaced", metadata: ["error": "\(error)"])
+        }
+    }
+
     private var ownQueues: ClosedRange<UInt16> {
         configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1))
     }

@@ -405,16 +405,19 @@ final class ControlPlane: @unchecked Sendable {
         if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
     }
 
+    func countRepair() { sharedStatus.withLock { $0.tableRepairs += 1 } }
+
     func repair(_ wanted: TableContents) {
         do {
             try table.install(tableConfiguration, contents: wanted)
             fingerprint = try table.fingerprint()
             contents = wanted
-            sharedStatus.withLock { $0.tableRepairs += 1 }
+            countRepair()
             // Queries that began while nothing brought them here would go on past us.
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }
         } catch {
             logger.critical("the table cannot be installed", metadata: ["error": "\(error)"])
+            replaceSocket(wanted)
         }
     }
 

@@ -17,6 +17,7 @@ final class FlowLog: Sendable {
         var recentStart = 0
         var file: Int32 = -1
         var fileBytes = 0
+        var endsInsideLine = false
         var followers: [Int: FlowFollower] = [:]
         var nextFollower = 0
         var lastErrorLog = Instant(nanoseconds: 0)
@@ -196,33 +197,47 @@ final class FlowLog: Sendable {
     }
 
     private func write(_ lines: [String], _ state: inout State) {
-        guard let path, state.file >= 0 else { return }
-        if state.fileBytes > bytesMax {
-            // Rotation: the old file keeps every line that was written to it.
-            unsafe rename(path, path + ".1")
-            if let opened = try? Self.open(path) {
-                close(state.file)
-                (state.file, state.fileBytes) = opened
-            }
-        }
+        guard path != nil, state.file >= 0 else { return }
+        if state.fileBytes > bytesMax { rotate(&state) }
+        // A file that cannot be rotated ends somewhere as well.
+        guard state.fileBytes <= 2 * bytesMax else { return lose(lines.count, "cannot be rotated", EFBIG, &state) }
         var text = Array(lines.joined(separator: "\n").utf8)
         text.append(UInt8(ascii: "\n"))
+        // What a full disk has left of a line ends here.
+        if state.endsInsideLine { text.insert(UInt8(ascii: "\n"), at: 0) }
         var written = 0
         while written < text.count {
             let count = unsafe text.withUnsafeBytes { unsafe Glibc.write(state.file, $0.baseAddress! + written, $0.count - written) }
             if count < 0 {
                 if errno == EINTR { continue }
-                writeErrors.add(UInt64(lines.count), ordering: .relaxed)
-                let now = BootClock.now()
-                if now.nanoseconds(since: state.lastErrorLog) > 60_000_000_000 {
-                    state.lastErrorLog = now
-                    logger.error("flow log cannot be written, lines are lost", metadata: ["file": "\(path)", "errno": "\(errno)"])
-                }
-                return
+                let code = errno
+                let whole = text[..<written].count { $0 == UInt8(ascii: "\n") } - (state.endsInsideLine && written > 0 ? 1 : 0)
+                if written > 0 { state.endsInsideLine = text[written - 1] != UInt8(ascii: "\n") }
+                state.fileBytes += written
+                linesWritten.add(UInt64(max(0, whole)), ordering: .relaxed)
+                return lose(lines.count - max(0, whole), "cannot be written", code, &state)
             }
             written += count
         }
+        state.endsInsideLine = false
         state.fileBytes += written
         linesWritten.add(UInt64(lines.count), ordering: .relaxed)
+    }
+
+    /// The old file keeps every line that was written to it.
+    private func rotate(_ state: inout State) {
+        guard let path, unsafe rename(path, path + ".1") == 0, let opened = try? Self.open(path) else { return }
+        close(state.file)
+        (state.file, state.fileBytes) = opened
+        state.endsInsideLine = false
+    }
+
+    /// Counted always, said once a minute.
+    private func lose(_ count: Int, _ what: String, _ code: Int32, _ state: inout State) {
+        writeErrors.add(UInt64(count), ordering: .relaxed)
+        let now = BootClock.now()
+        guard now.nanoseconds(since: state.lastErrorLog) > 60_000_000_000 || state.lastErrorLog.nanoseconds == 0 else { return }
+        state.lastErrorLog = now
+        logger.error("flow log \(what), lines are lost", metadata: ["file": "\(path ?? "")", "errno": "\(code)"])
     }
 }

@@ -8,6 +8,8 @@ struct NodeSettings: Sendable {
     var user = "root"
     /// Further lines of `dns`, indented by two.
     var dns = ""
+    /// Further lines of `flowLog`, indented by two.
+    var flowLog = ""
     /// Further lines of the file.
     var extra = ""
 
@@ -30,6 +32,7 @@ struct NodeSettings: Sendable {
           graceSeconds: \(graceSeconds)
         flowLog:
           path: \(directory)/flows.jsonl
+        \(flowLog)
         \(extra)
         """
     }

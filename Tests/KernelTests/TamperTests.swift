@@ -95,6 +95,29 @@ extension KernelSuites {
             #expect(try node.isRefused("pod-a", Self.denied))
         }
 
+        @Test func `a socket of the table that is useless is replaced, and the table stays in force and owned`() throws {
+            let node = try Self.makeNode()
+            defer { node.stop() }
+            let before = try Self.table(node)
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            let witness = try Witness(in: node.lab, to: try #require(IPAddress(parsing: Self.denied)))
+            try Self.deafen(try HeldSocket("table", runtimeDirectory: node.runtimeDirectory))
+            // Each read that is never answered takes 5 s.
+            try Stopwatch.wait("the socket is replaced", seconds: 60) { try node.metrics()["exeat_table_repairs_total"] >= 1 }
+            #expect(try Self.table(node) == before)
+            _ = try node.lab.node.run(["nft", "flush ruleset"])
+            #expect(try Self.table(node) == before, "owned again")
+            #expect(stream.exchange() == .echoed)
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            #expect(try node.isRefused("pod-a", Self.denied))
+            try node.afterReload { try node.write(policy: "shop.yaml", PolicyText.allow("shop", domains: ["www.example.org"])) }
+            #expect(stream.exchange() == .ended(errno: ECONNRESET))
+            #expect(try witness.packets() == 0)
+            try node.end(SIGKILL)
+            try node.start()
+            #expect(try node.isRefused("pod-a", Self.denied))
+        }
+
         // MARK: Queues
 
         @Test func `a queue that has lost its binding is bound again within a second`() throws {
@@ -211,6 +234,18 @@ extension KernelSuites {
             return text.replacing(/packets [0-9]+ bytes [0-9]+/, with: "").replacing(/# progname .*/, with: "")
                 .replacing(/(map leases[46] \{[^{}]*?)elements = \{[^{}]*\}/) { $0.output.1 }
                 .split { " \t\n,".contains($0) }.map(String.init).sorted()
+        }
+
+        /// Nothing is received on it any more: a socket filter (socket(7)) of one instruction, `return 0`.
+        private static func deafen(_ socket: borrowing HeldSocket) throws {
+            var program: [UInt8] = [6, 0, 0, 0, 0, 0, 0, 0]  // struct sock_filter: BPF_RET | BPF_K
+            let status = unsafe program.withUnsafeMutableBytes { instruction in
+                // struct sock_fprog: a length of 16 bits, and a pointer.
+                var filter: (UInt, UInt) = (1, UInt(bitPattern: instruction.baseAddress))
+                return unsafe setsockopt(
+                    socket.descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<(UInt, UInt)>.size))
+            }
+            guard status == 0 else { throw Problem("SO_ATTACH_FILTER: errno \(errno)") }
         }
 
         /// As if the kernel had lost the binding: an unbind message by the daemon's own socket.

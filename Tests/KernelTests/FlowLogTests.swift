@@ -1,0 +1,106 @@
+import DemoNetwork
+import Foundation
+import NetworkTypes
+import Testing
+
+extension KernelSuites {
+    /// The file of the flow log on a disk that is full, or where it cannot be renamed.
+    @Suite struct FlowLogTests {
+        private static let denied = "203.0.113.66"
+
+        @Test func `a full disk costs lines, which are counted, and no packet; what is written afterwards is whole`() throws {
+            let node = try Self.makeNode(flowLogExtra: "")
+            defer { node.stop() }
+            let disk = try SmallDisk(node)
+            defer { disk.unmount() }
+            try node.start()
+            try Self.refuse(node, 20)
+            try Stopwatch.wait("lines are written") { try node.metrics()["exeat_flow_log_lines_total"] >= 20 }
+            try disk.fill()
+            try Stopwatch.wait("lines are lost and counted", seconds: 20) {
+                try Self.refuse(node, 20)
+                return try node.metrics()["exeat_flow_log_write_errors_total"] > 0
+            }
+            try Stopwatch.wait("it is said") { node.log.contains("flow log cannot be written, lines are lost") }
+            #expect(try node.isRefused("pod-a", Self.denied))
+            try disk.empty()
+            let before = try node.metrics()["exeat_flow_log_lines_total"]
+            try Self.refuse(node, 20)
+            try Stopwatch.wait("lines are written again") { try node.metrics()["exeat_flow_log_lines_total"] >= before + 20 }
+            let lines = try disk.lines()
+            let broken = lines.filter { (try? JSONSerialization.jsonObject(with: Data($0.utf8))) == nil }
+            #expect(broken.count <= 1, "\(broken)")
+            #expect(lines.count - broken.count == Int(try node.metrics()["exeat_flow_log_lines_total"]))
+        }
+
+        @Test func `a file that cannot be renamed ends at twice its bound, and goes on when it can be`() throws {
+            let node = try Self.makeNode(flowLogExtra: "  bytesMax: 4096")
+            defer { node.stop() }
+            let disk = try SmallDisk(node)
+            defer { disk.unmount() }
+            try node.start()
+            try Stopwatch.wait("lines are lost and counted", seconds: 20) {
+                try Self.refuse(node, 4)
+                return try node.metrics()["exeat_flow_log_write_errors_total"] > 0
+            }
+            #expect(node.log.contains("flow log cannot be rotated, lines are lost"), "\(node.log)")
+            let lines = try node.metrics()["exeat_flow_log_lines_total"]
+            try Self.refuse(node, 20)
+            #expect(try node.metrics()["exeat_flow_log_lines_total"] == lines)
+            disk.unmount()
+            try Stopwatch.wait("lines are written again", seconds: 20) {
+                try Self.refuse(node, 4)
+                return try node.metrics()["exeat_flow_log_lines_total"] > lines
+            }
+            #expect(try node.isRefused("pod-a", Self.denied))
+        }
+
+        private static func makeNode(flowLogExtra: String) throws -> RunningNode {
+            try RunningNode(
+                NodeSettings(flowLog: flowLogExtra), policies: ["rest.yaml": PolicyText.denyRest], starts: false)
+        }
+
+        /// UDP, so that each is a line of its own and nothing waits.
+        private static func refuse(_ node: RunningNode, _ count: UInt16) throws {
+            let denied = try #require(IPAddress(parsing: Self.denied))
+            try node.pod("pod-a").namespace.withThread {
+                for port in 20_000..<20_000 + count { _ = LabClient.udp(to: denied, port: port, timeoutMilliseconds: 0) }
+            }
+        }
+
+        /// A file system of 32 KiB, of which the log is one file: mounted, so that it cannot be renamed.
+        private final class SmallDisk {
+            private let node: RunningNode
+            private let folder: String
+            private var isMounted = true
+
+            init(_ node: RunningNode) throws {
+                self.node = node
+                folder = node.lab.directory + "/disk"
+                let log = node.lab.directory + "/flows.jsonl"
+                try run(
+                    "mkdir \(folder) && mount -t tmpfs -o size=32k exeat-test \(folder) && touch \(folder)/log \(log) && mount --bind \(folder)/log \(log)"
+                )
+            }
+
+            func fill() throws { try run("dd if=/dev/zero of=\(folder)/filler bs=1k count=64 2>/dev/null || true") }
+
+            func empty() throws { try run("rm \(folder)/filler") }
+
+            func lines() throws -> [String] {
+                try String(contentsOfFile: folder + "/log", encoding: .utf8).split(separator: "\n").map(String.init)
+            }
+
+            func unmount() {
+                guard isMounted else { return }
+                isMounted = false
+                try? run("umount -l \(node.lab.directory)/flows.jsonl; umount -l \(folder)")
+            }
+
+            private func run(_ script: String) throws {
+                let result = try node.lab.node.run(["sh", "-c", script])
+                try #require(result.isSuccess, "\(script): \(result.stderr)")
+            }
+        }
+    }
+}
