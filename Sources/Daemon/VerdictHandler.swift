@@ -1,3 +1,4 @@
+import CLinux
 import Enforcement
 import Logging
 import NetfilterQueue
@@ -27,6 +28,13 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     }
 
     public mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
+
+    public mutating func prefetch(_ packet: QueuedPacket, payload: Span<UInt8>) {
+        let question = packet.mark & layout.mask
+        if let place = unsafe engine.firstPlace(of: payload, isReply: question == newReply || question == redecideReply) {
+            unsafe exeat_prefetch_lines(place)
+        }
+    }
 
     public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
         let question = packet.mark & layout.mask

@@ -17,6 +17,12 @@ struct exeat_mmsghdr {
     unsigned int length;
 };
 
+/// Asks the processor to bring two cache lines; reads nothing, and an address that is not mapped does no harm.
+static inline void exeat_prefetch_lines(const void *address) {
+    __builtin_prefetch(address);
+    __builtin_prefetch((const char *)address + 64);
+}
+
 /// recvmmsg(2) without timeout.
 int exeat_recvmmsg(int descriptor, struct exeat_mmsghdr *messages, unsigned int count, int flags);
 /// sendmmsg(2).
