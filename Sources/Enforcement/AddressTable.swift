@@ -71,7 +71,7 @@ public final class AddressTable: @unchecked Sendable {
     /// The numbers under which the endpoint holds the address at `now`, "any name" among them. Allocates nothing; at most
     /// `probeWindow` slots for each part. The table must outlive what is returned.
     public func numbers(_ endpoint: EndpointID, boundTo address: IPAddress, now: Instant, liveness: Liveness) -> AddressNumbers {
-        AddressNumbers(table: self, endpoint, address, now: now, liveness: liveness)
+        unsafe AddressNumbers(words: words, mask: mask, seed: seed, endpoint, address, now: now, liveness: liveness)
     }
 
     /// Whether the endpoint holds the address under the number at `now`.
