@@ -78,6 +78,9 @@ public struct VerdictEngine: ~Copyable {
         counters.noteBatch(policyVersion: policy.value.version)
     }
 
+    /// Where the fact of the packet will be written that is decided `count` packets from now; to be prefetched.
+    public func factPlace(ahead count: Int) -> UnsafeRawPointer { unsafe facts.place(ahead: count) }
+
     /// Where the decision about a packet will look for its address, to be prefetched: with many bindings that memory is in no cache, and
     /// the wait for it would be most of the decision. Nil if there is nothing to look up; says nothing about the packet.
     public func firstPlace(of packet: Span<UInt8>, isReply: Bool) -> UnsafeRawPointer? {
@@ -103,7 +106,8 @@ public struct VerdictEngine: ~Copyable {
         let (id, generation) = (program.id, program.generation)
         let bindings = AddressBindings(table: table, now: now, liveness: state.wasAdmitted ? .liveOrDraining : .live)
         let decision = policy.value.evaluate(endpoint: position, flow, bindings: bindings)
-        let nameRecord = Int32(truncatingIfNeeded: table.record(id, flow.destination, decision.pattern) ?? -1)
+        let place = table.find(id, flow.destination, decision.pattern)
+        let nameRecord = Int32(truncatingIfNeeded: place.map { table.record(at: $0) } ?? -1)
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
         if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
         let isUnverified = decision.isAllowed && decision.nameCheck == .require
@@ -120,7 +124,7 @@ public struct VerdictEngine: ~Copyable {
             }
             return .revoke
         }
-        if decision.pattern != anyName { table.noteAdmission(id, flow.destination, now: now) }
+        if decision.pattern != anyName, let place { table.noteAdmission(at: place, now: now) }
         record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state, staged)
         let isLeased = leases.isWanted && mayLease(flow, position, id, decision, state)
         return isLeased ? .lease(generation: generation) : .allow(generation: generation)

@@ -16,6 +16,8 @@ struct TimedHandler: PacketHandler, ~Copyable {
         handler.beginBatch()
     }
 
+    mutating func prefetch(_ packet: QueuedPacket, payload: Span<UInt8>) { handler.prefetch(packet, payload: payload) }
+
     mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict { handler.decide(packet, payload: payload) }
 
     mutating func nextRelease() -> PacketRelease? {
