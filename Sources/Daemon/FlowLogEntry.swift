@@ -1,5 +1,6 @@
 import DomainNames
 import Enforcement
+import NetworkTypes
 import PacketHeaders
 import PolicyEngine
 import Telemetry

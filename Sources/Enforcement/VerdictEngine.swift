@@ -107,7 +107,7 @@ public struct VerdictEngine: ~Copyable {
         let bindings = AddressBindings(table: table, now: now, liveness: state.wasAdmitted ? .liveOrDraining : .live)
         let decision = policy.value.evaluate(endpoint: position, flow, bindings: bindings)
         let place = table.find(id, flow.destination, decision.pattern)
-        let nameRecord = Int32(truncatingIfNeeded: place.map { table.record(at: $0) } ?? -1)
+        let nameRecord: Int32 = if let place { Int32(truncatingIfNeeded: table.record(at: place)) } else { -1 }
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
         if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
         let isUnverified = decision.isAllowed && decision.nameCheck == .require
