@@ -25,7 +25,7 @@ run: build ## the whole path on this machine, in network namespaces of its own; 
 test: deps ## unit, scenario and kernel tests, simulation, short fuzzing
 	@scripts/test
 
-bench: ## measure against bare C loops, unbound and dnsmasq
+bench: ## measure against bare C loops, unbound, dnsmasq and OpenSnitch
 	@scripts/deps --bench
 	@bench/anchors.sh
 	swift build -c release --product exeat

@@ -3,17 +3,16 @@ import Enforcement
 import Glibc
 import Logging
 import NetworkTypes
-import PacketHeaders
 import PolicyEngine
 import Synchronization
-import Telemetry
 
 /// Turns the facts of the verdict threads into lines: to the log file, to the last lines that `exeat flows` shows, and to
-/// whoever follows. One thread of its own; when it cannot keep up, facts are dropped at the ring and counted, never packets.
+/// whoever follows. Where there is neither file nor follower, lines are made when somebody asks for the last ones. One thread of
+/// its own; when it cannot keep up, facts are dropped at the ring and counted, never packets.
 final class FlowLog: Sendable {
     private struct State {
         var policies: [CompiledPolicy] = []
-        var recent: [String] = []
+        var recent: [FlowLogEntry] = []
         var recentStart = 0
         var file: Int32 = -1
         var fileBytes = 0
@@ -21,6 +20,8 @@ final class FlowLog: Sendable {
         var followers: [Int: FlowFollower] = [:]
         var nextFollower = 0
         var lastErrorLog = Instant(nanoseconds: 0)
+
+        var wantsLines: Bool { file >= 0 || !followers.isEmpty }
     }
 
     private static let recentMax = 1_024
@@ -70,13 +71,18 @@ final class FlowLog: Sendable {
     func use(_ policy: CompiledPolicy) {
         state.withLock { state in
             state.policies.append(policy)
-            if state.policies.count > Self.policiesMax { state.policies.removeFirst() }
+            guard state.policies.count > Self.policiesMax else { return }
+            let oldest = state.policies.removeFirst()
+            // The last lines keep no more policies alive than these.
+            for index in state.recent.indices where state.recent[index].needs(oldest) {
+                state.recent[index] = .text(state.recent[index].json)
+            }
         }
     }
 
     /// The last lines, oldest first.
     func recentLines() -> [String] {
-        state.withLock { Array($0.recent[$0.recentStart...]) + Array($0.recent[..<$0.recentStart]) }
+        state.withLock { Array($0.recent[$0.recentStart...]) + Array($0.recent[..<$0.recentStart]) }.map(\.json)
     }
 
     func follow() -> FlowFollower {
@@ -89,21 +95,21 @@ final class FlowLog: Sendable {
     }
 
     private func drain() -> Int {
-        var lines: [String] = []
+        var entries: [FlowLogEntry] = []
         var facts: [FlowFact] = []
         for ring in rings {
             for _ in 0..<4_096 {
                 guard let record = ring.popFirst() else { break }
                 let policy = state.withLock { $0.policies.last { $0.version == record.policyVersion } }
                 let name = name(of: record)
-                lines.append(line(record, policy, name).json)
+                entries.append(.decided(record, policy, name))
                 if let fact = fact(record, policy, name) { facts.append(fact) }
             }
         }
-        guard !lines.isEmpty else { return 0 }
+        guard !entries.isEmpty else { return 0 }
         if !facts.isEmpty { mailbox.post(facts) }
-        publish(lines)
-        return lines.count
+        publish(entries)
+        return entries.count
     }
 
     /// Flows that have ended. From the thread of the flows.
@@ -113,20 +119,24 @@ final class FlowLog: Sendable {
             flows.map { flow in
                 // An endpoint may be gone by the time that its flows end.
                 let knowing = policy.endpoint(flow.endpoint) == nil ? earlier.last { $0.endpoint(flow.endpoint) != nil } : policy
-                return FlowLine(ended: flow, knowing ?? policy).json
+                return .ended(flow, knowing ?? policy)
             })
     }
 
-    private func publish(_ lines: [String]) {
+    private func publish(_ entries: [FlowLogEntry]) {
+        // Made outside of the lock, unless somebody begins to follow just now.
+        var lines = state.withLock { $0.wantsLines } ? entries.map(\.json) : []
         state.withLock { state in
-            for line in lines {
+            for entry in entries {
                 if state.recent.count < Self.recentMax {
-                    state.recent.append(line)
+                    state.recent.append(entry)
                 } else {
-                    state.recent[state.recentStart] = line
+                    state.recent[state.recentStart] = entry
                     state.recentStart = (state.recentStart + 1) % Self.recentMax
                 }
             }
+            guard state.wantsLines else { return }
+            if lines.isEmpty { lines = entries.map(\.json) }
             state.followers = state.followers.filter { $0.value.offer(lines) }
             write(lines, &state)
         }
@@ -147,43 +157,6 @@ final class FlowLog: Sendable {
             admission: FlowAdmission(
                 endpoint: id, name: name, rule: policy?.description(ofRule: record.rule)?.description ?? "", reason: record.reason,
                 policyVersion: record.policyVersion))
-    }
-
-    private func line(_ record: FlowRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowLogLine {
-        var line = FlowLogLine()
-        line.time = BootClock.wallClockText(record.time)
-        line.source = record.flow.source.description
-        line.sourcePort = record.flow.sourcePort
-        line.destination = record.flow.destination.description
-        line.destinationPort = record.flow.destinationPort
-        line.transport = record.flow.transport.description
-        line.reason = record.reason.label
-        line.isRedecision = record.isRedecision
-        switch record.verdict {
-        case .allow: line.verdict = "allow"
-        case .reject: line.verdict = "reject"
-        case .drop: line.verdict = "drop"
-        case .auditDeny: line.verdict = "audit_deny"
-        }
-        if record.reason == .malformedPacket { line.detail = PacketError(rawValue: record.detail)?.label }
-        guard let policy else { return line }
-        if let id = record.endpoint, let endpoint = policy.endpoint(id) {
-            line.endpoint = endpoint.name
-            line.namespace = endpoint.namespace
-            line.labels = endpoint.labels
-            if let name { line.names = [name.description] }
-        }
-        if let description = policy.description(ofRule: record.rule) {
-            line.tier = description.tier
-            line.policy = description.policy
-            line.rule = description.rule.map { "egress[\($0)]" }
-        }
-        if let staged = record.staged {
-            line.stagedVerdict = staged.isAllowed ? "allow" : "deny"
-            line.stagedReason = staged.reason.label
-            line.stagedRule = policy.description(ofRule: staged.rule)?.description
-        }
-        return line
     }
 
     // MARK: The file

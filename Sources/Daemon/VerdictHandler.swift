@@ -1,3 +1,4 @@
+import CLinux
 import Enforcement
 import Logging
 import NetfilterQueue
@@ -14,6 +15,8 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let reject: UInt32
     private let denied: UInt32
     private let foreignBitsLessOne: UInt32
+    /// Packets of this batch that were prefetched for.
+    private var ahead = 0
 
     public init(engine: consuming VerdictEngine, layout: MarkLayout) {
         self.engine = engine
@@ -26,7 +29,19 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
     }
 
-    public mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
+    public mutating func beginBatch() {
+        engine.beginBatch(now: BootClock.now())
+        ahead = 0
+    }
+
+    public mutating func prefetch(_ packet: QueuedPacket, payload: Span<UInt8>) {
+        let question = packet.mark & layout.mask
+        if let place = unsafe engine.firstPlace(of: payload, isReply: question == newReply || question == redecideReply) {
+            unsafe exeat_prefetch_lines(place)
+        }
+        unsafe exeat_prefetch_lines_to_write(engine.factPlace(ahead: ahead))
+        ahead += 1
+    }
 
     public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
         let question = packet.mark & layout.mask

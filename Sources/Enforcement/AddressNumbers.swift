@@ -20,10 +20,13 @@ public struct AddressNumbers: BoundNumbers, BitwiseCopyable {
     private var position = 0
     private var numbers = InlineArray<5, PatternNumber>(repeating: 0)
 
-    init(table: AddressTable, _ endpoint: EndpointID, _ address: IPAddress, now: Instant, liveness: AddressTable.Liveness) {
-        unsafe words = table.words
-        mask = table.mask
-        seed = table.seed
+    init(
+        words: UnsafeMutablePointer<Atomic<UInt64>>, mask: Int, seed: (UInt64, UInt64), _ endpoint: EndpointID, _ address: IPAddress,
+        now: Instant, liveness: AddressTable.Liveness
+    ) {
+        unsafe self.words = words
+        self.mask = mask
+        self.seed = seed
         self.endpoint = endpoint
         self.address = address
         self.now = now.nanoseconds

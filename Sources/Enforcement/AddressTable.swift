@@ -71,7 +71,7 @@ public final class AddressTable: @unchecked Sendable {
     /// The numbers under which the endpoint holds the address at `now`, "any name" among them. Allocates nothing; at most
     /// `probeWindow` slots for each part. The table must outlive what is returned.
     public func numbers(_ endpoint: EndpointID, boundTo address: IPAddress, now: Instant, liveness: Liveness) -> AddressNumbers {
-        AddressNumbers(table: self, endpoint, address, now: now, liveness: liveness)
+        unsafe AddressNumbers(words: words, mask: mask, seed: seed, endpoint, address, now: now, liveness: liveness)
     }
 
     /// Whether the endpoint holds the address under the number at `now`.
@@ -88,10 +88,36 @@ public final class AddressTable: @unchecked Sendable {
         place(endpoint, address, number).map { Int(unsafe words[$0].load(ordering: .relaxed) >> 32) - 1 }
     }
 
+    /// Where one number of an address stands, for two questions after one search. Good until the writer withdraws it: ask at once.
+    struct Place: BitwiseCopyable {
+        fileprivate let firstSlot: Int
+        fileprivate let word: Int
+    }
+
+    func find(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Place? {
+        guard let firstSlot = find(endpoint, address, part: 0) else { return nil }
+        // Nearly always it stands in the first part.
+        for index in 0..<Self.numbersPerSlot {
+            let word = firstSlot * Self.slotWords + Self.firstNumberWord + index * 2
+            let entry = unsafe words[word].load(ordering: .relaxed)
+            if entry != 0, UInt32(truncatingIfNeeded: entry) == number { return Place(firstSlot: firstSlot, word: word) }
+        }
+        return place(endpoint, address, number).map { Place(firstSlot: firstSlot, word: $0) }
+    }
+
+    /// As `record(_:_:_:)`.
+    func record(at place: Place) -> Int { Int(unsafe words[place.word].load(ordering: .relaxed) >> 32) - 1 }
+
+    /// As `noteAdmission(_:_:now:)`.
+    func noteAdmission(at place: Place, now: Instant) { noteAdmission(slot: place.firstSlot, now: now) }
+
     /// Notes that a flow was admitted by a name of this endpoint and address: what is bound from now on will drain instead of
     /// vanishing. The first admission counts, so that the order of later ones is of no matter.
     public func noteAdmission(_ endpoint: EndpointID, _ address: IPAddress, now: Instant) {
-        guard let slot = find(endpoint, address, part: 0) else { return }
+        if let slot = find(endpoint, address, part: 0) { noteAdmission(slot: slot, now: now) }
+    }
+
+    private func noteAdmission(slot: Int, now: Instant) {
         let word = slot * Self.slotWords + 5
         guard unsafe words[word].load(ordering: .relaxed) == 0 else { return }
         _ = unsafe words[word].compareExchange(expected: 0, desired: max(now.nanoseconds, 1), ordering: .relaxed)

@@ -41,6 +41,11 @@ public final class Ring<Element: BitwiseCopyable & Sendable>: @unchecked Sendabl
         return true
     }
 
+    /// Where the fact will lie that is appended `count` facts from now, to be prefetched, not written. By the producer.
+    public func place(ahead count: Int) -> UnsafeRawPointer {
+        unsafe UnsafeRawPointer(storage + ((head.load(ordering: .relaxed) + count) & mask))
+    }
+
     /// The oldest fact, or nil.
     public func popFirst() -> Element? {
         let place = tail.load(ordering: .relaxed)

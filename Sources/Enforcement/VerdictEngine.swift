@@ -78,6 +78,18 @@ public struct VerdictEngine: ~Copyable {
         counters.noteBatch(policyVersion: policy.value.version)
     }
 
+    /// Where the fact of the packet will be written that is decided `count` packets from now; to be prefetched.
+    public func factPlace(ahead count: Int) -> UnsafeRawPointer { unsafe facts.place(ahead: count) }
+
+    /// Where the decision about a packet will look for its address, to be prefetched: with many bindings that memory is in no cache, and
+    /// the wait for it would be most of the decision. Nil if there is nothing to look up; says nothing about the packet.
+    public func firstPlace(of packet: Span<UInt8>, isReply: Bool) -> UnsafeRawPointer? {
+        guard let (source, destination) = PacketHeaders.addresses(of: packet),
+            let position = policy.value.endpointIndex(of: isReply ? destination : source)
+        else { return nil }
+        return unsafe table.firstPlace(policy.value.programs[position].id, isReply ? source : destination)
+    }
+
     /// Decides one packet that begins with its IP header.
     public mutating func decide(_ packet: Span<UInt8>, _ state: FlowState) -> Verdict {
         let headers: PacketHeaders
@@ -90,11 +102,12 @@ public struct VerdictEngine: ~Copyable {
         guard let position = policy.value.endpointIndex(of: flow.source) else {
             return refuse(flow: flow, endpoint: nil, .unknownEndpoint, detail: 0, state: state)
         }
-        let id = policy.value.programs[position].id
-        let generation = policy.value.programs[position].generation
+        let program = policy.value.programs[position]
+        let (id, generation) = (program.id, program.generation)
         let bindings = AddressBindings(table: table, now: now, liveness: state.wasAdmitted ? .liveOrDraining : .live)
         let decision = policy.value.evaluate(endpoint: position, flow, bindings: bindings)
-        let nameRecord = Int32(truncatingIfNeeded: table.record(id, flow.destination, decision.pattern) ?? -1)
+        let place = table.find(id, flow.destination, decision.pattern)
+        let nameRecord: Int32 = if let place { Int32(truncatingIfNeeded: table.record(at: place)) } else { -1 }
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
         if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
         let isUnverified = decision.isAllowed && decision.nameCheck == .require
@@ -111,7 +124,7 @@ public struct VerdictEngine: ~Copyable {
             }
             return .revoke
         }
-        if decision.pattern != anyName { table.noteAdmission(id, flow.destination, now: now) }
+        if decision.pattern != anyName, let place { table.noteAdmission(at: place, now: now) }
         record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state, staged)
         let isLeased = leases.isWanted && mayLease(flow, position, id, decision, state)
         return isLeased ? .lease(generation: generation) : .allow(generation: generation)

@@ -18,6 +18,8 @@ struct QueueBuffers: ~Copyable {
     @usableFromInline let slots: UnsafeMutablePointer<UInt8>
     @usableFromInline let vectors: UnsafeMutablePointer<iovec>
     @usableFromInline let headers: UnsafeMutablePointer<exeat_mmsghdr>
+    /// What the datagrams of a batch say, one each.
+    @usableFromInline let messages: UnsafeMutablePointer<QueueMessage>
     @usableFromInline let verdicts: UnsafeMutablePointer<UInt8>
     @usableFromInline var verdictBytes = 0
 
@@ -27,8 +29,10 @@ struct QueueBuffers: ~Copyable {
         unsafe slots = .allocate(capacity: slotSize * Self.count)
         unsafe vectors = .allocate(capacity: Self.count)
         unsafe headers = .allocate(capacity: Self.count)
+        unsafe messages = .allocate(capacity: Self.count)
         unsafe verdicts = .allocate(capacity: Self.verdictSize * Self.count)
         unsafe slots.initialize(repeating: 0, count: slotSize * Self.count)
+        unsafe messages.initialize(repeating: .other, count: Self.count)
         unsafe verdicts.initialize(repeating: 0, count: Self.verdictSize * Self.count)
         for index in 0..<Self.count {
             unsafe (vectors + index).initialize(to: iovec(iov_base: slots + index * slotSize, iov_len: slotSize))
@@ -44,6 +48,7 @@ struct QueueBuffers: ~Copyable {
         unsafe slots.deallocate()
         unsafe vectors.deallocate()
         unsafe headers.deallocate()
+        unsafe messages.deallocate()
         unsafe verdicts.deallocate()
     }
 

@@ -21,15 +21,24 @@ extension QueueSocket {
         buffers.verdictBytes = 0
         var now: UInt64?
         var decided = 0
+        // One packet per datagram, and one verdict slot per datagram: the kernel never packs several into one.
         for index in 0..<received {
-            // One packet per datagram, and one verdict slot per datagram: the kernel never packs several into one.
-            var id: UInt32 = 0
-            var verdict: PacketVerdict?
             let bytes = unsafe buffers.slot(index)
             let span = unsafe bytes.span
             var offset = 0
-            switch QueueMessage.next(in: span, at: &offset) {
+            let message = QueueMessage.next(in: span, at: &offset) ?? .other
+            unsafe buffers.messages[index] = message
+            if case .packet(let packet, let start, let end) = message {
+                handler.prefetch(packet, payload: span.extracting(start..<end))
+            }
+        }
+        for index in 0..<received {
+            var id: UInt32 = 0
+            var verdict: PacketVerdict?
+            switch unsafe buffers.messages[index] {
             case .packet(let packet, let start, let end):
+                let bytes = unsafe buffers.slot(index)
+                let span = unsafe bytes.span
                 id = packet.id
                 verdict = handler.decide(packet, payload: span.extracting(start..<end))
                 decided += 1
@@ -41,7 +50,7 @@ extension QueueSocket {
                 }
             case .error(let error):
                 if error != 0 { tally.verdictErrors += 1 }
-            case .other, nil:
+            case .other:
                 break
             }
             guard var verdict else { continue }

@@ -168,11 +168,11 @@ public struct PacketHeaders: BitwiseCopyable, Sendable {
         UInt16(packet[offset]) << 8 | UInt16(packet[offset + 1])
     }
 
-    private static func four(_ packet: Span<UInt8>, _ offset: Int) -> UInt32 {
+    static func four(_ packet: Span<UInt8>, _ offset: Int) -> UInt32 {
         UInt32(two(packet, offset)) << 16 | UInt32(two(packet, offset + 2))
     }
 
-    private static func eight(_ packet: Span<UInt8>, _ offset: Int) -> UInt64 {
+    static func eight(_ packet: Span<UInt8>, _ offset: Int) -> UInt64 {
         UInt64(four(packet, offset)) << 32 | UInt64(four(packet, offset + 4))
     }
 }

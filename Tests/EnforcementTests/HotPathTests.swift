@@ -36,9 +36,11 @@ struct HotPathTests {
         try bindings.learn("api.example.org", "192.0.2.1", "2001:db8::1", ttl: 100)
         let counters = VerdictCounters()
         let facts = Ring<FlowRecord>(capacity: 64, filler: .filler)
+        let resets = Ring<FlowReset>(capacity: 64, filler: .filler)
         let published = Published(bindings.policy)
         var engine = VerdictEngine(
-            policy: published, table: bindings.table, facts: facts, counters: counters, mode: .enforce, denyAction: .reject)
+            policy: published, table: bindings.table, facts: facts, counters: counters, mode: .enforce, denyAction: .reject,
+            leases: LeaseBudget(endpointsMax: 16), resets: resets)
         let destination = address(row.destination)
         let source = bindings.policy.endpoints.first { $0.name == row.client }?.addresses.first { $0.family == destination.family }
         let packet = PacketBuilder.packet(
@@ -50,14 +52,27 @@ struct HotPathTests {
         _ = engine.decide(packet.span, VerdictEngine.FlowState(isReply: false, wasAdmitted: false))
         _ = facts.popFirst()
         let before = exeat_allocations_of_this_thread()
+        var places = 0
         for number in 0..<10_000 {
             if number % 32 == 0 { engine.beginBatch(now: Instant(seconds: 1)) }
+            if unsafe engine.firstPlace(of: packet.span, isReply: false) != nil { places += 1 }
+            // Every other one is a flow that is decided again: allowed, or revoked and reset.
             _ = engine.decide(packet.span, VerdictEngine.FlowState(isReply: false, wasAdmitted: number % 2 == 0))
             _ = facts.popFirst()
+            _ = resets.popFirst()
         }
         let after = exeat_allocations_of_this_thread()
         #expect(after == before, "\(row.title): \(after - before) allocations")
         #expect(counters.count(of: row.reason) == 10_001, "\(row.title)")
+        #expect(places == (row.client.isEmpty ? 0 : 10_000), "\(row.title)")
+        // 4,096 leases are granted, the rest refused; each is one path of the code.
+        let (granted, refused) = (counters.leases(isGranted: true), counters.leases(isGranted: false))
+        if row.reason != .noPolicy {
+            let isAllowed = row.reason == .policyAllow
+            #expect(granted == (isAllowed ? 4_096 : 0) && refused == (isAllowed ? 905 : 0), "\(row.title)")
+        }
+        let isRevoked = row.reason != .policyAllow && row.reason != .noPolicy && row.reason != .unknownEndpoint
+        #expect(counters.revocations == (isRevoked ? 5_000 : 0), "\(row.title)")
     }
 
     @Test func `lookups in the table allocate nothing`() throws {

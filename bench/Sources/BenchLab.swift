@@ -14,7 +14,7 @@ final class BenchLab {
     private static let outsider = "10.99.0.2"
 
     /// Its pods are pod-a, pod-b and so on, all with the label app=shop.
-    init(servesWeb: Bool = false, podCount: Int = 1) throws {
+    init(servesWeb: Bool = false, podCount: Int = 1, verifyName: String? = nil) throws {
         var configuration = LabConfiguration()
         configuration.pods = (0..<podCount).map { .init(name: "pod-\("abcdefgh".dropFirst($0).prefix(1))", labels: ["app": "shop"]) }
         configuration.startsWebServers = servesWeb
@@ -25,7 +25,7 @@ final class BenchLab {
         self.pod = pod
         do {
             try FileManager.default.createDirectory(atPath: policyFolder, withIntermediateDirectories: true)
-            try write(BenchPolicy.text, "policies/policy.yaml")
+            try write(BenchPolicy.text(verifyName: verifyName), "policies/policy.yaml")
             try write(network.workloadEndpointYAML(), "policies/endpoints.yaml")
         } catch {
             network.stop()

@@ -14,58 +14,66 @@ enum BenchPolicy {
     static let webName = "api.example.org"
     static let webAddress = IPAddress(v4: 0xc000_020a)
 
+    /// Where throughput is measured: no port on which names are verified.
+    static let throughputPort: UInt16 = 5201
+
     /// Two tiers; a denied set of addresses is looked at before the rules that allow names.
-    static let text = """
-        apiVersion: projectcalico.org/v3
-        kind: Tier
-        metadata: {name: security}
-        spec: {order: 100, defaultAction: Pass}
-        ---
-        apiVersion: projectcalico.org/v3
-        kind: GlobalNetworkSet
-        metadata:
-          name: blocked-networks
-          labels: {reputation: blocked}
-        spec:
-          nets: [169.254.169.254/32, 100.64.0.0/10]
-        ---
-        apiVersion: projectcalico.org/v3
-        kind: GlobalNetworkPolicy
-        metadata: {name: security.blocked-networks}
-        spec:
-          tier: security
-          order: 10
-          selector: all()
-          types: [Egress]
-          egress:
-            - action: Deny
-              destination: {selector: reputation == "blocked"}
-        ---
-        apiVersion: projectcalico.org/v3
-        kind: NetworkPolicy
-        metadata: {name: shop, namespace: default}
-        spec:
-          order: 100
-          selector: app == "shop"
-          types: [Egress]
-          egress:
-            - action: Allow
-              protocol: TCP
-              destination:
-                domains: [\(webName), "*.cdn.example.net"]
-                ports: [80, 443]
-            - action: Allow
-              protocol: UDP
-              destination:
-                domains: ["*.\(zone)"]
-                ports: ["10000:19999"]
-        ---
-        apiVersion: projectcalico.org/v3
-        kind: NetworkPolicy
-        metadata: {name: default-deny, namespace: default}
-        spec:
-          order: 1000
-          selector: all()
-          types: [Egress]
-        """
+    ///
+    /// - Parameter verifyName: the annotation `exeat.io/verify-name` of the policy that allows them; nil for none.
+    static func text(verifyName: String? = nil) -> String {
+        let annotations = verifyName.map { ", annotations: {exeat.io/verify-name: \"\($0)\"}" } ?? ""
+        return """
+            apiVersion: projectcalico.org/v3
+            kind: Tier
+            metadata: {name: security}
+            spec: {order: 100, defaultAction: Pass}
+            ---
+            apiVersion: projectcalico.org/v3
+            kind: GlobalNetworkSet
+            metadata:
+              name: blocked-networks
+              labels: {reputation: blocked}
+            spec:
+              nets: [169.254.169.254/32, 100.64.0.0/10]
+            ---
+            apiVersion: projectcalico.org/v3
+            kind: GlobalNetworkPolicy
+            metadata: {name: security.blocked-networks}
+            spec:
+              tier: security
+              order: 10
+              selector: all()
+              types: [Egress]
+              egress:
+                - action: Deny
+                  destination: {selector: reputation == "blocked"}
+            ---
+            apiVersion: projectcalico.org/v3
+            kind: NetworkPolicy
+            metadata: {name: shop, namespace: default\(annotations)}
+            spec:
+              order: 100
+              selector: app == "shop"
+              types: [Egress]
+              egress:
+                - action: Allow
+                  protocol: TCP
+                  destination:
+                    domains: [\(webName), "*.cdn.example.net"]
+                    ports: [80, 443, \(throughputPort)]
+                - action: Allow
+                  protocol: UDP
+                  destination:
+                    domains: ["*.\(zone)"]
+                    ports: ["10000:19999"]
+            ---
+            apiVersion: projectcalico.org/v3
+            kind: NetworkPolicy
+            metadata: {name: default-deny, namespace: default}
+            spec:
+              order: 1000
+              selector: all()
+              types: [Egress]
+            """
+    }
 }

@@ -14,6 +14,7 @@ struct ResultTable {
     /// What the project holds itself to.
     enum Bar {
         case ratioAtMost(Double)
+        case ratioAtLeast(Double)
         /// A text for the bar and whether it is met.
         case stated(String, isMet: Bool)
     }
@@ -42,6 +43,7 @@ struct ResultTable {
     private static func verdict(_ row: Row) -> (text: String, isMet: Bool)? {
         switch row.bar {
         case .ratioAtMost(let limit): ("≤ \(limit.rounded(2))", (row.ratio?.median ?? .infinity) <= limit)
+        case .ratioAtLeast(let limit): ("≥ \(limit.rounded(2))", (row.ratio?.median ?? 0) >= limit)
         case .stated(let text, let isMet): (text, isMet)
         case nil: nil
         }

@@ -30,7 +30,9 @@ final class VerdictParts: Sendable {
 
         let limits = BindingLimits()
         let now = BootClock.now()
-        table = AddressTable(slots: limits.bindings * 2, seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+        table = AddressTable(
+            try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2)),
+            seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let store = BindingStore(
             SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)), capacity: limits.bindings, bootMark: 1)
         var names = NameTable(limits: limits, table: table, store: store, policy: policy, now: now)

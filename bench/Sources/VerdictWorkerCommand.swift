@@ -20,7 +20,7 @@ struct VerdictWorkerCommand: ParsableCommand {
         var options = QueueOptions()
         options.lengthMax = 65_536
         var socket = try QueueSocket(queue: queue, options: options)
-        var handler = parts.makeHandler()
+        var handler = TimedHandler(parts.makeHandler())
         parts.startDraining()
         Self.print("{\"ready\":true}")
 
@@ -35,7 +35,7 @@ struct VerdictWorkerCommand: ParsableCommand {
         Self.print(
             "{\"packets\":\(decided),\"batches\":\(counters.batches),\"errors\":\(counters.verdictErrors + counters.sendErrors),"
                 + "\"allowed\":\(parts.allowedCount),\"userNanoseconds\":\(user),\"systemNanoseconds\":\(system),"
-                + "\"cpuNanoseconds\":\(user + system)}")
+                + "\"cpuNanoseconds\":\(user + system),\"betweenNanoseconds\":\(handler.nanoseconds)}")
         // The facts' thread goes with the process.
         Glibc.exit(0)
     }

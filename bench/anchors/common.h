@@ -1,4 +1,4 @@
-// What both anchors share: a stop flag, the CPU time of the process, numbers from the command line.
+// What the anchors share: a stop flag, the CPU time of the process, numbers from the command line.
 #ifndef ANCHOR_COMMON_H
 #define ANCHOR_COMMON_H
 
@@ -66,7 +66,7 @@ static void report_ready(void) {
 }
 
 // The CPU time is that since `start`, taken when the first datagram came.
-static void report(uint64_t packets, uint64_t batches, uint64_t errors, struct cpu_time start) {
+static inline void report(uint64_t packets, uint64_t batches, uint64_t errors, struct cpu_time start) {
     struct cpu_time end = cpu_now();
     uint64_t user = end.user_ns - start.user_ns, system_time = end.system_ns - start.system_ns;
     printf("{\"packets\":%llu,\"batches\":%llu,\"errors\":%llu,\"userNanoseconds\":%llu,\"systemNanoseconds\":%llu,"

@@ -17,6 +17,23 @@ struct exeat_mmsghdr {
     unsigned int length;
 };
 
+/// Asks the processor to bring two cache lines; reads nothing, and an address that is not mapped does no harm.
+static inline void exeat_prefetch_lines(const void *address) {
+    __builtin_prefetch(address);
+    __builtin_prefetch((const char *)address + 64);
+}
+
+/// The same for two cache lines that will be written: another processor that has them gives them up.
+static inline void exeat_prefetch_lines_to_write(const void *address) {
+#if defined(__x86_64__)
+    // Without the processor's own name the compiler takes the one for reading. A processor that does not know this one passes over it.
+    __asm__ volatile("prefetchw %0\n\tprefetchw %1" : : "m"(*(const char *)address), "m"(((const char *)address)[64]));
+#else
+    __builtin_prefetch(address, 1);
+    __builtin_prefetch((const char *)address + 64, 1);
+#endif
+}
+
 /// recvmmsg(2) without timeout.
 int exeat_recvmmsg(int descriptor, struct exeat_mmsghdr *messages, unsigned int count, int flags);
 /// sendmmsg(2).
