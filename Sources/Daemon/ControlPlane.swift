@@ -50,7 +50,7 @@ final class ControlPlane: @unchecked Sendable {
 
     let configuration: ExeatConfiguration
     private let watch: any ResourceWatch
-    private let published: Published<CompiledPolicy>
+    let published: Published<CompiledPolicy>
     private let mailbox: DNSMailbox<WorkerGate>
     private let flowLog: FlowLog
     /// How many flows verdicts have revoked since the start.
@@ -78,6 +78,12 @@ final class ControlPlane: @unchecked Sendable {
     private var hasHostEndpoints = false
     var contents = TableContents()
     private var ticks: UInt64 = 0
+    /// What `cap` was told last, policed or not.
+    var addressesToCap: Set<IPAddress> = []
+    var capLog = LimitLog()
+    var questionLog = LimitLog()
+    /// Packets held back when the set of their sources was looked at last.
+    var questionsHeldBack: UInt64 = 0
     private var changeCount: UInt64 = 0
     /// Of endpoints that went: their conntrack entries go within half a second, unless the address comes again before.
     private var addressesToPurge: Set<IPAddress> = []
@@ -206,7 +212,8 @@ final class ControlPlane: @unchecked Sendable {
         let (policy, changed, exhausted) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             isClean: cleanAddresses.contains)
-        let wanted = Self.contents(of: policy)
+        var wanted = Self.contents(of: policy)
+        wanted.capped = addressesToCap.intersection(wanted.policed)
         flowLog.use(policy)
         onDNSWorker { $0.adopt(policy) }
         published.publish(policy)
@@ -371,6 +378,8 @@ final class ControlPlane: @unchecked Sendable {
         for address in old.policed.subtracting(new.policed).sorted() { changes.append(.removePoliced(address)) }
         for address in old.current.keys.filter({ new.current[$0] == nil }).sorted() { changes.append(.removeCurrent(address)) }
         for endpoint in new.known.subtracting(old.known).sorted() { changes.append(.addKnown(endpoint)) }
+        for address in old.capped.subtracting(new.capped).sorted() { changes.append(.removeCapped(address)) }
+        for address in new.capped.subtracting(old.capped).sorted() { changes.append(.addCapped(address)) }
         return changes
     }
 
@@ -393,6 +402,7 @@ final class ControlPlane: @unchecked Sendable {
         do {
             let counters = try table.counters()
             let leases = tableConfiguration.hasLeases ? try table.leaseCount() : 0
+            try reportLimited(counters)
             sharedStatus.withLock { status in
                 status.note(counters)
                 status.kernelLeases = leases

@@ -41,6 +41,7 @@ extension ExeatConfiguration {
             "policies", "endpoints", "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "markMask", "kernelLeases", "metrics", "health", "flowLog", "flowsMax",
+            "limits",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["mode"]?.choice(VerdictEngine.Mode.self, &problems) { mode = value }
@@ -70,6 +71,7 @@ extension ExeatConfiguration {
         if let value = reader["dns"] { readDNS(value, &problems) }
         if let value = reader["bindings"] { readBindings(value, &problems) }
         if let value = reader["queues"] { readQueues(value, &problems) }
+        if let value = reader["limits"] { readLimits(value, &problems) }
         if let value = reader["markMask"] { readMask(value, &problems) }
         if let value = reader["kernelLeases"]?.boolean(&problems) { hasKernelLeases = value }
         if let value = reader["metrics"] { metrics = Self.listener(value, &problems) ?? metrics }
@@ -189,6 +191,14 @@ extension ExeatConfiguration {
         if let value = reader["first"]?.integer(in: 0...65_000, &problems) { queues.first = UInt16(value) }
         if let value = reader["count"]?.integer(in: 1...64, &problems) { queues.count = value }
         if let value = reader["lengthMax"]?.integer(in: 64...1_048_576, &problems) { queues.lengthMax = UInt32(value) }
+    }
+
+    private mutating func readLimits(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        let fields = MappingReader.Fields(["questionsPerSecond", "questionsBurst", "connectionsPerEndpoint"])
+        guard let reader = MappingReader(field, fields: fields, &problems) else { return }
+        if let value = reader["questionsPerSecond"]?.integer(in: 0...1_000_000, &problems) { limits.questionsPerSecond = value }
+        if let value = reader["questionsBurst"]?.integer(in: 1...1_000_000, &problems) { limits.questionsBurst = value }
+        if let value = reader["connectionsPerEndpoint"]?.integer(in: 0...16_777_216, &problems) { limits.connectionsPerEndpoint = value }
     }
 
     private mutating func readFlowLog(_ field: ConfigurationField, _ problems: inout DiagnosticList) {

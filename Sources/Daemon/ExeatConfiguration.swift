@@ -61,6 +61,20 @@ public struct ExeatConfiguration: Sendable {
         public var lengthMax: UInt32 = 8_192
     }
 
+    /// Of one endpoint, so that none takes what all share.
+    public struct Limits: Sendable {
+        /// First packets to the queue, and how many at once after a pause; 0: as many as come.
+        public var questionsPerSecond = 2_000
+        public var questionsBurst = 4_000
+        /// Flows in connection tracking; 0: as many as come; nil: what `standardConnections` gives.
+        public var connectionsPerEndpoint: Int?
+
+        /// A quarter of what connection tracking holds on this node, so that no endpoint fills it, and at most three quarters of the flow table.
+        static func standardConnections(conntrackMax: Int?, flowsMax: Int) -> Int {
+            min((conntrackMax ?? 262_144) / 4, flowsMax / 4 * 3)
+        }
+    }
+
     public struct FlowLog: Sendable {
         /// nil: no log.
         public var path: String?
@@ -91,6 +105,7 @@ public struct ExeatConfiguration: Sendable {
     public var dns = DNS()
     public var bindings = BindingLimits()
     public var queues = Queues()
+    public var limits = Limits()
     public var markMask: UInt32 = 0x1f7f
     /// Whether the kernel may remember verdicts by destination for some seconds.
     public var hasKernelLeases = true

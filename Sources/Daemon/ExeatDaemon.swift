@@ -132,6 +132,10 @@ public final class ExeatDaemon: @unchecked Sendable {
             interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
             dnsInterceptPort: configuration.dns.interceptPort, hasLeases: configuration.hasKernelLeases && features.has(.leases),
             rejectsRevoked: configuration.denyAction == .reject,
+            questionLimit: configuration.limits.questionsPerSecond > 0 && features.has(.endpointLimits)
+                ? RateLimit(
+                    packetsPerSecond: configuration.limits.questionsPerSecond, burst: configuration.limits.questionsBurst) : nil,
+            capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
     }
 
@@ -140,6 +144,11 @@ public final class ExeatDaemon: @unchecked Sendable {
         var configuration = given
         let felix = ExeatConfiguration.felix(load.resources, node: configuration.node)
         configuration.adopt(felix)
+        if configuration.limits.connectionsPerEndpoint == nil {
+            let text = try? TextFile.read("/proc/sys/net/netfilter/nf_conntrack_max")
+            configuration.limits.connectionsPerEndpoint = ExeatConfiguration.Limits.standardConnections(
+                conntrackMax: text.flatMap { Int($0.split(separator: "\n").first ?? "") }, flowsMax: configuration.flowsMax)
+        }
         self.configuration = configuration
         self.logger = logger
         features = try TableSocket.probe().without(lacking)
@@ -208,7 +217,9 @@ public final class ExeatDaemon: @unchecked Sendable {
         flowLog.use(policy)
         let flowMemory = try MappedFile.map("\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax))
         flows = try FlowWatch(
-            memory: flowMemory, capacity: configuration.flowsMax, layout: tableConfiguration.mark, published: published, names: mailbox,
+            memory: flowMemory, capacity: configuration.flowsMax,
+            connectionsPerEndpoint: configuration.limits.connectionsPerEndpoint ?? 0, layout: tableConfiguration.mark, published: published,
+            names: mailbox,
             mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, logger: logger)
 
         // DNS.
@@ -286,7 +297,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func serve() async throws {
         Privileges.confine(logger)
         flowLog.start()
-        flows.start()
+        flows.start { [control] in control.cap($0) }
         let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, client in
             try answer(words, client)
         }
@@ -376,7 +387,8 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func statusLines() -> [String] {
         StatusReport.lines(
             configuration: configuration, control: control.status, isReady: isReady.load(ordering: .relaxed),
-            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), queues: queueReports)
+            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), flows: flows.state,
+            queues: queueReports)
     }
 
     private func endpointLines() -> [String] { StatusReport.endpoints(published.current) }

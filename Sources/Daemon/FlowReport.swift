@@ -6,6 +6,9 @@ import FlowResets
 struct FlowReport: Sendable {
     var live = 0
     var tracked = 0
+    /// Endpoints that have as many flows as they may, and how often one came to that.
+    var capped = 0
+    var cappings: UInt64 = 0
     var counters = FlowTableCounters()
     /// By `ConntrackEvent.Kind.rawValue`.
     var events: [UInt64] = [0, 0, 0]

@@ -46,9 +46,12 @@ final class FlowWatch: @unchecked Sendable {
     private var nextSweep = Instant(nanoseconds: 0)
     private var lastSweep = Instant(nanoseconds: 0)
     private var lastErrorLog = Instant(nanoseconds: 0)
+    private var cappedAddresses: Set<IPAddress> = []
+    private var capChanged: (Set<IPAddress>) -> Void = { _ in }
 
     init(
-        memory: SharedMemory, capacity: Int, layout: MarkLayout, published: Published<CompiledPolicy>, names: DNSMailbox<WorkerGate>,
+        memory: SharedMemory, capacity: Int, connectionsPerEndpoint: Int, layout: MarkLayout, published: Published<CompiledPolicy>,
+        names: DNSMailbox<WorkerGate>,
         mailbox: FlowMailbox, flowLog: FlowLog, resets: [Ring<FlowReset>], logger: Logger
     ) throws {
         Self.countTraffic(logger)
@@ -59,7 +62,7 @@ final class FlowWatch: @unchecked Sendable {
         self.flowLog = flowLog
         self.resets = resets
         self.logger = logger
-        table = FlowTable(memory, capacity: capacity, bootMark: MappedFile.bootMark())
+        table = FlowTable(memory, capacity: capacity, bootMark: MappedFile.bootMark(), connectionsPerEndpoint: connectionsPerEndpoint)
         events = try ConntrackEventSocket([.began, .ended], markMask: layout.mask)
         conntrack = try ConntrackSocket()
         resetter = try FlowResetter()
@@ -84,9 +87,13 @@ final class FlowWatch: @unchecked Sendable {
         }
     }
 
-    func start() {
+    /// `capChanged` is told, on the thread, the addresses of all endpoints that have as many flows as they may, whenever these are others
+    /// than before.
+    func start(capChanged: @escaping @Sendable (Set<IPAddress>) -> Void) {
         DaemonThread.start("exeat-flows") { [self] in
+            self.capChanged = capChanged
             sweep(releases: true)
+            tellCapped()
             while turn() {}
         }
     }
@@ -106,6 +113,7 @@ final class FlowWatch: @unchecked Sendable {
         if letters.mustStop { return false }
         for fact in letters.facts { perform(.decided(fact)) }
         readEvents()
+        tellCapped()
         sendResets()
         if BootClock.now() >= nextSweep { sweep(releases: true) }
         if !letters.questions.isEmpty {
@@ -122,8 +130,23 @@ final class FlowWatch: @unchecked Sendable {
         report.counters = table.counters
         report.live = table.liveCount
         report.tracked = table.flowCount
+        report.capped = table.cap.capped.count
+        report.cappings = table.cap.cappings
         let now = report
         shared.withLock { $0 = now }
+    }
+
+    /// A host endpoint is the node itself: it is never capped.
+    private func tellCapped() {
+        guard !table.cap.capped.isEmpty || !cappedAddresses.isEmpty else { return }
+        let policy = published.current
+        var addresses: Set<IPAddress> = []
+        for id in table.cap.capped {
+            if let endpoint = policy.endpoint(id), !endpoint.isHost { addresses.formUnion(endpoint.addresses) }
+        }
+        guard addresses != cappedAddresses else { return }
+        cappedAddresses = addresses
+        capChanged(addresses)
     }
 
     private func readEvents() {

@@ -123,6 +123,11 @@ enum MetricsPage {
         return [
             MetricFamily("exeat_flows_live", .gauge, help: "Flows that live and are allowed.", value: flows.live),
             MetricFamily("exeat_flows_tracked", .gauge, help: "Flows in the table, in any state.", value: flows.tracked),
+            MetricFamily(
+                "exeat_endpoints_capped", .gauge, help: "Endpoints that have as many flows as they may.", value: flows.capped),
+            MetricFamily(
+                "exeat_endpoint_cappings", .counter, help: "Times that an endpoint came to have as many flows as it may.",
+                value: flows.cappings),
             MetricFamily("exeat_flows_began", .counter, help: "Flows that connection tracking has shown.", value: counters.began),
             MetricFamily("exeat_flows_ended", .counter, help: "Flows that have ended.", value: counters.ended),
             MetricFamily(

@@ -8,7 +8,7 @@ import Telemetry
 enum StatusReport {
     static func lines(
         configuration: ExeatConfiguration, control: ControlPlane.Status, isReady: Bool, uptime: UInt64, flowLog: FlowLog, names: NameReport,
-        queues: [QueueReport]
+        flows: FlowReport, queues: [QueueReport]
     ) -> [String] {
         var line = JSONLine()
         line.add("version", ExeatVersion.text)
@@ -27,6 +27,7 @@ enum StatusReport {
         line.add("kernel_queue_drops", QueueStatistics.all().reduce(0) { $0 + $1.dropped + $1.userDropped })
         line.add("kernel_leases", control.kernelLeases)
         line.add("leased_flows", control.counter(.leased))
+        line.add("capped_endpoints", flows.capped)
         line.add("lost_flow_records", flowLog.droppedRecords)
         for drop in control.kernelDrops { line.add("kernel_\(drop.reason)_packets", drop.packets) }
         return [line.finished]

@@ -45,6 +45,8 @@ public struct FlowTable: ~Copyable {
     public private(set) var counters = FlowTableCounters()
     /// Which addresses are in use, by live flows and by those just admitted.
     public private(set) var uses = FlowUses()
+    /// Which endpoints have as many flows as they may.
+    public private(set) var cap: ConnectionCap
     private let store: FlowStore
     private var flows: [TrackedFlow?] = []
     private var places: [FlowKey: Int] = [:]
@@ -62,8 +64,10 @@ public struct FlowTable: ~Copyable {
     /// A table in mapped memory of `byteCount(capacity:)` bytes, with the flows that the process before has left there.
     ///
     /// - Parameter bootMark: tells boots apart; flows of another boot are gone.
-    public init(_ memory: SharedMemory, capacity: Int, bootMark: UInt64) {
+    /// - Parameter connectionsPerEndpoint: beyond which an endpoint is capped (`cap`); 0: never.
+    public init(_ memory: SharedMemory, capacity: Int, bootMark: UInt64, connectionsPerEndpoint: Int = 0) {
         self.capacity = capacity
+        cap = ConnectionCap(limit: connectionsPerEndpoint)
         store = FlowStore(memory, capacity: capacity, bootMark: bootMark)
         for record in 0..<store.usedCount {
             guard let flow = store.flow(record), places[flow.key] == nil else {
@@ -75,6 +79,7 @@ public struct FlowTable: ~Copyable {
             flows.append(flow)
             places[flow.key] = record
             count(flow.state, flow, by: 1)
+            cap.add(flow.endpoint)
             counters.recovered += 1
         }
     }
@@ -108,6 +113,7 @@ public struct FlowTable: ~Copyable {
             sweep += 1
             isSweeping = true
             beyondNow = []
+            cap.sweepBegan()
             return []
         case .sweepEnded(let isComplete):
             let wasSweeping = isSweeping
@@ -238,7 +244,11 @@ public struct FlowTable: ~Copyable {
     }
 
     private mutating func ended(_ sight: FlowSight, now: Instant) -> [FlowAction] {
-        guard let place = places[sight.key], var flow = flows[place], flow.id == sight.id || flow.id == 0 else { return [] }
+        guard let place = places[sight.key], var flow = flows[place] else {
+            if let endpoint = sight.endpoint, sight.mark != .none { cap.removeBeyond(endpoint) }
+            return []
+        }
+        guard flow.id == sight.id || flow.id == 0 else { return [] }
         note(sight.count, of: &flow)
         return end(place, flow, now: now)
     }
@@ -249,6 +259,7 @@ public struct FlowTable: ~Copyable {
     private mutating func settle(now: Instant) -> [FlowAction] {
         counters.sweeps += 1
         uses.beyond = beyondNow
+        cap.sweepEnded()
         uses.isUnknown = beyondNow.count >= Self.beyondMax
         forgetAdmissions(now: now)
         var actions: [FlowAction] = []
@@ -280,6 +291,8 @@ public struct FlowTable: ~Copyable {
     private mutating func insert(_ flow: TrackedFlow) {
         guard flows.count < capacity || !freePlaces.isEmpty else {
             counters.full += 1
+            // Once: not when its verdict is told.
+            if flow.id != 0 { cap.addBeyond(flow.endpoint) }
             if flow.state != .denied, beyondNow.count < Self.beyondMax {
                 // Until the next sweep shows all of them.
                 beyondNow.insert(FlowUses.Pair(client: flow.endpoint, address: flow.key.destination))
@@ -298,6 +311,7 @@ public struct FlowTable: ~Copyable {
         }
         places[flow.key] = place
         count(flow.state, flow, by: 1)
+        cap.add(flow.endpoint)
         store.write(place, flow)
     }
 
@@ -324,6 +338,7 @@ public struct FlowTable: ~Copyable {
 
     private mutating func remove(_ place: Int, _ flow: TrackedFlow) {
         count(flow.state, flow, by: -1)
+        cap.remove(flow.endpoint)
         places[flow.key] = nil
         flows[place] = nil
         freePlaces.append(place)

@@ -133,6 +133,11 @@ struct BatchWriter: ~Copyable {
             unsafe nftnl_set_set_u64(made, UInt16(NFTNL_SET_TIMEOUT.rawValue), ElementSet.leaseMilliseconds)
             unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_DESC_SIZE.rawValue), ElementSet.leasesMax)
         }
+        if set.isFilledByRules {
+            unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_FLAGS.rawValue), NFT_SET_TIMEOUT.rawValue | NFT_SET_EVAL.rawValue)
+            unsafe nftnl_set_set_u64(made, UInt16(NFTNL_SET_TIMEOUT.rawValue), ElementSet.limitMilliseconds)
+            unsafe nftnl_set_set_u32(made, UInt16(NFTNL_SET_DESC_SIZE.rawValue), ElementSet.limitedMax)
+        }
         if !set.isConcatenation {
             // NFTNL_UDATA_SET_KEYBYTEORDER: 2 is network byte order, which the nft program needs to print the elements.
             let userData: [UInt8] = [0, 4] + Expression.native(2)

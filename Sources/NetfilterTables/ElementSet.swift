@@ -5,6 +5,10 @@ struct ElementSet: Sendable, Hashable {
     /// How long the kernel remembers a verdict.
     static let leaseMilliseconds: UInt64 = 10_000
     static let leasesMax: UInt32 = 65_536
+    /// How long an address stays in `asked` after its last question, and in `limited` after it was first held back.
+    static let limitMilliseconds: UInt64 = 60_000
+    /// As many endpoints as a node can have.
+    static let limitedMax: UInt32 = 65_536
 
     let name: String
     /// The nft program's type numbers, 6 bits each, first key highest (nftables `include/datatype.h`).
@@ -16,6 +20,8 @@ struct ElementSet: Sendable, Hashable {
     var data: (type: UInt32, length: UInt32)? { isLease ? (Self.typeMark, 4) : nil }
     /// A map that rules fill: bounded, and every element goes after `leaseMilliseconds`.
     var isLease = false
+    /// A set that rules fill: at most `limitedMax` elements, each for `limitMilliseconds`.
+    var isFilledByRules = false
 
     private static let typeIPv4: UInt32 = 7
     private static let typeIPv6: UInt32 = 8
@@ -50,8 +56,37 @@ struct ElementSet: Sendable, Hashable {
             keyLength: 2 * addressLength(family) + 8, isConcatenation: true, isLease: true)
     }
 
+    /// Sources of questions, each with its bucket.
+    static func asked(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "asked4" : "asked6", keyType: addressType(family), keyLength: addressLength(family),
+            isConcatenation: false, isFilledByRules: true)
+    }
+
+    /// Sources of intercepted queries, each with its bucket.
+    static func queried(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "queried4" : "queried6", keyType: addressType(family), keyLength: addressLength(family),
+            isConcatenation: false, isFilledByRules: true)
+    }
+
+    /// Sources that were held back of late.
+    static func limited(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "limited4" : "limited6", keyType: addressType(family), keyLength: addressLength(family),
+            isConcatenation: false, isFilledByRules: true)
+    }
+
+    /// Sources that have as many flows as they may.
+    static func capped(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "capped4" : "capped6", keyType: addressType(family), keyLength: addressLength(family),
+            isConcatenation: false)
+    }
+
     static let all: [ElementSet] = [
         .known(.v4), .known(.v6), .policed(.v4), .policed(.v6), .current(.v4), .current(.v6), .leases(.v4), .leases(.v6),
+        .asked(.v4), .asked(.v6), .queried(.v4), .queried(.v6), .limited(.v4), .limited(.v6), .capped(.v4), .capped(.v6),
     ]
 
     private static func addressType(_ family: IPFamily) -> UInt32 { family == .v4 ? typeIPv4 : typeIPv6 }

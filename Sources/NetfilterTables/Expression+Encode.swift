@@ -64,6 +64,15 @@ extension Expression {
             return unsafe Self.makeMapChange(NFT_DYNSET_OP_ADD, name, key, data)
         case .deleteElement(let name, let key, let data):
             return unsafe Self.makeMapChange(NFT_DYNSET_OP_DELETE, name, key, data)
+        case .exceedsLimit(let limit, let name, let key):
+            let made = unsafe Self.makeSetChange(NFT_DYNSET_OP_UPDATE, name, key)
+            // The expression owns it now.
+            unsafe nftnl_expr_set(made, UInt16(NFTNL_EXPR_DYNSET_EXPR), UnsafeRawPointer(Self.makeLimit(limit)), 0)
+            return unsafe made
+        case .exceeds(let limit):
+            return unsafe Self.makeLimit(limit)
+        case .addMember(let name, let key):
+            return unsafe Self.makeSetChange(NFT_DYNSET_OP_ADD, name, key)
         case .immediate(let register, let bytes):
             let made = unsafe Self.make("immediate")
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_IMM_DREG), register)
@@ -112,6 +121,25 @@ extension Expression {
     }
 
     private static func make(_ name: String) -> OpaquePointer { unsafe allocated(nftnl_expr_alloc(name)) }
+
+    /// `limit rate over`: NFT_LIMIT_F_INV.
+    private static func makeLimit(_ limit: RateLimit) -> OpaquePointer {
+        let made = unsafe make("limit")
+        unsafe nftnl_expr_set_u64(made, UInt16(NFTNL_EXPR_LIMIT_RATE), UInt64(limit.packetsPerSecond))
+        unsafe nftnl_expr_set_u64(made, UInt16(NFTNL_EXPR_LIMIT_UNIT), 1)
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LIMIT_BURST), UInt32(limit.burst))
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LIMIT_TYPE), NFT_LIMIT_PKTS.rawValue)
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LIMIT_FLAGS), UInt32(NFT_LIMIT_F_INV.rawValue))
+        return unsafe made
+    }
+
+    private static func makeSetChange(_ operation: nft_dynset_ops, _ set: String, _ key: UInt32) -> OpaquePointer {
+        let made = unsafe make("dynset")
+        unsafe nftnl_expr_set_str(made, UInt16(NFTNL_EXPR_DYNSET_SET_NAME), set)
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_DYNSET_SREG_KEY), key)
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_DYNSET_OP), operation.rawValue)
+        return unsafe made
+    }
 
     private static func makeMapChange(_ operation: nft_dynset_ops, _ map: String, _ key: UInt32, _ data: UInt32) -> OpaquePointer {
         let made = unsafe make("dynset")

@@ -20,6 +20,13 @@ enum Expression: Sendable, Hashable {
     case addElement(map: String, key: UInt32, data: UInt32)
     /// Deletes an element of a map; the data register is read by the kernel's check of the rule alone.
     case deleteElement(map: String, key: UInt32, data: UInt32)
+    /// Finds or makes the element of a set whose life begins anew and which has a bucket of its own; the rule goes on only where that has overflowed.
+    /// It ends too where the set is full.
+    case exceedsLimit(RateLimit, set: String, key: UInt32)
+    /// The rule goes on only where the rule's own bucket has overflowed.
+    case exceeds(RateLimit)
+    /// Adds an element to a set that rules fill; the rule ends if it is full.
+    case addMember(set: String, key: UInt32)
     case immediate(register: UInt32, [UInt8])
     case verdict(Verdict)
     case counter(TableCounter)

@@ -10,9 +10,11 @@ import NetworkTypes
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
 ///
-/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new? -> "lease" | original source not policed? accept | -> "decide"
+/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: as many flows as it may have? drop; -> "lease"
+///           | original source not policed? accept | -> "decide"
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": the question goes into the packet mark, the packet to NFQUEUE
+/// "ask":    more questions of this source than it may have? -> "limited" | NFQUEUE
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
 /// "admitted": a lease was asked for? remember it | accept
 /// ```
@@ -145,7 +147,8 @@ struct Ruleset: Sendable, Hashable {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
                 "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge",
-                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors",
+                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited",
+                "queries_limited",
             ] { chain(name) }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
@@ -268,6 +271,7 @@ struct Ruleset: Sendable, Hashable {
             for pattern in configuration.workloadInterfaces {
                 rule("dns_prerouting", Expression.isInputInterface(pattern), [.verdict(.jump("dns_redirect"))])
             }
+            if let limit = configuration.questionLimit, configuration.mode == .enforce { limitQueries(limit) }
             for family: IPFamily in [.v4, .v6] {
                 guard let listen = configuration.dnsListen.first(where: { $0.family == family }) else { continue }
                 for (transport, port) in [(udp, configuration.dnsInterceptPort), (tcp, configuration.dnsPort)] {
@@ -280,6 +284,25 @@ struct Ruleset: Sendable, Hashable {
                         ])
                 }
             }
+        }
+
+        /// Of intercepted queries each is a flow in connection tracking, which verdicts and the cap of flows do not see. Only first packets come here.
+        mutating func limitQueries(_ limit: RateLimit) {
+            for family: IPFamily in [.v4, .v6] {
+                let set = ElementSet.queried(family).name
+                for transport in [udp, tcp] {
+                    let isQuery = source(family) + isPoliced(family) + Expression.isProtocol(transport) + transportPort(source: false, 53)
+                    rule(
+                        "dns_redirect", isQuery, [loadSource(family), .exceedsLimit(limit, set: set, key: lookupRegister)],
+                        [.verdict(.goto("queries_limited"))])
+                    rule(
+                        "dns_redirect", isQuery,
+                        [loadSource(family), .lookup(set: set, register: lookupRegister, isInverted: true), .exceeds(limit)],
+                        [.verdict(.goto("queries_limited"))], comment: "no room for a bucket of its own")
+                }
+                rule("queries_limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
+            }
+            rule("queries_limited", [.counter(.queryRate), .verdict(.drop)])
         }
 
         mutating func hooks() {
@@ -480,6 +503,14 @@ struct Ruleset: Sendable, Hashable {
                 Expression.masked(
                     .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: 0x02, isSet: false),
                 [.verdict(.jump("midstream"))])
+            if configuration.capsConnections {
+                for family: IPFamily in [.v4, .v6] {
+                    rule(
+                        "judge", isFamily(family), Expression.state(new), Expression.flowMark(mask, NFT_CMP_EQ, 0), [loadSource(family)],
+                        [.lookup(set: ElementSet.capped(family).name, register: lookupRegister, isInverted: false)],
+                        deny(.connectionCap), comment: family == .v4 ? "as many flows as it may have" : nil)
+                }
+            }
             if configuration.hasLeases {
                 let isUnmarked = Expression.packetMark(.max, NFT_CMP_EQ, 0) + Expression.flowMark(.max, NFT_CMP_EQ, 0)
                 // Only packets without options and extension headers: all others are parsed for every flow.
@@ -525,7 +556,27 @@ struct Ruleset: Sendable, Hashable {
                 "decide", Expression.direction(1), Expression.flowMark(mask, NFT_CMP_EQ, 0),
                 Expression.setPacketMark(clear: mask, set: mark.deposit(mark.newReply)))
             rule("decide", [.verdict(.goto("ask"))])
+            if let limit = configuration.questionLimit { limitQuestions(limit) }
             rule("ask", [queueExpression])
+        }
+
+        /// First packets, and those of no flow, beyond the rate of their source. What is asked about again because policy changed is held back
+        /// by nobody's rate, its flow being one that was let in: it bears a question in the packet mark.
+        mutating func limitQuestions(_ limit: RateLimit) {
+            for family: IPFamily in [.v4, .v6] {
+                let isFirst =
+                    isFamily(family) + Expression.packetMark(mask, NFT_CMP_EQ, 0) + Expression.state(new | untracked) + [loadSource(family)]
+                let set = ElementSet.asked(family).name
+                rule("ask", isFirst, [.exceedsLimit(limit, set: set, key: lookupRegister), .verdict(.goto("limited"))])
+                // A full set ends the rule above. All who find no room there have one bucket together.
+                rule(
+                    "ask", isFirst,
+                    [.lookup(set: set, register: lookupRegister, isInverted: true), .exceeds(limit), .verdict(.goto("limited"))],
+                    comment: "no room for a bucket of its own")
+                rule("limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
+            }
+            // Audit mode refuses nothing; what it cannot look at passes, as it does when the queue is full.
+            rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
         }
 
         var queueExpression: Expression {

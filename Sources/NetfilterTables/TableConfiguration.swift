@@ -25,6 +25,10 @@ public struct TableConfiguration: Sendable, Hashable {
     public var hasLeases: Bool
     /// Whether packets of revoked flows are answered (TCP reset, ICMP error) or silently dropped.
     public var rejectsRevoked: Bool
+    /// How many new questions of one address may go to the queue (`asked4`, `asked6`); nil: as many as come.
+    public var questionLimit: RateLimit?
+    /// Whether new flows of the addresses in `capped4` and `capped6` are refused, leases or not.
+    public var capsConnections: Bool
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.
@@ -34,7 +38,7 @@ public struct TableConfiguration: Sendable, Hashable {
         workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
         dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, hasLeases: Bool = true,
-        rejectsRevoked: Bool = true,
+        rejectsRevoked: Bool = true, questionLimit: RateLimit? = nil, capsConnections: Bool = false,
         queueBackend: QueueBackend, ownership: TableOwnership,
         tableName: String = "exeat"
     ) {
@@ -51,6 +55,8 @@ public struct TableConfiguration: Sendable, Hashable {
         self.isNodeClosed = isNodeClosed
         self.hasLeases = hasLeases
         self.rejectsRevoked = rejectsRevoked
+        self.questionLimit = questionLimit
+        self.capsConnections = capsConnections
         self.queueBackend = queueBackend
         self.ownership = ownership
         self.tableName = tableName

@@ -9,10 +9,15 @@ public struct TableContents: Sendable, Hashable {
     /// The generation of each policed address, 1...`MarkLayout.generationMax` (`current4`, `current6`). An address without one has
     /// every packet queued.
     public var current: [IPAddress: UInt32]
+    /// Addresses of which no new flow passes (`capped4`, `capped6`).
+    public var capped: Set<IPAddress>
 
-    public init(known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:]) {
+    public init(
+        known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:], capped: Set<IPAddress> = []
+    ) {
         self.known = known
         self.policed = policed
         self.current = current
+        self.capped = capped
     }
 }

@@ -20,6 +20,13 @@ public enum TableCounter: String, Sendable, CaseIterable {
     /// Of a flow that was admitted once and then refused (ct mark `denied`).
     case revoked = "revoked"
 
+    /// New questions of an endpoint beyond its rate, ahead of the queue.
+    case questionRate = "question_rate"
+    /// New flows of intercepted queries of an endpoint beyond the same rate, in a bucket of their own.
+    case queryRate = "query_rate"
+    /// New flows of an endpoint that has as many as it may.
+    case connectionCap = "connection_cap"
+
     // Nothing is refused where these count.
     /// First packets that a kernel lease let pass.
     case leased = "leased"

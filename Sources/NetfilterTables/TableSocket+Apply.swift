@@ -22,6 +22,7 @@ extension TableSocket {
         var known: [KnownEndpoint: Bool] = [:]
         var policed: [IPAddress: Bool] = [:]
         var current: [IPAddress: UInt32?] = [:]
+        var capped: [IPAddress: Bool] = [:]
         for change in changes {
             switch change {
             case .addKnown(let endpoint): known[endpoint] = true
@@ -34,15 +35,17 @@ extension TableSocket {
                 }
                 current[address] = .some(generation)
             case .removeCurrent(let address): current[address] = .some(nil)
+            case .addCapped(let address): capped[address] = true
+            case .removeCapped(let address): capped[address] = false
             }
         }
         do {
-            guard let bytes = batch(configuration, known, policed, current) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         } catch .refused(let error) where error.errno == ENOENT {
             // Somebody has edited a table that nobody owned: look again, once.
             mirror = try contents(mark: configuration.mark, table: configuration.tableName)
-            guard let bytes = batch(configuration, known, policed, current) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         }
         for (endpoint, isPresent) in known {
@@ -51,12 +54,16 @@ extension TableSocket {
         for (address, isPresent) in policed {
             if isPresent { mirror.policed.insert(address) } else { mirror.policed.remove(address) }
         }
+        for (address, isPresent) in capped {
+            if isPresent { mirror.capped.insert(address) } else { mirror.capped.remove(address) }
+        }
         for (address, generation) in current { mirror.current[address] = generation }
     }
 
     /// The transaction that leads from the mirror to these, nil if nothing is to be done.
     private func batch(
-        _ configuration: TableConfiguration, _ known: [KnownEndpoint: Bool], _ policed: [IPAddress: Bool], _ current: [IPAddress: UInt32?]
+        _ configuration: TableConfiguration, _ known: [KnownEndpoint: Bool], _ policed: [IPAddress: Bool],
+        _ current: [IPAddress: UInt32?], _ capped: [IPAddress: Bool]
     ) -> [UInt8]? {
         let mark = configuration.mark
         var batch = BatchWriter(table: configuration.tableName)
@@ -65,6 +72,9 @@ extension TableSocket {
             let knownChanges = known.filter { $0.key.address.family == family && mirror.known.contains($0.key) != $0.value }
             let policedChanges = policed.filter { $0.key.family == family && mirror.policed.contains($0.key) != $0.value }
             let currentChanges = current.filter { $0.key.family == family && mirror.current[$0.key] != $0.value }
+            let cappedChanges = capped.filter { $0.key.family == family && mirror.capped.contains($0.key) != $0.value }
+            batch.deleteElements(of: .capped(family), keys: cappedChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
+            batch.addElements(to: .capped(family), keys: cappedChanges.filter { $0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(of: .known(family), keys: knownChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(of: .policed(family), keys: policedChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(

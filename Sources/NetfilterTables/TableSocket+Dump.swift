@@ -31,6 +31,9 @@ extension TableSocket {
                 try elements(of: .policed(family), table: table, &isConsistent) { key in
                     if let address = IPAddress(networkBytes: key) { contents.policed.insert(address) }
                 }
+                try elements(of: .capped(family), table: table, &isConsistent) { key in
+                    if let address = IPAddress(networkBytes: key) { contents.capped.insert(address) }
+                }
                 try elements(of: .current(family), table: table, &isConsistent) { key in
                     guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }
                     contents.current[address] = mark.extract(key.netlinkNative32(at: count))
@@ -102,6 +105,18 @@ extension TableSocket {
             }
         }
         return total
+    }
+
+    /// Addresses that the question limit has held back within the last minute. It may miss some that are being added.
+    public func limitedAddresses(table: String = "exeat") throws(TableError) -> Set<IPAddress> {
+        var addresses: Set<IPAddress> = []
+        var isConsistent = true
+        for family: IPFamily in [.v4, .v6] {
+            try elements(of: .limited(family), table: table, &isConsistent) { key in
+                if let address = IPAddress(networkBytes: key) { addresses.insert(address) }
+            }
+        }
+        return addresses
     }
 
     /// Nil if there is no such table.

@@ -61,6 +61,8 @@ extension TableSocket {
             batch.addElements(
                 to: .policed(family), keys: contents.policed.filter { $0.family == family }.sorted().map { ElementSet.key($0) })
             batch.addElements(
+                to: .capped(family), keys: contents.capped.filter { $0.family == family }.sorted().map { ElementSet.key($0) })
+            batch.addElements(
                 to: .current(family),
                 keys: contents.current.filter { $0.key.family == family }.sorted { $0.key < $1.key }.map {
                     ElementSet.key($0.key, mark: configuration.mark.deposit($0.value))

@@ -115,6 +115,16 @@ extension TableSocket {
                 .map(map.name, key: 1, into: 1), .setMetaMark(from: 1),
             ])(&batch)
         }
+        test(.endpointLimits) { batch in
+            let (asked, limited) = (ElementSet.asked(.v4), ElementSet.limited(.v4))
+            batch.addSet(asked, id: 1)
+            batch.addSet(limited, id: 2)
+            let limit = RateLimit(packetsPerSecond: 1_000, burst: 1_000)
+            rule([
+                .immediate(register: 1, [192, 0, 2, 1]), .exceedsLimit(limit, set: asked.name, key: 1), .exceeds(limit),
+                .addMember(set: limited.name, key: 1),
+            ])(&batch)
+        }
         test(.destructiveSetReplace) { batch in
             let key = ElementSet.key(IPAddress(v4: 0xc000_0201), mark: 1)
             batch.addSet(.current(.v4), id: 1)

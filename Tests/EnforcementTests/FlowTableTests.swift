@@ -16,10 +16,10 @@ final class TestFlows {
     private(set) var ended: [TrackedFlow] = []
     private(set) var redecided: [TrackedFlow] = []
 
-    init(capacity: Int = 16) {
+    init(capacity: Int = 16, connectionsPerEndpoint: Int = 0) {
         memory = SharedMemory(byteCount: FlowTable.byteCount(capacity: capacity))
         self.capacity = capacity
-        table = FlowTable(memory, capacity: capacity, bootMark: 1)
+        table = FlowTable(memory, capacity: capacity, bootMark: 1, connectionsPerEndpoint: connectionsPerEndpoint)
     }
 
     func restart(bootMark: UInt64 = 1) { table = FlowTable(memory, capacity: capacity, bootMark: bootMark) }

@@ -51,7 +51,8 @@ final class BenchLab {
     // MARK: What decides
 
     /// Starts the daemon with the bench's policy and waits until it is ready. Without leases every first packet is asked about.
-    func startDaemon(_ program: String, hasLeases: Bool = false) throws {
+    /// Other measurements than that of the limits ask more in a second than a pod may.
+    func startDaemon(_ program: String, hasLeases: Bool = false, namesPerClient: Int = 65_536, hasLimits: Bool = false) throws {
         try write(
             """
             policies: policies
@@ -63,8 +64,9 @@ final class BenchLab {
               upstreams: ["\(DemoNetwork.nameServerAddresses[0])"]
               allowFrom: ["\(Self.outsider)/32"]
             bindings:
-              namesPerClient: 65536
+              namesPerClient: \(namesPerClient)
             kernelLeases: \(hasLeases)
+            \(hasLimits ? "" : "limits: {questionsPerSecond: 0, connectionsPerEndpoint: 0}")
             """, "exeat.yaml")
         let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))
         self.daemon = daemon

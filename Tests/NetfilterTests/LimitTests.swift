@@ -1,0 +1,118 @@
+import Glibc
+import NetfilterTables
+import NetworkTypes
+import Testing
+
+extension KernelSuites {
+    /// Limits of one source ahead of the queue.
+    @Suite(.serialized)
+    struct LimitTests {
+        static let servers = [TestNetwork.serverAddress, TestNetwork.server6Address]
+
+        static func policed(_ server: IPAddress) -> IPAddress { server.family == .v4 ? TestNetwork.addressA : TestNetwork.address6A }
+        static func unpoliced(_ server: IPAddress) -> IPAddress { server.family == .v4 ? TestNetwork.addressB : TestNetwork.address6B }
+
+        /// Datagrams of flows of their own, none answered.
+        private static func flood(_ fixture: borrowing Fixture, _ count: Int, _ server: IPAddress) throws {
+            for _ in 0..<count { _ = try fixture.udp(from: fixture.network.podA, to: server).echo(timeout: 0) }
+            // The last of them are answered.
+            usleep(200_000)
+        }
+
+        @Test(arguments: servers)
+        func `questions of one source beyond its rate are dropped and counted ahead of the queue, and no other's`(server: IPAddress) throws
+        {
+            // A question a second, so that none is given back while the test runs but a few.
+            let fixture = try Fixture { $0.questionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
+            defer { fixture.stop() }
+            fixture.script.answer(.drop)
+            try Self.flood(fixture, 200, server)
+            let asked = fixture.script.take().count
+            #expect((10...100).contains(asked), "\(asked)")
+            #expect(try fixture.counter(.questionRate) == UInt64(200 - asked))
+            #expect(try fixture.table.socket.limitedAddresses() == [Self.policed(server)])
+            #expect(try fixture.node("nft list ruleset").text.contains("limit rate over 1/second burst 10 packets"))
+            // Another endpoint asks as before.
+            let other = Self.unpoliced(server)
+            try fixture.table.socket.apply([.addPoliced(other), .setCurrent(other, generation: 1)])
+            fixture.script.answer(.allow(1))
+            #expect(try fixture.connect(from: fixture.network.podB, to: server).1 == .reached)
+            #expect(try fixture.table.socket.limitedAddresses() == [Self.policed(server)])
+        }
+
+        @Test(arguments: servers)
+        func `a live flow never meets the limit, also when its policy changes`(server: IPAddress) throws {
+            let fixture = try Fixture { $0.questionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
+            defer { fixture.stop() }
+            fixture.script.answer(.allow(1))
+            let client = try #require(try fixture.connect(from: fixture.network.podA, to: server).0)
+            fixture.script.answer(.drop)
+            try Self.flood(fixture, 100, server)
+            _ = fixture.script.take()
+            for _ in 0..<20 { #expect(client.echo() == .reached) }
+            #expect(fixture.script.take().isEmpty)
+            fixture.script.answer(.allow(2))
+            try fixture.table.socket.apply([.setCurrent(Self.policed(server), generation: 2)])
+            for _ in 0..<20 { #expect(client.echo() == .reached) }
+            #expect(fixture.script.take().map(\.code).contains(MarkLayout.standard.redecideOriginal))
+        }
+
+        @Test func `audit mode counts what is beyond the rate and lets it pass`() throws {
+            let fixture = try Fixture {
+                $0.questionLimit = RateLimit(packetsPerSecond: 1, burst: 10)
+                $0.mode = .audit
+            }
+            defer { fixture.stop() }
+            fixture.script.answer(.drop)
+            try Self.flood(fixture, 100, TestNetwork.serverAddress)
+            // Whether asked about or not.
+            fixture.script.answer(.allow(1))
+            for _ in 0..<4 { #expect(try fixture.connect(from: fixture.network.podA, to: TestNetwork.serverAddress).1 == .reached) }
+            #expect(try fixture.counter(.questionRate) > 0)
+        }
+
+        @Test(arguments: servers)
+        func `new flows of a capped source are refused, leased or not, and its open ones and others go on`(server: IPAddress) throws {
+            let fixture = try Fixture { $0.capsConnections = true }
+            defer { fixture.stop() }
+            fixture.script.answer(.lease(1))
+            let client = try #require(try fixture.connect(from: fixture.network.podA, to: server).0)
+            #expect(try fixture.connect(from: fixture.network.podA, to: server).1 == .reached)
+            #expect(fixture.script.take().count == 1)
+            try fixture.table.socket.apply([.addCapped(Self.policed(server))])
+            for _ in 0..<3 {
+                #expect(try fixture.connect(from: fixture.network.podA, to: server, timeout: 0.1).1 == .silent)
+                #expect(try fixture.connect(from: fixture.network.podA, to: server, 81, timeout: 0.1).1 == .silent)
+                #expect(client.echo() == .reached)
+                #expect(try fixture.connect(from: fixture.network.podB, to: server).1 == .reached)
+            }
+            #expect(fixture.script.take().isEmpty)
+            #expect(try fixture.counter(.connectionCap) >= 6)
+            #expect(try fixture.table.socket.contents().capped == [Self.policed(server)])
+            // Flows from outside to it are none of its own.
+            let outside = try fixture.connect(from: fixture.network.server, to: Self.policed(server))
+            #expect(outside.1 == .reached)
+            try fixture.table.socket.apply([.removeCapped(Self.policed(server))])
+            #expect(try fixture.connect(from: fixture.network.podA, to: server).1 == .reached)
+            #expect(try fixture.table.socket.contents().capped.isEmpty)
+        }
+
+        @Test func `a table that is installed anew keeps who is capped, and begins with full buckets`() throws {
+            let fixture = try Fixture {
+                $0.questionLimit = RateLimit(packetsPerSecond: 1, burst: 10)
+                $0.capsConnections = true
+            }
+            defer { fixture.stop() }
+            var contents = Fixture.contents
+            contents.capped = [TestNetwork.address6A]
+            try fixture.table.socket.install(fixture.configuration, contents: contents)
+            #expect(try fixture.table.socket.contents() == contents)
+            fixture.script.answer(.drop)
+            try Self.flood(fixture, 100, TestNetwork.serverAddress)
+            let asked = fixture.script.take().count
+            try fixture.table.socket.install(fixture.configuration, contents: contents)
+            try Self.flood(fixture, 100, TestNetwork.serverAddress)
+            #expect(asked >= 10 && fixture.script.take().count >= 10)
+        }
+    }
+}
