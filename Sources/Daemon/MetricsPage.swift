@@ -123,6 +123,13 @@ enum MetricsPage {
         return [
             MetricFamily("exeat_flows_live", .gauge, help: "Flows that live and are allowed.", value: flows.live),
             MetricFamily("exeat_flows_tracked", .gauge, help: "Flows in the table, in any state.", value: flows.tracked),
+            MetricFamily(
+                "exeat_flows_revoked_kept", .gauge, help: "Revoked flows without an end of their own whose conntrack entry is kept.",
+                value: flows.revokedKept),
+            MetricFamily(
+                "exeat_flows_revoked_overflow", .counter,
+                help: "Times that a revoked flow was left to the kernel's timeout, because there were too many.",
+                value: flows.revokedOverflows),
             MetricFamily("exeat_flows_began", .counter, help: "Flows that connection tracking has shown.", value: counters.began),
             MetricFamily("exeat_flows_ended", .counter, help: "Flows that have ended.", value: counters.ended),
             MetricFamily(
