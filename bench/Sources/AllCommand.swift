@@ -10,7 +10,7 @@ struct AllCommand: ParsableCommand {
         var table = ResultTable()
         let measurements: [(BenchOptions) throws -> ResultTable] = [
             VerdictCommand.measure, CachedAnswerCommand.measure, MissCommand.measure, ConnectCommand.measure, TrieCommand.measure,
-            ChurnCommand.measure, PolicyCommand.measure,
+            ChurnCommand.measure, PolicyCommand.measure, FlowsCommand.measure,
         ]
         for measure in measurements { table.add(try measure(options)) }
         print(table.markdown)

@@ -51,7 +51,7 @@ final class BenchLab {
     // MARK: What decides
 
     /// Starts the daemon with the bench's policy and waits until it is ready. Without leases every first packet is asked about.
-    func startDaemon(_ program: String, hasLeases: Bool = false) throws {
+    func startDaemon(_ program: String, hasLeases: Bool = false, extra: String = "") throws {
         try write(
             """
             policies: policies
@@ -65,6 +65,7 @@ final class BenchLab {
             bindings:
               namesPerClient: 65536
             kernelLeases: \(hasLeases)
+            \(extra)
             """, "exeat.yaml")
         let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))
         self.daemon = daemon

@@ -8,7 +8,7 @@ struct ExeatBench: ParsableCommand {
         abstract: "Measure Exeat against bare C loops, unbound and dnsmasq: ratios of the same run, in network namespaces of its own.",
         subcommands: [
             AllCommand.self, VerdictCommand.self, CachedAnswerCommand.self, MissCommand.self, ConnectCommand.self, TrieCommand.self,
-            ChurnCommand.self, PolicyCommand.self,
+            ChurnCommand.self, PolicyCommand.self, FlowsCommand.self,
             VerdictWorkerCommand.self,
         ],
         defaultSubcommand: AllCommand.self)
