@@ -8,7 +8,7 @@ RELEASE := .build/release
 FUZZ_SECONDS ?= 600
 BENCH_ARGUMENTS ?=
 
-.PHONY: help deps build run test bench fuzz lint clean
+.PHONY: help deps build run test torture bench fuzz lint clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -24,6 +24,9 @@ run: build ## the whole path on this machine, in network namespaces of its own; 
 
 test: deps ## unit, scenario and kernel tests, simulation, short fuzzing
 	@scripts/test
+
+torture: deps ## the kernel tests that break things, at full length (25 minutes)
+	@scripts/torture
 
 bench: ## measure against bare C loops, unbound, dnsmasq and OpenSnitch
 	@scripts/deps --bench

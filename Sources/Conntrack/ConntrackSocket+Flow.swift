@@ -64,6 +64,43 @@ extension ConntrackSocket {
         }
     }
 
+    /// Lets the flow with this original tuple end so many seconds from now if nothing comes; its next packet sets the time anew. False if
+    /// there is no such flow.
+    public mutating func setTimeout(
+        seconds: UInt32, of original: FlowAddresses, _ transport: TransportProtocol, zone: UInt16 = 0
+    ) throws(ConntrackError) -> Bool {
+        let request = Self.request(0, flags: UInt16(NLM_F_ACK), original, transport, zone) { writer in
+            writer.attributeBig32(7, seconds)  // CTA_TIMEOUT
+        }
+        do {
+            try writer.transact(request, "change the time of a conntrack entry")
+            return true
+        } catch {
+            guard error.errno == ENOENT else { throw .failed(error) }
+            return false
+        }
+    }
+
+    /// Gives every entry to `body` whose mark has these bits under the mask. The kernel looks for them, so that only they are copied.
+    public mutating func dump(mark: UInt32, mask: UInt32, _ body: (ConntrackEntry) -> Void) throws(ConntrackError) {
+        for family: IPFamily in [.v4, .v6] {
+            var request = NetlinkWriter()
+            request.begin(
+                type: UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | 1, flags: UInt16(NLM_F_REQUEST | NLM_F_DUMP), sequence: 1,
+                family: Self.number(family))
+            request.attributeBig32(8, mark)  // CTA_MARK
+            request.attributeBig32(21, mask)  // CTA_MARK_MASK
+            request.end()
+            do {
+                _ = try reader.dump(request.bytes, "read conntrack") { (bytes, message) throws(NetlinkError) in
+                    if let entry = ConntrackEntry(decoding: bytes, message), entry.mark & mask == mark { body(entry) }
+                }
+            } catch {
+                throw .failed(error)
+            }
+        }
+    }
+
     /// A message about one entry.
     private static func request(
         _ type: UInt16, flags: UInt16, _ addresses: FlowAddresses, _ transport: TransportProtocol, _ zone: UInt16,

@@ -484,8 +484,11 @@ final class ControlPlane: @unchecked Sendable {
                 guard layout.extract(entry.mark) == layout.denied else { return }
                 if entry.transport != .tcp, addresses.contains(entry.original.source) { wanted.append(entry) } else { others += 1 }
             }
+            // In no `current`, so that the next packet is asked about; and known to have been admitted once, so that a flow that stays refused is
+            // marked again and asks no more.
             for entry in wanted {
-                _ = try conntrack.setMark(0, mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
+                _ = try conntrack.setMark(
+                    layout.deposit(layout.redecideOriginal), mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
             }
             revocationsForgiven = others == 0 ? count : nil
         } catch {

@@ -16,6 +16,9 @@ struct FlowReport: Sendable {
     /// Times that the kernel has dropped events.
     var losses: UInt64 = 0
     var brokenSweeps: UInt64 = 0
+    /// Revoked flows whose conntrack entry is kept, and those that were too many.
+    var revokedKept = 0
+    var revokedOverflows: UInt64 = 0
     /// By `FlowReport.resetLabels`.
     var resets: [UInt64] = [0, 0, 0, 0]
 

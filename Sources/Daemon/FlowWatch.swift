@@ -48,6 +48,10 @@ final class FlowWatch: @unchecked Sendable {
     private var lastErrorLog = Instant(nanoseconds: 0)
     private var cappedAddresses: Set<IPAddress> = []
     private var capChanged: (Set<IPAddress>) -> Void = { _ in }
+    private var revoked = RevokedFlows()
+    /// Whether there may be revoked flows other than TCP.
+    private var hasRevoked = false
+    private var nextKeeping = Instant(nanoseconds: 0)
 
     init(
         memory: SharedMemory, capacity: Int, connectionsPerEndpoint: Int, layout: MarkLayout, published: Published<CompiledPolicy>,
@@ -111,11 +115,15 @@ final class FlowWatch: @unchecked Sendable {
         if unsafe poll(&polled, 2, Int32(clamping: min(rest, 500))) > 0 { usleep(Self.pauseMicroseconds) }
         let letters = mailbox.take()
         if letters.mustStop { return false }
-        for fact in letters.facts { perform(.decided(fact)) }
+        for fact in letters.facts {
+            perform(.decided(fact))
+            if fact.isRedecision, !fact.isAllowed, fact.flow.transport != .tcp { hasRevoked = true }
+        }
         readEvents()
         tellCapped()
         sendResets()
         if BootClock.now() >= nextSweep { sweep(releases: true) }
+        if hasRevoked, BootClock.now() >= nextKeeping { keepRevoked() }
         if !letters.questions.isEmpty {
             // Fresh numbers, at most once a second.
             if BootClock.now().nanoseconds(since: lastSweep) > 1_000_000_000 { sweep(releases: false) }
@@ -171,6 +179,30 @@ final class FlowWatch: @unchecked Sendable {
         }
     }
 
+    /// Entries of revoked flows live on while their servers may send again; see `RevokedFlows`.
+    private func keepRevoked() {
+        let now = BootClock.now()
+        nextKeeping = now.advanced(bySeconds: RevokedFlows.walkSeconds)
+        var entries: [ConntrackEntry] = []
+        revoked.begin(now: now)
+        do throws(ConntrackError) {
+            // A TCP connection needs none: without a SYN nothing begins towards a pod.
+            try conntrack.dump(mark: layout.deposit(layout.denied), mask: layout.mask) { if $0.transport != .tcp { entries.append($0) } }
+            for entry in entries {
+                let packets = (entry.originalCount?.packets ?? 0) &+ (entry.replyCount?.packets ?? 0)
+                guard revoked.note(key(of: entry), packets: packets, remainingSeconds: entry.timeoutSeconds ?? 0) else { continue }
+                _ = try conntrack.setTimeout(
+                    seconds: RevokedFlows.timeoutSeconds, of: entry.original, entry.transport, zone: entry.zone)
+            }
+            revoked.end()
+            hasRevoked = !entries.isEmpty
+        } catch {
+            complain("revoked flows cannot be kept", error)
+        }
+        report.revokedKept = revoked.count
+        report.revokedOverflows = revoked.overflows
+    }
+
     /// Looks at every entry. `releases`: the names of addresses that nothing uses any more may go.
     private func sweep(releases: Bool) {
         let policy = published.current
@@ -183,7 +215,10 @@ final class FlowWatch: @unchecked Sendable {
             try conntrack.dump { entry in
                 if entry.mark & layout.mask != 0 || policy.endpointIndex(of: entry.original.source) != nil { entries.append(entry) }
             }
-            for entry in entries { perform(.swept(sight(of: entry, policy, clock))) }
+            for entry in entries {
+                perform(.swept(sight(of: entry, policy, clock)))
+                if layout.extract(entry.mark) == layout.denied, entry.transport != .tcp { hasRevoked = true }
+            }
             perform(.sweepEnded(isComplete: true))
         } catch {
             report.brokenSweeps += 1
@@ -202,10 +237,7 @@ final class FlowWatch: @unchecked Sendable {
     private var sweptLosses: UInt64 = 0
 
     private func sight(of entry: ConntrackEntry, _ policy: CompiledPolicy, _ clock: WallClock) -> FlowSight {
-        let key = FlowKey(
-            source: entry.original.source, destination: entry.reply.source, transport: entry.transport,
-            sourcePort: entry.original.sourcePort,
-            destinationPort: entry.transport.hasPorts ? entry.reply.sourcePort : entry.original.destinationPort)
+        let key = key(of: entry)
         var traffic: FlowTraffic?
         if let out = entry.originalCount, let back = entry.replyCount {
             traffic = FlowTraffic(packetsOut: out.packets, bytesOut: out.bytes, packetsIn: back.packets, bytesIn: back.bytes)
@@ -215,6 +247,13 @@ final class FlowWatch: @unchecked Sendable {
             id: entry.id,
             mark: mark(layout.extract(entry.mark)), endpoint: policy.endpointIndex(of: key.source).map { policy.programs[$0].id },
             count: traffic, start: entry.startNanoseconds.map(clock.instant))
+    }
+
+    private func key(of entry: ConntrackEntry) -> FlowKey {
+        FlowKey(
+            source: entry.original.source, destination: entry.reply.source, transport: entry.transport,
+            sourcePort: entry.original.sourcePort,
+            destinationPort: entry.transport.hasPorts ? entry.reply.sourcePort : entry.original.destinationPort)
     }
 
     private func mark(_ code: UInt32) -> FlowSight.Mark {

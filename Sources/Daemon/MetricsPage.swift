@@ -128,6 +128,12 @@ enum MetricsPage {
             MetricFamily(
                 "exeat_endpoint_cappings", .counter, help: "Times that an endpoint came to have as many flows as it may.",
                 value: flows.cappings),
+                "exeat_flows_revoked_kept", .gauge, help: "Revoked flows without an end of their own whose conntrack entry is kept.",
+                value: flows.revokedKept),
+            MetricFamily(
+                "exeat_flows_revoked_overflow", .counter,
+                help: "Times that a revoked flow was left to the kernel's timeout, because there were too many.",
+                value: flows.revokedOverflows),
             MetricFamily("exeat_flows_began", .counter, help: "Flows that connection tracking has shown.", value: counters.began),
             MetricFamily("exeat_flows_ended", .counter, help: "Flows that have ended.", value: counters.ended),
             MetricFamily(

@@ -75,7 +75,9 @@ final class RunningNode {
         return try #require(daemon.wait(timeoutSeconds: 10), "a bad start goes on: \(log)")
     }
 
-    private func launch() throws -> ChildProcess {
+    /// Starts the daemon and does not wait.
+    @discardableResult
+    func launch() throws -> ChildProcess {
         let started = try lab.node.spawn(
             launcher([Program.path, "run", "--config", folder + "/exeat.yaml"] + arguments), output: lab.directory + "/daemon.log")
         daemon = started

@@ -16,13 +16,16 @@ final class StreamPump: Sendable {
     private let thread: NamespaceThread<Record>
 
     /// The lab lends the thread; the connection belongs to its own namespace.
-    init(_ stream: EchoStream, every seconds: Double, in lab: DemoNetwork, watch: Stopwatch = Stopwatch()) throws {
+    init(
+        _ stream: EchoStream, every seconds: Double, in lab: DemoNetwork, watch: Stopwatch = Stopwatch(),
+        timeoutMilliseconds: Int32 = 3_000
+    ) throws {
         let flag = flag
         thread = try lab.node.startThread {
             var record = Record()
             while !flag.isSet {
                 let exchange = Stopwatch()
-                let result = stream.exchange(timeoutMilliseconds: 3_000)
+                let result = stream.exchange(timeoutMilliseconds: timeoutMilliseconds)
                 record.longestSeconds = max(record.longestSeconds, exchange.seconds)
                 guard result == .echoed else {
                     record.failure = result

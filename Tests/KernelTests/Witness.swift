@@ -1,23 +1,35 @@
 import DemoNetwork
 import NetworkTypes
 
-/// Counts the packets that arrive at the internet's end of the node's link, whether anything there listens or not.
+/// Counts the packets that arrive at the internet's end of the node's link (or at a pod's), whether anything there listens or not.
 struct Witness {
-    private let internet: DemoNetwork.Namespace
+    private let namespace: DemoNetwork.Namespace
     private let counter: String
 
     /// Packets to this destination.
     init(in lab: DemoNetwork, to destination: IPAddress) throws {
-        try self.init(lab, counter: "to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination)")
+        try self.init(lab.internet, counter: "to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination)")
     }
 
     /// Packets with this source.
     init(in lab: DemoNetwork, from source: IPAddress) throws {
-        try self.init(lab, counter: "from-\(source)", match: "\(Self.keyword(source)) saddr \(source)")
+        try self.init(lab.internet, counter: "from-\(source)", match: "\(Self.keyword(source)) saddr \(source)")
     }
 
-    private init(_ lab: DemoNetwork, counter name: String, match: String) throws {
-        internet = lab.internet
+    /// Packets of this source that arrive in any namespace by its link `eth0`: at a pod, say.
+    init(in namespace: DemoNetwork.Namespace, from source: IPAddress) throws {
+        try self.init(namespace, counter: "from-\(source)", match: "\(Self.keyword(source)) saddr \(source)")
+    }
+
+    /// Packets from one address to another.
+    init(in lab: DemoNetwork, from source: IPAddress, to destination: IPAddress) throws {
+        let word = Self.keyword(source)
+        try self.init(
+            lab.internet, counter: "of-\(source)-\(destination)", match: "\(word) saddr \(source) \(word) daddr \(destination)")
+    }
+
+    private init(_ namespace: DemoNetwork.Namespace, counter name: String, match: String) throws {
+        self.namespace = namespace
         // A table for each: names of counters are plain words.
         counter = String(name.map { $0.isLetter || $0.isNumber ? $0 : "_" })
         for command in [
@@ -25,7 +37,7 @@ struct Witness {
             "add chain inet witness_\(counter) arrivals { type filter hook prerouting priority -400; }",
             "add rule inet witness_\(counter) arrivals iifname eth0 \(match) counter name seen",
         ] {
-            let result = try internet.run(["nft", command])
+            let result = try namespace.run(["nft", command])
             guard result.isSuccess else { throw Problem("nft \(command): \(result.stderr)") }
         }
     }
@@ -33,7 +45,7 @@ struct Witness {
     private static func keyword(_ address: IPAddress) -> String { address.family == .v4 ? "ip" : "ip6" }
 
     func packets() throws -> Int {
-        let result = try internet.run(["nft", "list counter inet witness_\(counter) seen"])
+        let result = try namespace.run(["nft", "list counter inet witness_\(counter) seen"])
         guard let match = result.stdout.firstMatch(of: /packets ([0-9]+)/), let packets = Int(match.1) else {
             throw Problem("no counter: \(result.stdout) \(result.stderr)")
         }

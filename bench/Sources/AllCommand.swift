@@ -11,7 +11,7 @@ struct AllCommand: ParsableCommand {
         let measurements: [(BenchOptions) throws -> ResultTable] = [
             VerdictCommand.measure, CachedAnswerCommand.measure, MissCommand.measure, ConnectCommand.measure, TrieCommand.measure,
             ChurnCommand.measure, PolicyCommand.measure, ThroughputCommand.measure, ConnectionsCommand.measure, PeersCommand.measure,
-            FloodCommand.measure,
+            FloodCommand.measure, FlowsCommand.measure,
         ]
         for measure in measurements { table.add(try measure(options)) }
         print(table.markdown)

@@ -51,8 +51,10 @@ final class BenchLab {
     // MARK: What decides
 
     /// Starts the daemon with the bench's policy and waits until it is ready. Without leases every first packet is asked about.
-    /// Other measurements than that of the limits ask more in a second than a pod may.
-    func startDaemon(_ program: String, hasLeases: Bool = false, namesPerClient: Int = 65_536, hasLimits: Bool = false) throws {
+    /// Other measurements than that of the limits ask more in a second than a pod may. `extra` are further lines of the configuration.
+    func startDaemon(
+        _ program: String, hasLeases: Bool = false, namesPerClient: Int = 65_536, hasLimits: Bool = false, extra: String = ""
+    ) throws {
         try write(
             """
             policies: policies
@@ -67,6 +69,7 @@ final class BenchLab {
               namesPerClient: \(namesPerClient)
             kernelLeases: \(hasLeases)
             \(hasLimits ? "" : "limits: {questionsPerSecond: 0, connectionsPerEndpoint: 0}")
+            \(extra)
             """, "exeat.yaml")
         let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))
         self.daemon = daemon

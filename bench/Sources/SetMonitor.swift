@@ -43,6 +43,9 @@ final class SetMonitor: Sendable {
         }
     }
 
+    /// What was heard until now, in order.
+    func events() -> [Event] { state.withLock { $0.events } }
+
     /// What was heard, in order. Throws if something was missed.
     func stop() throws -> [Event] {
         isOver.store(true, ordering: .relaxed)
