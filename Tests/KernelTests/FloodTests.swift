@@ -13,13 +13,15 @@ extension KernelSuites {
         ]
 
         /// Datagrams from ports of their own, so that each is a flow, to one address.
-        private static func flood(_ node: RunningNode, _ pod: String, _ destination: String, ports: Range<UInt16>) throws {
+        private static func flood(
+            _ node: RunningNode, _ pod: String, _ destination: String, ports: Range<UInt16>, to port: UInt16 = RunningNode.echoPort
+        ) throws {
             let address = try #require(IPAddress(parsing: destination))
             try node.pod(pod).namespace.withThread {
-                for port in ports {
-                    try Forgery.sendDatagram(from: port, to: address, port: RunningNode.echoPort)
+                for source in ports {
+                    try Forgery.sendDatagram(from: source, to: address, port: port)
                     // As fast as conntrack events are read.
-                    if port % 64 == 0 { usleep(2_000) }
+                    if source % 64 == 0 { usleep(2_000) }
                 }
             }
         }
@@ -47,6 +49,21 @@ extension KernelSuites {
             #expect(try node.status()["kernel_question_rate_packets"] as? Int ?? 0 > 0)
             let listed = try node.lab.node.run(["nft", "list", "ruleset"])
             #expect(listed.isSuccess && listed.stdout.contains("limit rate over 20/second burst 50 packets"))
+        }
+
+        @Test func `intercepted queries of one endpoint beyond its rate make no flows, and others are answered`() throws {
+            let node = try RunningNode(
+                NodeSettings(extra: "limits: {questionsPerSecond: 20, questionsBurst: 50}\n"), policies: Self.policies)
+            defer { node.stop() }
+            let before = try Self.flows(node)
+            let watch = Stopwatch()
+            try Self.flood(node, "pod-a", "198.51.100.53", ports: 10_000..<12_000, to: 53)
+            let made = try Self.flows(node) - before
+            #expect(made >= 50 && Double(made) <= 100 + 20 * (watch.seconds + 1), "\(made) in \(watch.seconds) s")
+            for pod in ["pod-a", "pod-b"] { try node.resolve("api.example.org", from: pod) }
+            let reason = "exeat_kernel_refused_packets_total{reason=\"query_rate\"}"
+            try Stopwatch.wait("the counter is read", seconds: 5) { try node.metrics()[reason] > 1_000 }
+            #expect(try node.metrics()["exeat_kernel_refused_packets_total{reason=\"question_rate\"}"] == 0)
         }
 
         @Test func `an endpoint with as many flows as it may have gets no more until some end, leased or not`() throws {
