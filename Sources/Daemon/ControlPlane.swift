@@ -39,6 +39,8 @@ final class ControlPlane: @unchecked Sendable {
         /// Named counters that are no refusals.
         var kernelCounters: [CounterValue] = []
         var kernelLeases = 0
+        /// A resolver of the node that asks for everybody, while there are host endpoints.
+        var stubResolver: String?
 
         mutating func note(_ counters: [CounterValue]) {
             kernelDrops = counters.filter { TableCounter(rawValue: $0.reason)?.isRefusal ?? false }
@@ -75,7 +77,18 @@ final class ControlPlane: @unchecked Sendable {
     var fingerprint: Int?
     var isStopped = false
     private var hostAddresses = HostAddresses.current()
-    private var hasHostEndpoints = false
+    private var hasHostEndpoints = false {
+        didSet {
+            guard hasHostEndpoints != oldValue else { return }
+            let stub = hasHostEndpoints ? StubResolver.noted(configuration) : nil
+            if let stub {
+                logger.warning(
+                    "the processes of this node ask a stub resolver",
+                    metadata: ["resolver": "\(stub)", "meaning": "\(StubResolver.consequence)", "hint": "\(StubResolver.remedy)"])
+            }
+            sharedStatus.withLock { $0.stubResolver = stub }
+        }
+    }
     var contents = TableContents()
     private var ticks: UInt64 = 0
     private var changeCount: UInt64 = 0
@@ -202,7 +215,8 @@ final class ControlPlane: @unchecked Sendable {
         hasHostEndpoints = !loaded.hostEndpoints.isEmpty
         if hasHostEndpoints { hostAddresses = HostAddresses.current() }
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
-        let tableWanted = tableConfiguration.with(ExeatConfiguration.felix(loaded, node: configuration.node))
+        let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
+        let tableWanted = tableConfiguration.with(felix)
         let (policy, changed, exhausted) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             isClean: cleanAddresses.contains)
@@ -213,6 +227,10 @@ final class ControlPlane: @unchecked Sendable {
         let changes = Self.changes(from: contents, to: wanted)
         // What is known may have flows from now on, whether or not the rest succeeds.
         let clean = cleanAddresses
+        let hosts = Set(policy.endpoints.filter { $0.isHost && $0.isPoliced }.flatMap(\.addresses))
+        NodeConnections.announce(
+            hosts.subtracting(contents.policed), failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound,
+            logger)
         cleanAddresses.subtract(wanted.known.map(\.address))
         do {
             if tableWanted != tableConfiguration {

@@ -102,7 +102,7 @@ extension ExeatConfiguration {
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
             "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
-            "dohAddresses",
+            "dohAddresses", "resolvConf",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -121,6 +121,7 @@ extension ExeatConfiguration {
         if let values = reader["dohAddresses"]?.elements(&problems) {
             dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })
         }
+        if let value = reader["resolvConf"]?.string(&problems) { dns.resolvConf = value }
         if dns.intercepts, dns.interceptPort == dns.port {
             problems.error(
                 at: field.location, field: "dns.interceptPort", "is dns.port too", hint: "intercepted queries need a port of their own")

@@ -52,6 +52,8 @@ public struct ExeatConfiguration: Sendable {
         public var refusesDNSOverHTTPS = true
         public var refusesForeignDNS = true
         public var dohAddresses = BuiltInRules.publicResolvers
+        /// What the node's processes resolve by: looked at for stub resolvers, never changed.
+        public var resolvConf = "/etc/resolv.conf"
     }
 
     public struct Queues: Sendable {
@@ -113,7 +115,9 @@ public struct ExeatConfiguration: Sendable {
                 refusesDNSOverTLS: dns.refusesDNSOverTLS, refusesDNSOverQUIC: dns.refusesDNSOverQUIC,
                 dnsOverHTTPSAddresses: dns.refusesDNSOverHTTPS ? dns.dohAddresses : [],
                 // Where Exeat serves no DNS, there is nothing to ask instead.
-                resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil))
+                resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
+            // Where Exeat asks nobody, nobody is known to be asked.
+            trustedResolvers: dns.upstreams.isEmpty ? nil : dns.upstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
     }
 
     /// Whether an endpoint whose `node` is this is one of this node.

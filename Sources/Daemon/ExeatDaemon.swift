@@ -56,6 +56,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         try makeDirectory(configuration.runtimeDirectory)
         do {
+            if !Inheritance.isLimited { StubResolver.note(configuration) }
             // As root this process begins anew here, with what is needed and no more.
             try Privileges.limit(configuration, logger)
         } catch {
@@ -223,6 +224,11 @@ public final class ExeatDaemon: @unchecked Sendable {
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
             revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } }, logger: logger)
+        if kept == nil {
+            let hosts = Set(policy.endpoints.filter { $0.isHost && $0.isPoliced }.flatMap(\.addresses))
+            NodeConnections.announce(
+                hosts, failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound, logger)
+        }
         if kept == nil, configuration.existingFlows == .keep {
             try ExistingFlows.keep(policy, tableConfiguration.mark, logger)
         }

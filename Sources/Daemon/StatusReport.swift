@@ -28,6 +28,7 @@ enum StatusReport {
         line.add("kernel_leases", control.kernelLeases)
         line.add("leased_flows", control.counter(.leased))
         line.add("lost_flow_records", flowLog.droppedRecords)
+        if let stub = control.stubResolver { line.add("stub_resolver", stub) }
         for drop in control.kernelDrops { line.add("kernel_\(drop.reason)_packets", drop.packets) }
         return [line.finished]
     }

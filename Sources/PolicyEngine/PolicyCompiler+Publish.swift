@@ -111,10 +111,25 @@ extension PolicyCompiler {
         let ports = all.compactMap(\.failsafeOutboundHostPorts).last ?? FelixConfiguration.defaultFailsafeOutbound
         let anywhere = IPPrefix(IPAddress(v4: 0))
         parts.failsafes = FlatMemory(
-            ports.map {
+            Self.limited(ports, to: options.trustedResolvers).map {
                 HotTables.Failsafe(transport: $0.protocol.rawValue, port: $0.port, hasNet: $0.net != nil, net: $0.net ?? anywhere)
             })
         parts.vxlanPort = all.compactMap(\.vxlanPort).last ?? 4789
+    }
+
+    /// Port 53 without `net` would let any process carry data out by DNS: it means the trusted resolvers, which are open in any case, as
+    /// the node's own resolver asks them.
+    private static func limited(
+        _ ports: [FelixConfiguration.FailsafePort], to resolvers: [TrustedResolver]?
+    ) -> [FelixConfiguration.FailsafePort] {
+        guard let resolvers else { return ports }
+        let others = ports.filter { $0.port != 53 || $0.net != nil || !($0.protocol == .udp || $0.protocol == .tcp) }
+        return others
+            + resolvers.flatMap { resolver in
+                [TransportProtocol.udp, .tcp].map {
+                    FelixConfiguration.FailsafePort(protocol: $0, port: resolver.port, net: IPPrefix(resolver.address))
+                }
+            }
     }
 
     // MARK: Exclusive names

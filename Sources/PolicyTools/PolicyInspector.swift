@@ -42,13 +42,8 @@ public struct PolicyInspector: Sendable {
         self.places = places
         failsafes =
             direction == .egress
-            ? [] : resources.felixConfigurations.compactMap(\.failsafeInboundHostPorts).first ?? Self.defaultFailsafeInbound
+            ? [] : resources.felixConfigurations.compactMap(\.failsafeInboundHostPorts).first ?? FelixConfiguration.defaultFailsafeInbound
     }
-
-    /// Calico's own: SSH, DHCP, BGP, etcd, Typha, the API server (docs.tigera.io, FelixConfiguration, failsafeInboundHostPorts).
-    private static let defaultFailsafeInbound: [FelixConfiguration.FailsafePort] =
-        [FelixConfiguration.FailsafePort(protocol: .udp, port: 68)]
-        + [22, 179, 2379, 2380, 5473, 6443, 6666, 6667].map { FelixConfiguration.FailsafePort(protocol: .tcp, port: $0) }
 
     /// The place of an endpoint, by `NAMESPACE/NAME` or another identity.
     public func place(of text: String) throws(PolicyToolError) -> Int {
