@@ -57,6 +57,9 @@ final class ControlPlane: @unchecked Sendable {
     private let flowLog: FlowLog
     /// How many flows verdicts have revoked since the start.
     private let revocations: @Sendable () -> UInt64
+    /// Whether the DNS worker listens where classes are brought.
+    private let hasClassPorts: Bool
+    private var lastClasses: NodeClasses?
     let logger: Logger
     let guardReport = GuardReport()
     /// Transactions that touched our table and wait to be looked at; what the guard hears in the time of one repair.
@@ -77,6 +80,7 @@ final class ControlPlane: @unchecked Sendable {
     var fingerprint: Int?
     var isStopped = false
     private var hostAddresses = HostAddresses.current()
+    private var users = NodeClasses.users()
     private var hasHostEndpoints = false {
         didSet {
             guard hasHostEndpoints != oldValue else { return }
@@ -110,8 +114,9 @@ final class ControlPlane: @unchecked Sendable {
         configuration: ExeatConfiguration, watch: any ResourceWatch, compiler: consuming PolicyCompiler,
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
         published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
-        revocations: @escaping @Sendable () -> UInt64, logger: Logger
+        revocations: @escaping @Sendable () -> UInt64, hasClassPorts: Bool, logger: Logger
     ) {
+        self.hasClassPorts = hasClassPorts
         self.configuration = configuration
         self.watch = watch
         self.compiler = compiler
@@ -130,7 +135,8 @@ final class ControlPlane: @unchecked Sendable {
     /// Installs the table for the policy that is published already. Blocking.
     func install(policy: CompiledPolicy, resources: ResourceSet) throws {
         try queue.sync {
-            let wanted = Self.contents(of: policy)
+            let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
+            tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             try table.install(tableConfiguration, contents: wanted)
             fingerprint = try table.fingerprint()
             contents = wanted
@@ -216,21 +222,23 @@ final class ControlPlane: @unchecked Sendable {
         if hasHostEndpoints { hostAddresses = HostAddresses.current() }
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
-        let tableWanted = tableConfiguration.with(felix)
+        users = NodeClasses.users()
         let (policy, changed, exhausted) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
-            isClean: cleanAddresses.contains)
-        let wanted = Self.contents(of: policy)
+            nodeAddresses: nodeAddresses, isClean: cleanAddresses.contains)
+        let classes = nodeClasses(of: policy)
+        let tableWanted = tableConfiguration.with(felix).with(classes)
+        let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
         flowLog.use(policy)
         onDNSWorker { $0.adopt(policy) }
         published.publish(policy)
         let changes = Self.changes(from: contents, to: wanted)
         // What is known may have flows from now on, whether or not the rest succeeds.
         let clean = cleanAddresses
-        let hosts = Set(policy.endpoints.filter { $0.isHost && $0.isPoliced }.flatMap(\.addresses))
         NodeConnections.announce(
-            hosts.subtracting(contents.policed), failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound,
-            logger)
+            Self.nodeAddresses(policed: wanted, policy).subtracting(contents.policed),
+            failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound, classes: classes.rules,
+            tableConfiguration.mark, logger)
         cleanAddresses.subtract(wanted.known.map(\.address))
         do {
             if tableWanted != tableConfiguration {
@@ -282,6 +290,32 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
+    /// Where the node's own processes send from.
+    private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
+
+    private func nodeClasses(of policy: CompiledPolicy) -> NodeClasses {
+        let classes = NodeClasses(policy, users: users) { [configuration, hasClassPorts] number in
+            hasClassPorts ? configuration.classPort(number) : nil
+        }
+        guard classes != lastClasses else { return classes }
+        lastClasses = classes
+        for name in classes.unknownUsers { logger.warning("no such user on this node", metadata: ["user": "\(name)"]) }
+        for (first, second) in classes.overlaps {
+            logger.error("two classes have a user in common; the first counts", metadata: ["classes": "\(first), \(second)"])
+        }
+        if !classes.rules.isEmpty, !hasClassPorts, !configuration.dns.listen.isEmpty {
+            logger.warning(
+                "DNS of processes is not told apart before a restart: their rules with names match nothing",
+                metadata: ["hint": "set dns.classPort to have its ports open from the start"])
+        }
+        return classes
+    }
+
+    /// The node's own addresses among what is policed.
+    static func nodeAddresses(policed contents: TableContents, _ policy: CompiledPolicy) -> Set<IPAddress> {
+        Set(policy.endpoints.filter { $0.isHost && $0.isPoliced }.flatMap(\.addresses)).union(contents.classes.map(\.address))
+    }
+
     /// A second after the last of several changes.
     private func settleLater() {
         changeCount += 1
@@ -300,7 +334,7 @@ final class ControlPlane: @unchecked Sendable {
     /// flows have to be purged.
     static func compile(
         _ resources: ResourceSet, _ compiler: inout PolicyCompiler, _ registry: inout EndpointRegistry, previous: CompiledPolicy?,
-        layout: MarkLayout, isLocal: (String?) -> Bool, isClean: (IPAddress) -> Bool = { _ in false }
+        layout: MarkLayout, isLocal: (String?) -> Bool, nodeAddresses: [IPAddress], isClean: (IPAddress) -> Bool = { _ in false }
     ) -> (CompiledPolicy, changed: Int, exhausted: Set<IPAddress>) {
         var remote: Set<String> = []
         for endpoint in resources.endpoints where !isLocal(endpoint.node) { remote.insert(endpoint.identity) }
@@ -311,29 +345,42 @@ final class ControlPlane: @unchecked Sendable {
         var borne: [IPAddress: Set<UInt32>]?
         var changed = 0
         var exhausted: Set<IPAddress> = []
+        var classes: [EndpointID: UInt8] = [:]
+        for endpoint in policy.endpoints where endpoint.isHost {
+            if endpoint.processes == nil {
+                registry.clearClass(of: endpoint.id)
+            } else if layout.classesMax > 0, let number = registry.classNumber(of: endpoint.id) {
+                classes[endpoint.id] = number
+            }
+        }
         let generations = policy.endpoints.map { endpoint in
+            let number = classes[endpoint.id]
+            let addresses = number == nil ? endpoint.addresses : nodeAddresses
+            let range = endpoint.isHost ? layout.generations(ofClass: UInt32(number ?? 0)) : 1...layout.generationMax
             let before = previous?.endpoint(endpoint.id)
             // Until its generations begin again, only flows of another owner of its address can bear one that is still to come.
             let isNew = before == nil || before?.addresses != endpoint.addresses
-            let mayBeBorne = registry.hasWrapped(endpoint.id) || (isNew && !endpoint.addresses.allSatisfy(isClean))
+            let mayBeBorne = registry.hasWrapped(endpoint.id) || (isNew && !addresses.allSatisfy(isClean))
             var isExhausted = false
-            let generation = registry.generation(of: endpoint.id, fingerprint: Self.fingerprint(endpoint)) { candidate in
+            let generation = registry.generation(
+                of: endpoint.id, fingerprint: Self.fingerprint(endpoint), in: UInt16(range.lowerBound)...UInt16(range.upperBound)
+            ) { candidate in
                 guard mayBeBorne else { return false }
                 guard let marks = borne ?? Self.marksInConntrack(layout) else {
                     isExhausted = true
                     return false
                 }
                 borne = marks
-                return endpoint.addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
+                return addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
             }
             if before?.generation != generation {
                 changed += 1
-                if let borne { isExhausted = endpoint.addresses.contains { borne[$0]?.contains(UInt32(generation)) ?? false } }
-                if isExhausted { exhausted.formUnion(endpoint.addresses) }
+                if let borne { isExhausted = addresses.contains { borne[$0]?.contains(UInt32(generation)) ?? false } }
+                if isExhausted { exhausted.formUnion(addresses) }
             }
             return generation
         }
-        return (policy.withGenerations(generations), changed, exhausted)
+        return (policy.withGenerations(generations, classes: classes), changed, exhausted)
     }
 
     /// Of policy and addresses: an endpoint that gets another address gets a new generation, because flows that began there under
@@ -364,9 +411,15 @@ final class ControlPlane: @unchecked Sendable {
         return marks
     }
 
-    static func contents(of policy: CompiledPolicy) -> TableContents {
+    static func contents(of policy: CompiledPolicy, nodeAddresses: [IPAddress]) -> TableContents {
         var contents = TableContents()
         for endpoint in policy.endpoints {
+            if endpoint.classNumber != 0 {
+                contents.policed.formUnion(nodeAddresses)
+                for address in nodeAddresses {
+                    contents.classes.insert(ClassGeneration(address: address, generation: UInt32(endpoint.generation)))
+                }
+            }
             for address in endpoint.addresses {
                 // A host endpoint is the node itself: it sends from no workload interface.
                 if !endpoint.isHost { contents.known.insert(KnownEndpoint(interface: endpoint.interfaceName, address: address)) }
@@ -389,6 +442,8 @@ final class ControlPlane: @unchecked Sendable {
         for address in old.policed.subtracting(new.policed).sorted() { changes.append(.removePoliced(address)) }
         for address in old.current.keys.filter({ new.current[$0] == nil }).sorted() { changes.append(.removeCurrent(address)) }
         for endpoint in new.known.subtracting(old.known).sorted() { changes.append(.addKnown(endpoint)) }
+        changes += old.classes.subtracting(new.classes).map(TableChange.removeClass)
+        changes += new.classes.subtracting(old.classes).map(TableChange.addClass)
         return changes
     }
 
@@ -420,7 +475,9 @@ final class ControlPlane: @unchecked Sendable {
             repair(contents)
         }
         purgeLater()
-        if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
+        guard ticks % 5 == 0, hasHostEndpoints else { return }
+        let hasNewUsers = !(lastClasses?.unknownUsers.isEmpty ?? true) && NodeClasses.users() != users
+        if HostAddresses.current() != hostAddresses || hasNewUsers { reload() }
     }
 
     func repair(_ wanted: TableContents) {

@@ -1,5 +1,6 @@
 import Conntrack
 import Logging
+import NetfilterTables
 import NetworkTypes
 import PolicyModel
 
@@ -12,10 +13,11 @@ import PolicyModel
 enum NodeConnections {
     /// The conntrack entries to be made, as original tuples, for connections of these addresses.
     ///
-    /// `isFailsafe`: what conntrack may have picked up in the middle, in the wrong direction, is to be put right.
+    /// `isFailsafe`: what conntrack may have picked up in the middle, in the wrong direction, is to be put right. `user`: of a process that has
+    /// begun the connection.
     static func originals(
         _ sockets: [NodeSocket], addresses: Set<IPAddress>, failsafe: [FelixConfiguration.FailsafePort]
-    ) -> [(original: FlowAddresses, isFailsafe: Bool)] {
+    ) -> [(original: FlowAddresses, isFailsafe: Bool, user: UInt32?)] {
         let listening = Set(sockets.filter { $0.state == .listen }.map(\.localPort))
         return sockets.compactMap { socket in
             switch socket.state {
@@ -30,24 +32,29 @@ enum NodeConnections {
                 $0.protocol == .tcp && $0.port == socket.localPort && ($0.net?.contains(socket.remote) ?? true)
             }
             let isInbound = isFailsafe || listening.contains(socket.localPort)
-            return (isInbound ? sent.reversed : sent, isFailsafe)
+            return (isInbound ? sent.reversed : sent, isFailsafe, isInbound ? nil : socket.user)
         }
     }
 
-    /// Tells conntrack. Call it right before these addresses are policed.
-    static func announce(_ addresses: Set<IPAddress>, failsafe: [FelixConfiguration.FailsafePort], _ logger: Logger) {
+    /// Tells conntrack, and what belongs to a class is marked to be asked about for that class. Call it right before these addresses are policed.
+    static func announce(
+        _ addresses: Set<IPAddress>, failsafe: [FelixConfiguration.FailsafePort], classes: [ProcessClassRule], _ layout: MarkLayout,
+        _ logger: Logger
+    ) {
         guard !addresses.isEmpty else { return }
         var created = 0
         do {
             var conntrack = try ConntrackSocket()
-            for (original, isFailsafe) in originals(NodeSocket.all("tcp"), addresses: addresses, failsafe: failsafe) {
+            for (original, isFailsafe, user) in originals(NodeSocket.all("tcp"), addresses: addresses, failsafe: failsafe) {
                 if try conntrack.createEstablished(original: original) {
                     created += 1
-                    continue
+                } else if isFailsafe, let known = try conntrack.find(original, .tcp), known.original == original.reversed {
+                    try conntrack.delete(known.original, .tcp)
+                    if try conntrack.createEstablished(original: original) { created += 1 }
                 }
-                guard isFailsafe, let known = try conntrack.find(original, .tcp), known.original == original.reversed else { continue }
-                try conntrack.delete(known.original, .tcp)
-                if try conntrack.createEstablished(original: original) { created += 1 }
+                guard let user, let entry = classes.first(where: { $0.users.contains(user) }) else { continue }
+                _ = try conntrack.setMark(
+                    layout.deposit(layout.question(ofClass: UInt32(entry.number), 1)), mask: layout.mask, of: original, .tcp)
             }
         } catch {
             logger.warning("connections of the node could not be told to conntrack", metadata: ["error": "\(error)"])

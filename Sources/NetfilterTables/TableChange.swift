@@ -9,12 +9,14 @@ public enum TableChange: Sendable, Hashable {
     /// Replaces the generation of the address: every flow of it comes back to the queue once.
     case setCurrent(IPAddress, generation: UInt32)
     case removeCurrent(IPAddress)
+    case addClass(ClassGeneration)
+    case removeClass(ClassGeneration)
 
     /// Whether flows of the address are decided anew by it.
     public var changesGeneration: Bool {
         switch self {
-        case .setCurrent, .removeCurrent, .removePoliced: true
-        case .addKnown, .removeKnown, .addPoliced: false
+        case .setCurrent, .removeCurrent, .removePoliced, .removeClass: true
+        case .addKnown, .removeKnown, .addPoliced, .addClass: false
         }
     }
 
@@ -22,6 +24,7 @@ public enum TableChange: Sendable, Hashable {
     public var address: IPAddress {
         switch self {
         case .addKnown(let endpoint), .removeKnown(let endpoint): endpoint.address
+        case .addClass(let current), .removeClass(let current): current.address
         case .addPoliced(let address), .removePoliced(let address), .setCurrent(let address, _), .removeCurrent(let address): address
         }
     }

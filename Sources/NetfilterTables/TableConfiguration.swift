@@ -25,6 +25,13 @@ public struct TableConfiguration: Sendable, Hashable {
     public var hasLeases: Bool
     /// Whether packets of revoked flows are answered (TCP reset, ICMP error) or silently dropped.
     public var rejectsRevoked: Bool
+    /// Classes of the node's own processes; where two could match, the first does.
+    public var classes: [ProcessClassRule] = []
+    /// Whether processes of no class are not policed: there is no other host endpoint.
+    public var isNodeOpen = false
+    /// The user of this process, and whom it asks: its own queries are brought nowhere.
+    public var resolverUser: UInt32 = 0
+    public var upstreams: [IPAddress] = []
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.

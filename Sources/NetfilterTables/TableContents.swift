@@ -9,8 +9,13 @@ public struct TableContents: Sendable, Hashable {
     /// The generation of each policed address, 1...`MarkLayout.generationMax` (`current4`, `current6`). An address without one has
     /// every packet queued.
     public var current: [IPAddress: UInt32]
+    /// The same for classes of processes, which share the node's addresses (`classes4`, `classes6`).
+    public var classes: Set<ClassGeneration>
 
-    public init(known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:]) {
+    public init(
+        known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:], classes: Set<ClassGeneration> = []
+    ) {
+        self.classes = classes
         self.known = known
         self.policed = policed
         self.current = current

@@ -119,7 +119,9 @@ public struct PolicyInspector: Sendable {
             throw PolicyToolError("\(transport) has no ICMP type", hint: "--protocol icmp or icmpv6")
         }
         let (address, names) = try resolve(question, endpoint)
-        guard let own = endpoint.addresses.first(where: { $0.family == address.family }) ?? endpoint.addresses.first else {
+        // Processes send from whatever address the node has.
+        let anywhere = endpoint.processes == nil ? nil : address.family == .v4 ? IPAddress(v4: 0) : IPAddress(v6Upper: 0, lower: 0)
+        guard let own = endpoint.addresses.first(where: { $0.family == address.family }) ?? endpoint.addresses.first ?? anywhere else {
             throw PolicyToolError("the endpoint \(endpoint.identity) has no address", hint: "a HostEndpoint needs expectedIPs here")
         }
         let isEgress = direction == .egress

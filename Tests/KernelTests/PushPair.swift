@@ -1,3 +1,4 @@
+import CLinux
 import DemoNetwork
 import Glibc
 import NetworkTypes
@@ -8,7 +9,7 @@ final class PushPair: @unchecked Sendable {
     private let caller: Int32
     private let called: Int32
 
-    init(to address: IPAddress, port: UInt16, from: DemoNetwork.Namespace, in namespace: DemoNetwork.Namespace) throws {
+    init(to address: IPAddress, port: UInt16, from: DemoNetwork.Namespace, in namespace: DemoNetwork.Namespace, user: uid_t? = nil) throws {
         let listener = try namespace.withThread {
             let descriptor = socket(AF_INET, SocketKind.stream | SocketKind.closeOnExec, 0)
             var one: Int32 = 1
@@ -19,6 +20,8 @@ final class PushPair: @unchecked Sendable {
             return descriptor
         }
         let caller = try from.withThread {
+            // Of this thread alone (setfsuid(2)).
+            if let user { exeat_set_file_user(user) }
             let descriptor = socket(AF_INET, SocketKind.stream | SocketKind.closeOnExec, 0)
             var limit = timeval(tv_sec: 2, tv_usec: 0)
             unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
