@@ -80,7 +80,8 @@ final class ControlPlane: @unchecked Sendable {
     var fingerprint: Int?
     var isStopped = false
     private var hostAddresses = HostAddresses.current()
-    private var users = NodeClasses.users()
+    private var owners: NodeOwners
+    private let hasCgroups: Bool
     private var hasHostEndpoints = false {
         didSet {
             guard hasHostEndpoints != oldValue else { return }
@@ -114,8 +115,10 @@ final class ControlPlane: @unchecked Sendable {
         configuration: ExeatConfiguration, watch: any ResourceWatch, compiler: consuming PolicyCompiler,
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
         published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
-        revocations: @escaping @Sendable () -> UInt64, hasClassPorts: Bool, logger: Logger
+        revocations: @escaping @Sendable () -> UInt64, hasClassPorts: Bool, hasCgroups: Bool, logger: Logger
     ) {
+        self.hasCgroups = hasCgroups
+        owners = NodeOwners.current(hasCgroups: hasCgroups)
         self.hasClassPorts = hasClassPorts
         self.configuration = configuration
         self.watch = watch
@@ -222,7 +225,7 @@ final class ControlPlane: @unchecked Sendable {
         if hasHostEndpoints { hostAddresses = HostAddresses.current() }
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
-        users = NodeClasses.users()
+        owners = NodeOwners.current(hasCgroups: hasCgroups)
         let (policy, changed, exhausted) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses, isClean: cleanAddresses.contains)
@@ -293,13 +296,21 @@ final class ControlPlane: @unchecked Sendable {
     /// Where the node's own processes send from.
     private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
 
+    /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.
+    private var hasNewOwners: Bool {
+        guard let lastClasses, !lastClasses.rules.isEmpty, !lastClasses.unknown.isEmpty || lastClasses.rules.contains(where: \.isCgroup)
+        else { return false }
+        return NodeClasses(published.current, NodeOwners.current(hasCgroups: hasCgroups)) { _ in nil }.rules.map(\.owner)
+            != lastClasses.rules.map(\.owner)
+    }
+
     private func nodeClasses(of policy: CompiledPolicy) -> NodeClasses {
-        let classes = NodeClasses(policy, users: users) { [configuration, hasClassPorts] number in
+        let classes = NodeClasses(policy, owners) { [configuration, hasClassPorts] number in
             hasClassPorts ? configuration.classPort(number) : nil
         }
         guard classes != lastClasses else { return classes }
         lastClasses = classes
-        for name in classes.unknownUsers { logger.warning("no such user on this node", metadata: ["user": "\(name)"]) }
+        for name in classes.unknown { logger.warning("no such user or cgroup on this node", metadata: ["name": "\(name)"]) }
         for (first, second) in classes.overlaps {
             logger.error("two classes have a user in common; the first counts", metadata: ["classes": "\(first), \(second)"])
         }
@@ -475,9 +486,9 @@ final class ControlPlane: @unchecked Sendable {
             repair(contents)
         }
         purgeLater()
-        guard ticks % 5 == 0, hasHostEndpoints else { return }
-        let hasNewUsers = !(lastClasses?.unknownUsers.isEmpty ?? true) && NodeClasses.users() != users
-        if HostAddresses.current() != hostAddresses || hasNewUsers { reload() }
+        guard hasHostEndpoints else { return }
+        let hasNewAddresses = ticks % 5 == 0 && HostAddresses.current() != hostAddresses
+        if hasNewAddresses || hasNewOwners { reload() }
     }
 
     func repair(_ wanted: TableContents) {

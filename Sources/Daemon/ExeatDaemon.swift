@@ -234,13 +234,14 @@ public final class ExeatDaemon: @unchecked Sendable {
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
             revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } }, hasClassPorts: hasClassPorts,
-            logger: logger)
+            hasCgroups: features.has(.cgroups), logger: logger)
         if kept == nil {
             let hosts = ControlPlane.nodeAddresses(
                 policed: ControlPlane.contents(of: policy, nodeAddresses: nodeAddresses), policy)
             NodeConnections.announce(
                 hosts, failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound,
-                classes: NodeClasses(policy, users: NodeClasses.users()) { _ in nil }.rules, tableConfiguration.mark, logger)
+                classes: NodeClasses(policy, NodeOwners.current(hasCgroups: features.has(.cgroups))) { _ in nil }.rules,
+                tableConfiguration.mark, logger)
         }
         if kept == nil, configuration.existingFlows == .keep {
             try ExistingFlows.keep(policy, tableConfiguration.mark, logger)

@@ -10,46 +10,44 @@ struct NodeClasses: Equatable {
     var rules: [ProcessClassRule] = []
     /// No host endpoint stands for the node itself: processes of no class are not policed.
     var isNodeOpen = false
-    /// Names of users that the node does not have.
-    var unknownUsers: [String] = []
+    /// Names of users that the node does not have, and cgroups that are not there.
+    var unknown: [String] = []
 
-    /// 2^32 - 1 owns nothing (setreuid(2)): of a user that the node does not have.
-    private static let nobody: ClosedRange<UInt32> = .max ... .max
+    /// 2^32 - 1 owns nothing (setreuid(2)): of what the node does not have.
+    private static let nobody = ProcessClassRule.Owner.users(.max ... .max)
 
     /// Users of names are looked up in the password file, not by way of other services, which may need the network that is being closed.
-    init(_ policy: CompiledPolicy, users accounts: [String: UInt32], port: (UInt8) -> UInt16?) {
+    init(_ policy: CompiledPolicy, _ owners: NodeOwners, port: (UInt8) -> UInt16?) {
         for endpoint in policy.endpoints.sorted(by: { $0.identity < $1.identity }) where endpoint.classNumber != 0 {
-            let users: ClosedRange<UInt32>
-            switch endpoint.processes {
-            case .users(let range)?: users = range
-            case .userName(let name)?:
-                if accounts[name] == nil { unknownUsers.append(name) }
-                users = accounts[name].map { $0...$0 } ?? Self.nobody
-            case nil: continue
-            }
-            rules.append(ProcessClassRule(number: endpoint.classNumber, users: users, dnsPort: port(endpoint.classNumber)))
+            guard let processes = endpoint.processes else { continue }
+            let owner = owners.owner(of: processes)
+            if owner == nil { unknown.append(processes.text) }
+            rules.append(
+                ProcessClassRule(number: endpoint.classNumber, owner: owner ?? Self.nobody, dnsPort: port(endpoint.classNumber)))
         }
+        // What a cgroup says goes before what the user says.
+        rules = rules.filter(\.isCgroup) + rules.filter { !$0.isCgroup }
         isNodeOpen = !rules.isEmpty && !policy.endpoints.contains { $0.isHost && $0.classNumber == 0 && !$0.addresses.isEmpty }
     }
 
     /// Pairs of classes that share a user: names are told from numbers here alone. The first of the two counts.
     var overlaps: [(UInt8, UInt8)] {
         rules.indices.flatMap { first in
-            rules[(first + 1)...].filter { $0.users.overlaps(rules[first].users) && $0.users != Self.nobody }.map {
-                (rules[first].number, $0.number)
-            }
+            rules[(first + 1)...].filter { $0.owner != Self.nobody && $0.overlaps(rules[first]) }.map { (rules[first].number, $0.number) }
         }
     }
+}
 
-    /// Names and numbers of `/etc/passwd` (passwd(5)).
-    static func users() -> [String: UInt32] {
-        var found: [String: UInt32] = [:]
-        for line in ((try? TextFile.read("/etc/passwd")) ?? "").split(whereSeparator: \.isNewline) {
-            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-            guard fields.count >= 3, let number = UInt32(fields[2]) else { continue }
-            if found[String(fields[0])] == nil { found[String(fields[0])] = number }
-        }
-        return found
+extension ProcessClassRule {
+    /// By the user alone, which is no answer of a cgroup.
+    func isSurelyOf(user: UInt32) -> Bool {
+        if case .users(let users) = owner { return users.contains(user) }
+        return false
+    }
+
+    fileprivate func overlaps(_ other: ProcessClassRule) -> Bool {
+        if case .users(let left) = owner, case .users(let right) = other.owner { return left.overlaps(right) }
+        return false
     }
 }
 

@@ -52,7 +52,7 @@ enum NodeConnections {
                     try conntrack.delete(known.original, .tcp)
                     if try conntrack.createEstablished(original: original) { created += 1 }
                 }
-                guard let user, let entry = classes.first(where: { $0.users.contains(user) }) else { continue }
+                guard let user, let entry = classes.first(where: { $0.isSurelyOf(user: user) }) else { continue }
                 _ = try conntrack.setMark(
                     layout.deposit(layout.question(ofClass: UInt32(entry.number), 1)), mask: layout.mask, of: original, .tcp)
             }

@@ -77,6 +77,12 @@ extension Expression {
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_BYTEORDER_LEN), 4)
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_BYTEORDER_SIZE), 4)
             return unsafe made
+        case .loadSocketCgroup(let level, let register):
+            let made = unsafe Self.make("socket")
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_KEY), NFT_SOCKET_CGROUPV2.rawValue)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_LEVEL), level)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_DREG), register)
+            return unsafe made
         case .verdict(let verdict):
             return unsafe Self.makeVerdict(verdict)
         case .counter(let counter):

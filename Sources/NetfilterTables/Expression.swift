@@ -23,6 +23,8 @@ enum Expression: Sendable, Hashable {
     case immediate(register: UInt32, [UInt8])
     /// A number of 32 bits in host byte order to network byte order, in which numbers can be compared.
     case toNetworkOrder(register: UInt32)
+    /// The id, 8 bytes, of the cgroup of the packet's socket, or of its ancestor at this level (Linux 5.13).
+    case loadSocketCgroup(level: UInt32, into: UInt32)
     case verdict(Verdict)
     case counter(TableCounter)
     case reject(type: UInt32, code: UInt8)
@@ -137,6 +139,19 @@ extension Expression {
             load, .toNetworkOrder(register: 1), .compare(NFT_CMP_GTE.rawValue, register: 1, big32(users.lowerBound)),
             .compare(NFT_CMP_LTE.rawValue, register: 1, big32(users.upperBound)),
         ]
+    }
+
+    static func isOwned(by owner: ProcessClassRule.Owner) -> [Expression] {
+        switch owner {
+        case .users(let users): isUser(users)
+        // `socket cgroupv2 level`: the rule ends where there is no socket, or none so deep.
+        case .cgroup(let id, let level):
+            [.loadSocketCgroup(level: level, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native64(id))]
+        }
+    }
+
+    static func native64(_ value: UInt64) -> [UInt8] {
+        native(UInt32(truncatingIfNeeded: value.littleEndian)) + native(UInt32(truncatingIfNeeded: value.littleEndian >> 32))
     }
 
     private static func big32(_ value: UInt32) -> [UInt8] { big(UInt16(value >> 16)) + big(UInt16(truncatingIfNeeded: value)) }

@@ -11,6 +11,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
     case namedCounters = "named counters"
     case leases = "maps filled by rules"
     case destructiveSetReplace = "delete and add of a set element in one transaction"
+    case cgroups = "cgroup of a socket"
     case announcements = "announcements of changes"
     case systemCallFilter = "filter of system calls"
 
@@ -27,6 +28,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
         case .namedCounters: "none (CONFIG_NF_TABLES)"
         case .leases: "no kernel leases: the first packet of every flow is asked about (Linux 5.8)"
         case .destructiveSetReplace: "none: generations cannot be changed"
+        case .cgroups: "none: processes are told by user alone; those of exeat.io/cgroup count for the node (CONFIG_NFT_SOCKET, Linux 5.13)"
         case .announcements: "a look at the whole table every second; what others change is seen without their name"
         case .systemCallFilter: "none: the daemon's system calls are not confined (CONFIG_SECCOMP_FILTER)"
         }

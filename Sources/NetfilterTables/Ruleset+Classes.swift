@@ -4,6 +4,7 @@ import NetworkTypes
 /// Rules for classes of the node's own processes.
 ///
 /// ```
+/// output:   of no mark yet, and a cgroup of a class sends? ask for that class
 /// output -110 (nat)  "dns_output": port 53 of a class -> the interceptor's port of that class, but not what the interceptor itself asks
 /// "judge":  of the node's own flow? -> "class_original" (output, originator's packet), "class_reply" (input, responder's packet)
 /// "class_original": ct mark of a class? ask for that class | no mark, and a user of a class sends? ask | node open? accept | back to "judge"
@@ -33,15 +34,39 @@ extension Ruleset.Builder {
             rule(
                 "class_questions",
                 Expression.packetMark(mask & ~kinds, NFT_CMP_EQ, mark.deposit(mark.question(ofClass: UInt32(entry.number), 0))),
-                Expression.setPacketMark(clear: mask, set: 0), [.verdict(.goto("judge"))])
+                [.verdict(.goto("ask"))])
         }
+    }
+
+    /// The kernel takes the cgroup of a socket only in chains that nothing but output, input or prerouting leads to: so it is asked for ahead of
+    /// "judge", of flows that bear no mark yet.
+    mutating func cgroupsOfOutput() {
+        let cgroups = configuration.classes.filter(\.isCgroup)
+        guard !cgroups.isEmpty else { return }
+        rule("output", Expression.direction(0), Expression.flowMark(mask, NFT_CMP_EQ, 0), [.verdict(.jump("class_cgroup"))])
+        for number in [Ruleset.icmp, Ruleset.icmpv6] {
+            rule("class_cgroup", Expression.state(Ruleset.related), Expression.isProtocol(number), [.verdict(.return)])
+        }
+        for entry in cgroups { ask(of: entry, in: "class_cgroup") }
+        guard configuration.isNodeOpen else { return }
+        for entry in cgroups {
+            rule("output", Expression.state(Ruleset.untracked), Expression.isOwned(by: entry.owner), [.verdict(.goto("ask"))])
+        }
+    }
+
+    /// A flow that nobody has decided.
+    private mutating func ask(of entry: ProcessClassRule, in chain: String) {
+        rule(
+            chain, Expression.flowMark(mask, NFT_CMP_EQ, 0), Expression.isOwned(by: entry.owner),
+            Expression.setPacketMark(clear: mask, set: mark.deposit(mark.question(ofClass: UInt32(entry.number), 0))),
+            [.verdict(.goto("ask"))], comment: "class \(entry.number)")
     }
 
     /// What conntrack does not see is nobody's flow: where the node is open, only processes of classes are asked about.
     mutating func untrackedOfClasses() {
         guard configuration.isNodeOpen else { return }
-        for entry in configuration.classes {
-            rule("untracked", Expression.isSentHere, Expression.isUser(entry.users), [.verdict(.goto("ask"))])
+        for entry in configuration.classes where !entry.isCgroup {
+            rule("untracked", Expression.isSentHere, Expression.isOwned(by: entry.owner), [.verdict(.goto("ask"))])
         }
         rule("untracked", Expression.isSentHere, [.verdict(.accept)])
     }
@@ -63,12 +88,7 @@ extension Ruleset.Builder {
                     Expression.setPacketMark(clear: mask, set: mark.deposit(question)), [.verdict(.goto("ask"))])
             }
         }
-        for entry in configuration.classes {
-            rule(
-                "class_original", Expression.flowMark(mask, NFT_CMP_EQ, 0), Expression.isUser(entry.users),
-                Expression.setPacketMark(clear: mask, set: mark.deposit(mark.question(ofClass: UInt32(entry.number), 0))),
-                [.verdict(.goto("ask"))], comment: "class \(entry.number)")
-        }
+        for entry in configuration.classes where !entry.isCgroup { ask(of: entry, in: "class_original") }
         if configuration.isNodeOpen {
             for name in ["class_original", "class_reply"] { rule(name, [.verdict(.accept)], comment: "of no class, and not policed") }
         }
@@ -117,7 +137,7 @@ extension Ruleset.Builder {
             for family: IPFamily in [.v4, .v6] {
                 guard let listen = listen(family) else { continue }
                 rule(
-                    "class_dns", isFamily(family), Expression.isUser(entry.users),
+                    "class_dns", isFamily(family), Expression.isOwned(by: entry.owner),
                     [
                         .immediate(register: 1, listen.networkBytes), .immediate(register: 2, Expression.big(port)),
                         .destinationNAT(family: family == .v4 ? 2 : 10, addressRegister: 1, portRegister: 2),

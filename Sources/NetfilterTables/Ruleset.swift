@@ -147,7 +147,7 @@ struct Ruleset: Sendable, Hashable {
                 "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge",
                 "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors",
             ] { chain(name) }
-            if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_dns"] { chain(name) } }
+            if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
             chain("dns_prerouting", "nat", hook: NF_INET_PRE_ROUTING, priority: -110)
@@ -348,6 +348,7 @@ struct Ruleset: Sendable, Hashable {
                     Expression.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, equals: [type]), [.verdict(.accept)],
                     comment: type == 1 ? "ICMPv6 errors" : nil)
             }
+            if hasClasses { cgroupsOfOutput() }
             for name in ["forward", "input", "output"] { rule(name, [.verdict(.goto("judge"))]) }
         }
 

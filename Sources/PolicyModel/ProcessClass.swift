@@ -1,14 +1,36 @@
-/// Which processes of a node a `HostEndpoint` stands for: those of some users.
+/// Which processes of a node a `HostEndpoint` stands for: those of some users, or those of a cgroup.
 public enum ProcessClass: Sendable, Hashable {
     /// `exeat.io/uid` with a number or a range, `1000` or `1000-1999`.
     case users(ClosedRange<UInt32>)
     /// `exeat.io/uid` with a name, which each node looks up for itself.
     case userName(String)
+    /// `exeat.io/cgroup`: the path of a cgroup (version 2) below their root, without slashes around; processes in cgroups below it too.
+    case cgroup(String)
 
-    /// The annotation, and the label that the endpoint gets from it.
+    /// The annotations, and the labels that the endpoint gets from them.
     public static let userKey = "exeat.io/uid"
-    /// Reserved: processes by cgroup are not told apart yet.
-    static let cgroupKey = "exeat.io/cgroup"
+    public static let cgroupKey = "exeat.io/cgroup"
+
+    /// Of the annotation that says it.
+    public var key: String {
+        switch self {
+        case .users, .userName: Self.userKey
+        case .cgroup: Self.cgroupKey
+        }
+    }
+
+    /// The value of `exeat.io/cgroup`: a path below the root of the cgroups, such as `system.slice/backup.service`, or the name of a unit of
+    /// systemd's, which stands for its path (systemd.slice(5)); nil if it is neither.
+    public init?(cgroup text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard (1...16).contains(parts.count), text.utf8.count <= 255,
+            parts.allSatisfy({ part in
+                !part.isEmpty && part != "." && part != ".." && part.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\"") }
+            })
+        else { return nil }
+        let isUnit = parts.count == 1 && [".service", ".scope", ".socket", ".mount"].contains { text.hasSuffix($0) && text != $0 }
+        self = .cgroup(isUnit ? "system.slice/\(text)" : text)
+    }
 
     /// The value of `exeat.io/uid`; nil if it is neither a number below 2^32 - 1, nor a range of them, nor the name of a user.
     public init?(user text: String) {
@@ -36,6 +58,7 @@ public enum ProcessClass: Sendable, Hashable {
         switch self {
         case .users(let range): range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
         case .userName(let name): name
+        case .cgroup(let path): path
         }
     }
 
@@ -44,6 +67,7 @@ public enum ProcessClass: Sendable, Hashable {
         switch (self, other) {
         case (.users(let left), .users(let right)): left.overlaps(right)
         case (.userName(let left), .userName(let right)): left == right
+        case (.cgroup(let left), .cgroup(let right)): left == right || left.hasPrefix(right + "/") || right.hasPrefix(left + "/")
         default: false
         }
     }

@@ -116,14 +116,14 @@ extension ResourceDecoder {
             if !isAll {
                 spec.error(
                     "must have interfaceName \"*\" and no expectedIPs",
-                    hint: "\(ProcessClass.userKey) selects processes, from whatever address they send", into: &problems)
+                    hint: "\(processes.key) selects processes, from whatever address they send", into: &problems)
             }
-            if let label = labels[ProcessClass.userKey], label != processes.text {
+            if let label = labels[processes.key], label != processes.text {
                 document.error(
-                    "the label \(ProcessClass.userKey) is not what the annotation says", hint: "remove the label: the annotation sets it",
+                    "the label \(processes.key) is not what the annotation says", hint: "remove the label: the annotation sets it",
                     into: &problems)
             }
-            labels[ProcessClass.userKey] = processes.text
+            labels[processes.key] = processes.text
         }
         let endpoint = HostEndpoint(
             name: metadata.name, labels: labels, node: node ?? "", interfaceName: interface, expectedIPs: addresses.map(\.0),

@@ -173,21 +173,29 @@ extension ResourceDecoder {
         case Self.verifyNamePortsAnnotation:
             guard isOfPolicy(kind, entry, &problems) else { return }
             own.namePorts = decodeNamePorts(value, entry, &problems)
-        case ProcessClass.userKey:
+        case ProcessClass.userKey, ProcessClass.cgroupKey:
             guard kind == .hostEndpoint else {
                 entry.error("has no meaning on a \(kind.name)", hint: "it stands on a HostEndpoint", into: &problems)
                 return
             }
-            own.processes = ProcessClass(user: value)
-            if own.processes == nil {
+            let isUser = key == ProcessClass.userKey
+            if own.processes != nil {
+                entry.error(
+                    "stands beside the other of the two: processes are told by user or by cgroup", hint: "remove one", into: &problems)
+            }
+            own.processes = isUser ? ProcessClass(user: value) : ProcessClass(cgroup: value)
+            if own.processes == nil, !isUser {
+                entry.error(
+                    "\"\(value)\" is no cgroup",
+                    hint: "write a path such as \"system.slice/backup.service\", or the unit \"backup.service\"",
+                    into: &problems)
+            } else if own.processes == nil {
                 entry.error("\"\(value)\" is no user", hint: "write a name, a number, or a range such as \"1000-1999\"", into: &problems)
             }
-        case ProcessClass.cgroupKey:
-            entry.error("processes cannot be selected by cgroup yet", hint: "select them by user: exeat.io/uid", into: &problems)
         default:
             let known = [
                 Self.exclusiveAnnotation, Self.denyDomainsAnnotation, Self.verifyNameAnnotation, Self.verifyNamePortsAnnotation,
-                ProcessClass.userKey,
+                ProcessClass.userKey, ProcessClass.cgroupKey,
             ]
             let hint = NameSuggestion.hint(for: key, among: known) ?? "known: \(known.joined(separator: ", "))"
             entry.error("unknown annotation \"\(key)\"", hint: hint, into: &problems)

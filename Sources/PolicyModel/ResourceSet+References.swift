@@ -46,12 +46,12 @@ extension ResourceSet {
             let others = references.classes[..<index].filter { $0.endpoint.node == entry.endpoint.node }
             if let other = others.first(where: { $0.endpoint.processes?.overlaps(processes) ?? false }) {
                 entry.field.error(
-                    "processes of user \(processes.text) belong to the host endpoint \(other.endpoint.name) already",
+                    "the processes of \(processes.text) belong to the host endpoint \(other.endpoint.name) already",
                     hint: other.endpoint.location.map { "at \($0)" }, into: &problems)
             }
             if others.count == HostEndpoint.classesMax {
                 entry.field.error(
-                    "is one host endpoint with \(ProcessClass.userKey) too many: a node can have \(HostEndpoint.classesMax)",
+                    "is one host endpoint for processes too many: a node can have \(HostEndpoint.classesMax)",
                     into: &problems)
             }
         }

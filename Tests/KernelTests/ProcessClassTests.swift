@@ -132,10 +132,45 @@ extension KernelSuites {
             #expect(before.exchange() == .ended(errno: ECONNRESET), "existingFlows: reevaluate")
             for user in [Self.other, 0] { #expect(try Self.reaches(user, on: node)) }
             #expect(free.exchange() == .echoed)
-            #expect(node.log.contains("no such user on this node"))
+            #expect(node.log.contains("no such user or cgroup on this node"))
             try node.afterReload { try node.write(policy: "host.yaml", Self.endpoint("backup", "2300")) }
             #expect(try Self.reaches(Self.backup, on: node))
             #expect(try !Self.reaches(Self.other, on: node))
+        }
+
+        @Test func `processes of a cgroup are told apart, also after their unit was restarted`() throws {
+            let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
+            let mount = try #require(
+                mounts.split(separator: "\n").map { $0.split(separator: " ") }.first { $0.count > 2 && $0[2] == "cgroup2" },
+                "cgroups of version 2 are mounted")
+            let name = "exeat-test-\(getpid())"
+            let cgroup = "\(mount[1])/\(name)/job.service"
+            let files = FileManager.default
+            try files.createDirectory(atPath: cgroup, withIntermediateDirectories: true)
+            defer { for path in [cgroup, "\(mount[1])/\(name)"] { unsafe rmdir(path) } }
+            let endpoint = Self.endpoint("job", "").replacingOccurrences(
+                of: "exeat.io/uid: \"\"", with: "exeat.io/cgroup: \(name)/job.service")
+            let rules = Self.allow("job", "exeat.io/cgroup == '\(name)/job.service'", domains: "api.example.org")
+            let node = try RunningNode(policies: ["host.yaml": Self.node + endpoint + rules])
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            func run(in cgroup: String?, _ command: String) throws -> Bool {
+                let enter = cgroup.map { "echo $$ > \($0)/cgroup.procs && " } ?? ""
+                return try node.lab.node.run(["bash", "-c", enter + command], timeoutSeconds: 5).isSuccess
+            }
+            let connect = "timeout 2 bash -c 'exec 3<>/dev/tcp/192.0.2.10/7000'"
+            let resolve = "dig +time=2 +tries=1 +short @203.0.113.53 api.example.org | grep -q 192.0.2.10"
+            #expect(try !run(in: cgroup, connect), "nothing resolved")
+            #expect(try run(in: cgroup, resolve))
+            #expect(try run(in: cgroup, connect))
+            #expect(try !run(in: nil, connect), "of no class")
+            let list = try node.lab.node.run(["nft", "list", "ruleset"])
+            #expect(list.isSuccess && list.stdout.contains("socket cgroupv2 level 2"), "\(list.stdout)\(list.stderr)")
+            // What systemd does: the folder goes, and another of the same name comes.
+            try Stopwatch.wait("the cgroup is empty") { unsafe rmdir(cgroup) == 0 }
+            try files.createDirectory(atPath: cgroup, withIntermediateDirectories: true)
+            try Stopwatch.wait("the new cgroup is known") { try run(in: cgroup, connect) }
+            #expect(try !run(in: nil, connect))
         }
 
         @Test func `the port that names a class answers nobody else`() throws {

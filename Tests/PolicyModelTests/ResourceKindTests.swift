@@ -93,11 +93,35 @@ struct ResourceKindTests {
     @Test(arguments: [
         ("exeat.io/uid: \"\"", "is no user"), ("exeat.io/uid: \"9-1\"", "is no user"), ("exeat.io/uid: \"-1\"", "is no user"),
         ("exeat.io/uid: \"4294967295\"", "is no user"), ("exeat.io/uid: \"1-2-3\"", "is no user"), ("exeat.io/uid: \"a b\"", "is no user"),
-        ("exeat.io/cgroup: \"system.slice\"", "cannot be selected by cgroup yet"),
+        ("exeat.io/cgroup: \"\"", "is no cgroup"), ("exeat.io/cgroup: \"/system.slice\"", "is no cgroup"),
+        ("exeat.io/cgroup: \"a/../b\"", "is no cgroup"), ("exeat.io/cgroup: \"a//b\"", "is no cgroup"),
+        ("exeat.io/cgroup: \"a b\"", "is no cgroup"),
+        ("exeat.io/cgroup: \"a\", exeat.io/uid: \"1\"", "stands beside the other of the two"),
     ])
-    func `other processes than those of users are errors`(annotation: String, message: String) {
+    func `other processes than those of users and cgroups are errors`(annotation: String, message: String) {
         let found = errors(resource("HostEndpoint", "{name: h, annotations: {\(annotation)}}", "{node: node-1, interfaceName: \"*\"}"))
         #expect(found.count == 1 && found[0].contains(message), "\(found)")
+    }
+
+    @Test(arguments: [
+        ("system.slice/backup.service", "system.slice/backup.service"), ("backup.service", "system.slice/backup.service"),
+        ("user.slice", "user.slice"), ("jobs", "jobs"), (".service", ".service"),
+    ])
+    func `a host endpoint stands for the processes of a cgroup, or of a unit`(value: String, path: String) throws {
+        let metadata = "{name: h, annotations: {exeat.io/cgroup: \"\(value)\"}}"
+        let (resources, diagnostics) = load(resource("HostEndpoint", metadata, "{node: node-1, interfaceName: \"*\"}"))
+        #expect(diagnostics.map(\.description) == [])
+        let endpoint = try #require(resources.hostEndpoints.first)
+        #expect(endpoint.processes == .cgroup(path))
+        #expect(endpoint.labels == ["exeat.io/cgroup": path])
+    }
+
+    @Test(arguments: [("a", "a/b", true), ("a/b", "a", true), ("a/b", "a/bc", false), ("a", "a", true)])
+    func `a cgroup belongs to one class, with those below it`(first: String, second: String, overlaps: Bool) {
+        func endpoint(_ name: String, _ path: String) -> String {
+            resource("HostEndpoint", "{name: \(name), annotations: {exeat.io/cgroup: \"\(path)\"}}", "{node: node-1, interfaceName: \"*\"}")
+        }
+        #expect(errors(endpoint("a", first) + "\n---\n" + endpoint("b", second)).count == (overlaps ? 1 : 0))
     }
 
     @Test func `a user belongs to one class of a node, which has no addresses`() {
