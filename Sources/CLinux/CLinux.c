@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -99,6 +100,10 @@ int exeat_set_nonblocking(int descriptor, int on) {
 
 int exeat_unshare(int flags) {
     return unshare(flags);
+}
+
+void exeat_set_file_user(uint32_t user) {
+    setfsuid(user);
 }
 
 int exeat_set_name(const char *name) {

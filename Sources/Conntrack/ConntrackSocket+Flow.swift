@@ -102,7 +102,7 @@ extension ConntrackSocket {
     }
 
     /// A message about one entry.
-    private static func request(
+    static func request(
         _ type: UInt16, flags: UInt16, _ addresses: FlowAddresses, _ transport: TransportProtocol, _ zone: UInt16,
         _ rest: (inout NetlinkWriter) -> Void
     ) -> [UInt8] {
@@ -111,7 +111,18 @@ extension ConntrackSocket {
         writer.begin(
             type: UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | type, flags: UInt16(NLM_F_REQUEST) | flags, sequence: 1,
             family: family == .v4 ? UInt8(AF_INET) : UInt8(AF_INET6))
-        writer.nested(1) { tuple in  // CTA_TUPLE_ORIG: the kernel looks for it among the tuples of both directions
+        // CTA_TUPLE_ORIG: the kernel looks for it among the tuples of both directions.
+        writeTuple(1, addresses, transport, &writer)
+        if zone != 0 { writer.attributeBig16(18, zone) }  // CTA_ZONE
+        rest(&writer)
+        writer.end()
+        return writer.bytes
+    }
+
+    /// `CTA_TUPLE_ORIG` (1) or `CTA_TUPLE_REPLY` (2).
+    static func writeTuple(_ type: UInt16, _ addresses: FlowAddresses, _ transport: TransportProtocol, _ writer: inout NetlinkWriter) {
+        let family = addresses.source.family
+        writer.nested(type) { tuple in
             tuple.nested(1) { part in  // CTA_TUPLE_IP
                 part.attribute(family == .v4 ? 1 : 3, addresses.source.networkBytes)
                 part.attribute(family == .v4 ? 2 : 4, addresses.destination.networkBytes)
@@ -130,9 +141,5 @@ extension ConntrackSocket {
                 }
             }
         }
-        if zone != 0 { writer.attributeBig16(18, zone) }  // CTA_ZONE
-        rest(&writer)
-        writer.end()
-        return writer.bytes
     }
 }

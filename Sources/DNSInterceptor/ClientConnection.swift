@@ -10,6 +10,8 @@ final class ClientConnection {
     /// Tells this connection from earlier ones in the same slot.
     let generation: UInt32
     let peer: IPAddress
+    /// Of the listener that it came to.
+    let classNumber: UInt8
     /// Bytes read, from the start of a frame.
     private(set) var input: [UInt8] = []
     private var inputStart = 0
@@ -27,11 +29,12 @@ final class ClientConnection {
     var reads = true
     var writes = false
 
-    init(descriptor: Int32, slot: Int, generation: UInt32, peer: IPAddress) {
+    init(descriptor: Int32, slot: Int, generation: UInt32, peer: IPAddress, classNumber: UInt8 = 0) {
         self.descriptor = descriptor
         self.slot = slot
         self.generation = generation
         self.peer = peer
+        self.classNumber = classNumber
     }
 
     deinit { close(descriptor) }

@@ -23,6 +23,9 @@ public struct DNSWorkerConfiguration: Sendable {
     public var waitersMax = 16_384
     public var waitersPerClientMax = 2_048
 
+    /// The first of the ports that name classes of the node's processes: class 1 and up to 14 ask here and on the ports that follow. Nil: none.
+    public var classPort: UInt16?
+
     public var cacheBytesMax = 32 << 20
     public var cacheEntriesMax = 65_536
     public var positiveSecondsMax: UInt32 = 86_400
@@ -45,6 +48,12 @@ public struct DNSWorkerConfiguration: Sendable {
 }
 
 extension DNSWorkerConfiguration {
+    /// The class that a listening port names, 1...14; 0: none, the source address tells who asks.
+    func classNumber(ofPort port: UInt16) -> UInt8 {
+        guard let classPort, port >= classPort, port - classPort < 14 else { return 0 }
+        return UInt8(port - classPort + 1)
+    }
+
     /// `failureSeconds` within what RFC 9520 §3.2 allows at the least and we want at the most.
     var failureLifetimeSeconds: UInt32 { min(failureSeconds, 5) }
 }

@@ -46,7 +46,7 @@ extension DNSWorkerCore {
                 close(descriptor)
                 continue
             }
-            open(descriptor, peer)
+            open(descriptor, peer, listeners[listener].classNumber)
         }
     }
 
@@ -56,7 +56,7 @@ extension DNSWorkerCore {
         listeners[listener].pausedUntil = now.advanced(byNanoseconds: 100_000_000)
     }
 
-    private mutating func open(_ descriptor: Int32, _ peer: IPAddress) {
+    private mutating func open(_ descriptor: Int32, _ peer: IPAddress, _ classNumber: UInt8) {
         counters.add(.tcpAccepted)
         var ofPeer = 0
         for case let other? in connections where other.peer == peer { ofPeer += 1 }
@@ -70,7 +70,8 @@ extension DNSWorkerCore {
             close(descriptor)
             return
         }
-        let connection = ClientConnection(descriptor: descriptor, slot: slot, generation: nextGeneration(), peer: peer)
+        let connection = ClientConnection(
+            descriptor: descriptor, slot: slot, generation: nextGeneration(), peer: peer, classNumber: classNumber)
         do throws(DNSSocketError) {
             try DNSSockets.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
             try poll.add(descriptor, token: Self.token(.connection, slot: slot, generation: connection.generation))
@@ -134,7 +135,7 @@ extension DNSWorkerCore {
             noteActivity(connection)
             counters.add(.queriesTCP)
             let message = Array(connection.input[frame])
-            if gate.client(at: connection.peer) == nil { connection.isEnding = true }
+            if gate.client(at: connection.peer, ofClass: connection.classNumber) == nil { connection.isEnding = true }
             handle(message.span, from: connection.peer, origin, gate: &gate)
         }
         let hadUnsent = connection.unsentBytes > 0

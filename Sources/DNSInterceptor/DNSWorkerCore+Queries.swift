@@ -12,7 +12,7 @@ extension DNSWorkerCore {
         } catch {
             counters.addMalformedQuery(error)
             guard error.queryResponseCode != nil else { return }
-            guard gate.client(at: source) != nil else {
+            guard gate.client(at: source, ofClass: classNumber(origin)) != nil else {
                 counters.add(.refusedUnknownClient)
                 return
             }
@@ -20,7 +20,7 @@ extension DNSWorkerCore {
             return
         }
         let name = message.extracting(query.nameRange)
-        guard let client = gate.client(at: source) else {
+        guard let client = gate.client(at: source, ofClass: classNumber(origin)) else {
             counters.add(.refusedUnknownClient)
             refuse(query, name, origin, .refused, .prohibited("not a client of this resolver"))
             return
@@ -50,6 +50,13 @@ extension DNSWorkerCore {
             }
             let waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
             forward(waiting, key: whole.cacheKey, hash: hash, gate: &gate)
+        }
+    }
+
+    private func classNumber(_ origin: QueryOrigin) -> UInt8 {
+        switch origin {
+        case .datagram(let listener, _): listeners[listener].classNumber
+        case .connection(let slot, let generation): connection(slot, generation)?.classNumber ?? 0
         }
     }
 

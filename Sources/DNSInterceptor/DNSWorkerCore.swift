@@ -60,6 +60,8 @@ struct DNSWorkerCore: ~Copyable {
     struct Listener {
         let descriptor: Int32
         let isTCP: Bool
+        /// Of the node's processes that alone are brought here; 0: whoever asks is known by address.
+        let classNumber: UInt8
         /// Drops that the socket had counted when last asked.
         var drops: UInt32 = 0
         /// After an accept error it is not polled until then.
@@ -83,8 +85,14 @@ struct DNSWorkerCore: ~Copyable {
         self.poll = poll
         self.configuration = configuration
         self.counters = counters
-        listeners = datagramSockets.map { Listener(descriptor: $0, isTCP: false, drops: DNSSockets.drops(of: $0)) }
-        listeners += streamSockets.map { Listener(descriptor: $0, isTCP: true) }
+        func classNumber(_ descriptor: Int32) -> UInt8 {
+            guard configuration.classPort != nil, let address = SocketAddress.ofSocket(descriptor) else { return 0 }
+            return configuration.classNumber(ofPort: address.port)
+        }
+        listeners = datagramSockets.map {
+            Listener(descriptor: $0, isTCP: false, classNumber: classNumber($0), drops: DNSSockets.drops(of: $0))
+        }
+        listeners += streamSockets.map { Listener(descriptor: $0, isTCP: true, classNumber: classNumber($0)) }
         now = Self.clock()
         received = DatagramBatch(capacity: 64, payloadBytes: 2_048)
         unsent = DatagramBatch(capacity: 64, payloadBytes: max(DNSReply.udpPayloadSizeDefault, configuration.datagramBytesMax))

@@ -39,6 +39,8 @@ final class ControlPlane: @unchecked Sendable {
         /// Named counters that are no refusals.
         var kernelCounters: [CounterValue] = []
         var kernelLeases = 0
+        /// A resolver of the node that asks for everybody, while there are host endpoints.
+        var stubResolver: String?
 
         mutating func note(_ counters: [CounterValue]) {
             kernelDrops = counters.filter { TableCounter(rawValue: $0.reason)?.isRefusal ?? false }
@@ -55,6 +57,9 @@ final class ControlPlane: @unchecked Sendable {
     private let flowLog: FlowLog
     /// How many flows verdicts have revoked since the start.
     private let revocations: @Sendable () -> UInt64
+    /// Whether the DNS worker listens where classes are brought.
+    private let hasClassPorts: Bool
+    private var lastClasses: NodeClasses?
     let logger: Logger
     let guardReport = GuardReport()
     /// Transactions that touched our table and wait to be looked at; what the guard hears in the time of one repair.
@@ -75,7 +80,20 @@ final class ControlPlane: @unchecked Sendable {
     var fingerprint: Int?
     var isStopped = false
     private var hostAddresses = HostAddresses.current()
-    private var hasHostEndpoints = false
+    private var owners: NodeOwners
+    private let hasCgroups: Bool
+    private var hasHostEndpoints = false {
+        didSet {
+            guard hasHostEndpoints != oldValue else { return }
+            let stub = hasHostEndpoints ? StubResolver.noted(configuration) : nil
+            if let stub {
+                logger.warning(
+                    "the processes of this node ask a stub resolver",
+                    metadata: ["resolver": "\(stub)", "meaning": "\(StubResolver.consequence)", "hint": "\(StubResolver.remedy)"])
+            }
+            sharedStatus.withLock { $0.stubResolver = stub }
+        }
+    }
     var contents = TableContents()
     private var ticks: UInt64 = 0
     /// What `cap` was told last, policed or not.
@@ -103,8 +121,11 @@ final class ControlPlane: @unchecked Sendable {
         configuration: ExeatConfiguration, watch: any ResourceWatch, compiler: consuming PolicyCompiler,
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
         published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
-        revocations: @escaping @Sendable () -> UInt64, logger: Logger
+        revocations: @escaping @Sendable () -> UInt64, hasClassPorts: Bool, hasCgroups: Bool, logger: Logger
     ) {
+        self.hasCgroups = hasCgroups
+        owners = NodeOwners.current(hasCgroups: hasCgroups)
+        self.hasClassPorts = hasClassPorts
         self.configuration = configuration
         self.watch = watch
         self.compiler = compiler
@@ -123,7 +144,8 @@ final class ControlPlane: @unchecked Sendable {
     /// Installs the table for the policy that is published already. Blocking.
     func install(policy: CompiledPolicy, resources: ResourceSet) throws {
         try queue.sync {
-            let wanted = Self.contents(of: policy)
+            let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
+            tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             try table.install(tableConfiguration, contents: wanted)
             fingerprint = try table.fingerprint()
             contents = wanted
@@ -208,11 +230,14 @@ final class ControlPlane: @unchecked Sendable {
         hasHostEndpoints = !loaded.hostEndpoints.isEmpty
         if hasHostEndpoints { hostAddresses = HostAddresses.current() }
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
-        let tableWanted = tableConfiguration.with(ExeatConfiguration.felix(loaded, node: configuration.node))
+        let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
+        owners = NodeOwners.current(hasCgroups: hasCgroups)
         let (policy, changed, exhausted) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
-            isClean: cleanAddresses.contains)
-        var wanted = Self.contents(of: policy)
+            nodeAddresses: nodeAddresses, isClean: cleanAddresses.contains)
+        let classes = nodeClasses(of: policy)
+        let tableWanted = tableConfiguration.with(felix).with(classes)
+        var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
         wanted.capped = addressesToCap.intersection(wanted.policed)
         flowLog.use(policy)
         onDNSWorker { $0.adopt(policy) }
@@ -220,6 +245,10 @@ final class ControlPlane: @unchecked Sendable {
         let changes = Self.changes(from: contents, to: wanted)
         // What is known may have flows from now on, whether or not the rest succeeds.
         let clean = cleanAddresses
+        NodeConnections.announce(
+            Self.nodeAddresses(policed: wanted, policy).subtracting(contents.policed),
+            failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound, classes: classes.rules,
+            tableConfiguration.mark, logger)
         cleanAddresses.subtract(wanted.known.map(\.address))
         do {
             if tableWanted != tableConfiguration {
@@ -271,6 +300,40 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
+    /// Where the node's own processes send from.
+    private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
+
+    /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.
+    private var hasNewOwners: Bool {
+        guard let lastClasses, !lastClasses.rules.isEmpty, !lastClasses.unknown.isEmpty || lastClasses.rules.contains(where: \.isCgroup)
+        else { return false }
+        return NodeClasses(published.current, NodeOwners.current(hasCgroups: hasCgroups)) { _ in nil }.rules.map(\.owner)
+            != lastClasses.rules.map(\.owner)
+    }
+
+    private func nodeClasses(of policy: CompiledPolicy) -> NodeClasses {
+        let classes = NodeClasses(policy, owners) { [configuration, hasClassPorts] number in
+            hasClassPorts ? configuration.classPort(number) : nil
+        }
+        guard classes != lastClasses else { return classes }
+        lastClasses = classes
+        for name in classes.unknown { logger.warning("no such user or cgroup on this node", metadata: ["name": "\(name)"]) }
+        for (first, second) in classes.overlaps {
+            logger.error("two classes have a user in common; the first counts", metadata: ["classes": "\(first), \(second)"])
+        }
+        if !classes.rules.isEmpty, !hasClassPorts, !configuration.dns.listen.isEmpty {
+            logger.warning(
+                "DNS of processes is not told apart before a restart: their rules with names match nothing",
+                metadata: ["hint": "set dns.classPort to have its ports open from the start"])
+        }
+        return classes
+    }
+
+    /// The node's own addresses among what is policed.
+    static func nodeAddresses(policed contents: TableContents, _ policy: CompiledPolicy) -> Set<IPAddress> {
+        Set(policy.endpoints.filter { $0.isHost && $0.isPoliced }.flatMap(\.addresses)).union(contents.classes.map(\.address))
+    }
+
     /// A second after the last of several changes.
     private func settleLater() {
         changeCount += 1
@@ -289,7 +352,7 @@ final class ControlPlane: @unchecked Sendable {
     /// flows have to be purged.
     static func compile(
         _ resources: ResourceSet, _ compiler: inout PolicyCompiler, _ registry: inout EndpointRegistry, previous: CompiledPolicy?,
-        layout: MarkLayout, isLocal: (String?) -> Bool, isClean: (IPAddress) -> Bool = { _ in false }
+        layout: MarkLayout, isLocal: (String?) -> Bool, nodeAddresses: [IPAddress], isClean: (IPAddress) -> Bool = { _ in false }
     ) -> (CompiledPolicy, changed: Int, exhausted: Set<IPAddress>) {
         var remote: Set<String> = []
         for endpoint in resources.endpoints where !isLocal(endpoint.node) { remote.insert(endpoint.identity) }
@@ -300,29 +363,42 @@ final class ControlPlane: @unchecked Sendable {
         var borne: [IPAddress: Set<UInt32>]?
         var changed = 0
         var exhausted: Set<IPAddress> = []
+        var classes: [EndpointID: UInt8] = [:]
+        for endpoint in policy.endpoints where endpoint.isHost {
+            if endpoint.processes == nil {
+                registry.clearClass(of: endpoint.id)
+            } else if layout.classesMax > 0, let number = registry.classNumber(of: endpoint.id) {
+                classes[endpoint.id] = number
+            }
+        }
         let generations = policy.endpoints.map { endpoint in
+            let number = classes[endpoint.id]
+            let addresses = number == nil ? endpoint.addresses : nodeAddresses
+            let range = endpoint.isHost ? layout.generations(ofClass: UInt32(number ?? 0)) : 1...layout.generationMax
             let before = previous?.endpoint(endpoint.id)
             // Until its generations begin again, only flows of another owner of its address can bear one that is still to come.
             let isNew = before == nil || before?.addresses != endpoint.addresses
-            let mayBeBorne = registry.hasWrapped(endpoint.id) || (isNew && !endpoint.addresses.allSatisfy(isClean))
+            let mayBeBorne = registry.hasWrapped(endpoint.id) || (isNew && !addresses.allSatisfy(isClean))
             var isExhausted = false
-            let generation = registry.generation(of: endpoint.id, fingerprint: Self.fingerprint(endpoint)) { candidate in
+            let generation = registry.generation(
+                of: endpoint.id, fingerprint: Self.fingerprint(endpoint), in: UInt16(range.lowerBound)...UInt16(range.upperBound)
+            ) { candidate in
                 guard mayBeBorne else { return false }
                 guard let marks = borne ?? Self.marksInConntrack(layout) else {
                     isExhausted = true
                     return false
                 }
                 borne = marks
-                return endpoint.addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
+                return addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
             }
             if before?.generation != generation {
                 changed += 1
-                if let borne { isExhausted = endpoint.addresses.contains { borne[$0]?.contains(UInt32(generation)) ?? false } }
-                if isExhausted { exhausted.formUnion(endpoint.addresses) }
+                if let borne { isExhausted = addresses.contains { borne[$0]?.contains(UInt32(generation)) ?? false } }
+                if isExhausted { exhausted.formUnion(addresses) }
             }
             return generation
         }
-        return (policy.withGenerations(generations), changed, exhausted)
+        return (policy.withGenerations(generations, classes: classes), changed, exhausted)
     }
 
     /// Of policy and addresses: an endpoint that gets another address gets a new generation, because flows that began there under
@@ -353,9 +429,15 @@ final class ControlPlane: @unchecked Sendable {
         return marks
     }
 
-    static func contents(of policy: CompiledPolicy) -> TableContents {
+    static func contents(of policy: CompiledPolicy, nodeAddresses: [IPAddress]) -> TableContents {
         var contents = TableContents()
         for endpoint in policy.endpoints {
+            if endpoint.classNumber != 0 {
+                contents.policed.formUnion(nodeAddresses)
+                for address in nodeAddresses {
+                    contents.classes.insert(ClassGeneration(address: address, generation: UInt32(endpoint.generation)))
+                }
+            }
             for address in endpoint.addresses {
                 // A host endpoint is the node itself: it sends from no workload interface.
                 if !endpoint.isHost { contents.known.insert(KnownEndpoint(interface: endpoint.interfaceName, address: address)) }
@@ -380,6 +462,8 @@ final class ControlPlane: @unchecked Sendable {
         for endpoint in new.known.subtracting(old.known).sorted() { changes.append(.addKnown(endpoint)) }
         for address in old.capped.subtracting(new.capped).sorted() { changes.append(.removeCapped(address)) }
         for address in new.capped.subtracting(old.capped).sorted() { changes.append(.addCapped(address)) }
+        changes += old.classes.subtracting(new.classes).map(TableChange.removeClass)
+        changes += new.classes.subtracting(old.classes).map(TableChange.addClass)
         return changes
     }
 
@@ -412,7 +496,9 @@ final class ControlPlane: @unchecked Sendable {
             repair(contents)
         }
         purgeLater()
-        if ticks % 5 == 0, hasHostEndpoints, HostAddresses.current() != hostAddresses { reload() }
+        guard hasHostEndpoints else { return }
+        let hasNewAddresses = ticks % 5 == 0 && HostAddresses.current() != hostAddresses
+        if hasNewAddresses || hasNewOwners { reload() }
     }
 
     func countRepair() { sharedStatus.withLock { $0.tableRepairs += 1 } }

@@ -8,24 +8,24 @@ import Synchronization
 enum DNSThread {
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
-        mailbox: DNSMailbox<WorkerGate>, logger: Logger
+        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, logger: Logger
     ) throws {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
-        for (address, port) in datagramSockets(configuration.dns) {
+        for (address, port) in datagramSockets(configuration.dns, hasClasses) {
             datagrams.append(
                 try open(datagramName(address, port), (address, port, isStream: false), holder) {
                     try DNSSockets.bindUDP(address, port: port)
                 })
         }
-        for address in configuration.dns.listen {
-            let port = configuration.dns.port
+        for (address, port) in streamSockets(configuration.dns, hasClasses) {
             streams.append(
                 try open(streamName(address, port), (address, port, isStream: true), holder) {
                     try DNSSockets.bindTCP(address, port: port)
                 })
         }
         var options = DNSWorkerConfiguration(upstreams: configuration.dns.upstreams.map { UpstreamAddress($0.address, port: $0.port) })
+        options.classPort = hasClasses ? configuration.dns.classPort : nil
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         let worker = try DNSWorker(
@@ -35,13 +35,28 @@ enum DNSThread {
     }
 
     /// What the holder keeps of the sockets.
-    static func heldNames(_ dns: ExeatConfiguration.DNS) -> [String] {
-        datagramSockets(dns).map { datagramName($0.address, $0.port) } + dns.listen.map { streamName($0, dns.port) }
+    static func heldNames(_ dns: ExeatConfiguration.DNS, hasClasses: Bool) -> [String] {
+        datagramSockets(dns, hasClasses).map { datagramName($0.address, $0.port) }
+            + streamSockets(dns, hasClasses).map { streamName($0.address, $0.port) }
+    }
+
+    /// Ports that name classes, on the first address of each family.
+    private static func classSockets(_ dns: ExeatConfiguration.DNS) -> [(address: IPAddress, port: UInt16)] {
+        var sockets: [(address: IPAddress, port: UInt16)] = []
+        for family: IPFamily in [.v4, .v6] {
+            guard let address = dns.listen.first(where: { $0.family == family }) else { continue }
+            for port in dns.classPort..<dns.classPort + 14 { sockets.append((address: address, port: port)) }
+        }
+        return sockets
+    }
+
+    private static func streamSockets(_ dns: ExeatConfiguration.DNS, _ hasClasses: Bool) -> [(address: IPAddress, port: UInt16)] {
+        dns.listen.map { (address: $0, port: dns.port) } + (hasClasses ? classSockets(dns) : [])
     }
 
     /// The queries of each listen address, and on the first of each family those that are intercepted.
-    private static func datagramSockets(_ dns: ExeatConfiguration.DNS) -> [(address: IPAddress, port: UInt16)] {
-        var sockets = dns.listen.map { (address: $0, port: dns.port) }
+    private static func datagramSockets(_ dns: ExeatConfiguration.DNS, _ hasClasses: Bool) -> [(address: IPAddress, port: UInt16)] {
+        var sockets = dns.listen.map { (address: $0, port: dns.port) } + (hasClasses ? classSockets(dns) : [])
         guard dns.intercepts else { return sockets }
         for family: IPFamily in [.v4, .v6] {
             if let address = dns.listen.first(where: { $0.family == family }) { sockets.append((address, dns.interceptPort)) }

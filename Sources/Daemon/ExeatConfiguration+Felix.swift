@@ -12,6 +12,7 @@ extension ExeatConfiguration {
             result.defaultEndpointToHostAction = felix.defaultEndpointToHostAction ?? result.defaultEndpointToHostAction
             result.filterDenyAction = felix.filterDenyAction ?? result.filterDenyAction
             result.dnsExtraTTLSeconds = felix.dnsExtraTTLSeconds ?? result.dnsExtraTTLSeconds
+            result.failsafeInboundHostPorts = felix.failsafeInboundHostPorts ?? result.failsafeInboundHostPorts
             result.vxlanPort = felix.vxlanPort ?? result.vxlanPort
         }
         return result

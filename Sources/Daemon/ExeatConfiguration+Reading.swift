@@ -104,7 +104,7 @@ extension ExeatConfiguration {
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
             "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
-            "dohAddresses",
+            "dohAddresses", "resolvConf", "classPort",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -117,15 +117,26 @@ extension ExeatConfiguration {
         if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
         if let value = reader["intercept"]?.boolean(&problems) { dns.intercepts = value }
         if let value = reader["interceptPort"]?.integer(in: 1...65_535, &problems) { dns.interceptPort = UInt16(value) }
+        if let value = reader["classPort"]?.integer(in: 1...65_522, &problems) {
+            dns.classPort = UInt16(value)
+            given.insert("dns.classPort")
+        }
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
         if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
         if let values = reader["dohAddresses"]?.elements(&problems) {
             dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })
         }
+        if let value = reader["resolvConf"]?.string(&problems) { dns.resolvConf = value }
         if dns.intercepts, dns.interceptPort == dns.port {
             problems.error(
                 at: field.location, field: "dns.interceptPort", "is dns.port too", hint: "intercepted queries need a port of their own")
+        }
+        let classPorts = dns.classPort...dns.classPort + 13
+        if classPorts.contains(dns.port) || (dns.intercepts && classPorts.contains(dns.interceptPort)) {
+            problems.error(
+                at: field.location, field: "dns.classPort", "dns.port or dns.interceptPort lies in \(classPorts)",
+                hint: "the \(classPorts.count) ports from dns.classPort on are for classes of processes")
         }
         if !dns.listen.isEmpty, dns.upstreams.isEmpty {
             problems.error(

@@ -44,6 +44,8 @@ public struct ExeatConfiguration: Sendable {
         public var intercepts = true
         /// Where intercepted queries come in over UDP, on the first address of each family.
         public var interceptPort: UInt16 = 10_053
+        /// The first of the 14 ports to which classes of the node's processes are brought.
+        public var classPort: UInt16 = 10_054
         public var cacheBytesMax = 32 << 20
         public var rebinding = RebindingGuard()
         /// Built-in rules against resolving elsewhere.
@@ -52,6 +54,8 @@ public struct ExeatConfiguration: Sendable {
         public var refusesDNSOverHTTPS = true
         public var refusesForeignDNS = true
         public var dohAddresses = BuiltInRules.publicResolvers
+        /// What the node's processes resolve by: looked at for stub resolvers, never changed.
+        public var resolvConf = "/etc/resolv.conf"
     }
 
     public struct Queues: Sendable {
@@ -128,8 +132,13 @@ public struct ExeatConfiguration: Sendable {
                 refusesDNSOverTLS: dns.refusesDNSOverTLS, refusesDNSOverQUIC: dns.refusesDNSOverQUIC,
                 dnsOverHTTPSAddresses: dns.refusesDNSOverHTTPS ? dns.dohAddresses : [],
                 // Where Exeat serves no DNS, there is nothing to ask instead.
-                resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil))
+                resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
+            // Where Exeat asks nobody, nobody is known to be asked.
+            trustedResolvers: dns.upstreams.isEmpty ? nil : dns.upstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
     }
+
+    /// `dns.classPort` of a class, 1...14.
+    func classPort(_ number: UInt8) -> UInt16 { dns.classPort + UInt16(number) - 1 }
 
     /// Whether an endpoint whose `node` is this is one of this node.
     public func isLocal(_ endpointNode: String?) -> Bool { node == nil || endpointNode == nil || node == endpointNode }

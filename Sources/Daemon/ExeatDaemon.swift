@@ -56,6 +56,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         try makeDirectory(configuration.runtimeDirectory)
         do {
+            if !Inheritance.isLimited { StubResolver.note(configuration) }
             // As root this process begins anew here, with what is needed and no more.
             try Privileges.limit(configuration, logger)
         } catch {
@@ -125,7 +126,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             throw DaemonError(
                 "this kernel lacks \(lacking.map(\.rawValue).joined(separator: ", "))", hint: "`exeat doctor` says what each is needed for")
         }
-        return TableConfiguration(
+        var table = TableConfiguration(
             workloadInterfaces: configuration.workloadInterfaces, podPrefixes: configuration.podPrefixes,
             queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)), mark: mark,
             mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
@@ -137,6 +138,9 @@ public final class ExeatDaemon: @unchecked Sendable {
                     packetsPerSecond: configuration.limits.questionsPerSecond, burst: configuration.limits.questionsBurst) : nil,
             capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
+        table.resolverUser = geteuid()
+        table.upstreams = configuration.dns.upstreams.map(\.address)
+        return table
     }
 
     private init(_ given: ExeatConfiguration, _ lacking: Set<KernelFeature>, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws
@@ -153,7 +157,9 @@ public final class ExeatDaemon: @unchecked Sendable {
         self.logger = logger
         features = try TableSocket.probe().without(lacking)
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
-        let resources = HostAddresses.current().complete(
+        let hostAddresses = HostAddresses.current()
+        let nodeAddresses = hostAddresses.all(with: configuration.dns.listen)
+        let resources = hostAddresses.complete(
             load.resources, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         holder = try HolderClient(startingIn: configuration.runtimeDirectory)
         mailbox = try DNSMailbox<WorkerGate>()
@@ -166,7 +172,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         var registry = EndpointRegistry(
             registryMemory, capacity: configuration.endpointsMax, generationMax: UInt16(tableConfiguration.mark.generationMax))
         let (policy, _, _) = ControlPlane.compile(
-            resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal)
+            resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
+            nodeAddresses: nodeAddresses)
         registry.retain(Set(policy.endpoints.map(\.identity)))
         published = Published(policy)
 
@@ -222,9 +229,13 @@ public final class ExeatDaemon: @unchecked Sendable {
             names: mailbox,
             mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, logger: logger)
 
-        // DNS.
+        // DNS. More sockets cost every turn of the worker, so those of classes are there only if they may be wanted.
+        let hasClassPorts =
+            !configuration.dns.listen.isEmpty
+            && (configuration.given.contains("dns.classPort") || policy.endpoints.contains { $0.classNumber != 0 })
         try DNSThread.start(
-            configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox, logger: logger)
+            configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
+            hasClasses: hasClassPorts, logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -233,14 +244,23 @@ public final class ExeatDaemon: @unchecked Sendable {
         control = ControlPlane(
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
-            revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } }, logger: logger)
+            revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } }, hasClassPorts: hasClassPorts,
+            hasCgroups: features.has(.cgroups), logger: logger)
+        if kept == nil {
+            let hosts = ControlPlane.nodeAddresses(
+                policed: ControlPlane.contents(of: policy, nodeAddresses: nodeAddresses), policy)
+            NodeConnections.announce(
+                hosts, failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound,
+                classes: NodeClasses(policy, NodeOwners.current(hasCgroups: features.has(.cgroups))) { _ in nil }.rules,
+                tableConfiguration.mark, logger)
+        }
         if kept == nil, configuration.existingFlows == .keep {
             try ExistingFlows.keep(policy, tableConfiguration.mark, logger)
         }
         try control.install(policy: policy, resources: load.resources)
         // Only now: what the holder has under this name is a table in force (see failStart).
         if kept == nil { try holder.put("table", tableDescriptor) }
-        try holder.retain(Self.heldNames(configuration))
+        try holder.retain(Self.heldNames(configuration, hasClasses: hasClassPorts))
         logger.info(
             "enforcing",
             metadata: [
@@ -285,10 +305,10 @@ public final class ExeatDaemon: @unchecked Sendable {
     private static func queueName(_ number: UInt16) -> String { "queue-\(number)" }
 
     /// What the holder keeps for a configuration.
-    private static func heldNames(_ configuration: ExeatConfiguration) -> Set<String> {
+    private static func heldNames(_ configuration: ExeatConfiguration, hasClasses: Bool) -> Set<String> {
         var names: Set<String> = ["table"]
         for index in 0..<configuration.queues.count { names.insert(queueName(configuration.queues.first + UInt16(index))) }
-        names.formUnion(DNSThread.heldNames(configuration.dns))
+        names.formUnion(DNSThread.heldNames(configuration.dns, hasClasses: hasClasses))
         return names
     }
 

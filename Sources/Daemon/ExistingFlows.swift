@@ -14,7 +14,10 @@ enum ExistingFlows {
         guard try !TableSocket().isInstalled() else { return }
         var conntrack = try ConntrackSocket()
         let count = try conntrack.setMarks { entry in
-            guard let index = policy.endpointIndex(of: entry.original.source),
+            // What the node's own processes have begun was marked with their class (`NodeConnections`).
+            let code = layout.extract(entry.mark)
+            let number = layout.classesMax > 0 ? UInt8(truncatingIfNeeded: code >> layout.classShift) : 0
+            guard let index = policy.endpointIndex(ofClass: number) ?? policy.endpointIndex(of: entry.original.source),
                 let endpoint = policy.endpoint(policy.programs[index].id), endpoint.isPoliced
             else { return nil }
             let mark = layout.replacing(in: entry.mark, with: UInt32(endpoint.generation))

@@ -245,7 +245,7 @@ final class FlowWatch: @unchecked Sendable {
         return FlowSight(
             key: key, originalDestination: entry.original.destination, originalDestinationPort: entry.original.destinationPort,
             id: entry.id,
-            mark: mark(layout.extract(entry.mark)), endpoint: policy.endpointIndex(of: key.source).map { policy.programs[$0].id },
+            mark: mark(layout.extract(entry.mark)), endpoint: endpoint(of: key.source, layout.extract(entry.mark), policy),
             count: traffic, start: entry.startNanoseconds.map(clock.instant))
     }
 
@@ -254,6 +254,14 @@ final class FlowWatch: @unchecked Sendable {
             source: entry.original.source, destination: entry.reply.source, transport: entry.transport,
             sourcePort: entry.original.sourcePort,
             destinationPort: entry.transport.hasPorts ? entry.reply.sourcePort : entry.original.destinationPort)
+    }
+
+    /// By address, or of the node's own flows by the class that the mark tells.
+    private func endpoint(of source: IPAddress, _ code: UInt32, _ policy: CompiledPolicy) -> EndpointID? {
+        let position = policy.endpointIndex(of: source)
+        if let position, !policy.endpoints[position].isHost { return policy.programs[position].id }
+        let number = layout.classesMax > 0 ? UInt8(truncatingIfNeeded: code >> layout.classShift) : 0
+        return (policy.endpointIndex(ofClass: number) ?? position).map { policy.programs[$0].id }
     }
 
     private func mark(_ code: UInt32) -> FlowSight.Mark {
@@ -274,7 +282,9 @@ final class FlowWatch: @unchecked Sendable {
             switch action {
             case .ended(let flow): ended.append(flow)
             // No packet bears this code in its ct mark: it is in no `current`, so that the table asks with it.
-            case .redecide(let flow): setMark(layout.redecideOriginal, flow)
+            case .redecide(let flow):
+                let number = published.current.endpoint(flow.endpoint)?.classNumber ?? 0
+                setMark(number == 0 ? layout.redecideOriginal : layout.question(ofClass: UInt32(number), 1), flow)
             }
         }
         if !ended.isEmpty { flowLog.append(ended: ended, published.current) }

@@ -36,7 +36,7 @@ struct HostAddresses: Equatable {
             )
         }
         for index in order where isLocal(completed.hostEndpoints[index].node.isEmpty ? nil : completed.hostEndpoints[index].node) {
-            guard let name = completed.hostEndpoints[index].interfaceName else { continue }
+            guard let name = completed.hostEndpoints[index].interfaceName, completed.hostEndpoints[index].processes == nil else { continue }
             let found =
                 name == "*"
                 ? byInterface.sorted { $0.key < $1.key }.flatMap(\.value) + resolver : byInterface[name] ?? []
@@ -44,6 +44,9 @@ struct HostAddresses: Equatable {
         }
         return completed
     }
+
+    /// Where the node's own processes send from: all of them, and the addresses of the resolver.
+    func all(with resolver: [IPAddress]) -> [IPAddress] { Set(byInterface.values.joined()).union(resolver).sorted() }
 
     private static func isLocal(_ address: IPAddress) -> Bool {
         switch address.family {

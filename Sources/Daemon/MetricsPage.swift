@@ -128,6 +128,7 @@ enum MetricsPage {
             MetricFamily(
                 "exeat_endpoint_cappings", .counter, help: "Times that an endpoint came to have as many flows as it may.",
                 value: flows.cappings),
+            MetricFamily(
                 "exeat_flows_revoked_kept", .gauge, help: "Revoked flows without an end of their own whose conntrack entry is kept.",
                 value: flows.revokedKept),
             MetricFamily(

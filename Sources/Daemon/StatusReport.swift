@@ -29,6 +29,7 @@ enum StatusReport {
         line.add("leased_flows", control.counter(.leased))
         line.add("capped_endpoints", flows.capped)
         line.add("lost_flow_records", flowLog.droppedRecords)
+        if let stub = control.stubResolver { line.add("stub_resolver", stub) }
         for drop in control.kernelDrops { line.add("kernel_\(drop.reason)_packets", drop.packets) }
         return [line.finished]
     }

@@ -17,6 +17,8 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let foreignBitsLessOne: UInt32
     /// Packets of this batch that were prefetched for.
     private var ahead = 0
+    /// 0 without room for classes.
+    private let classMask: UInt32
 
     public init(engine: consuming VerdictEngine, layout: MarkLayout) {
         self.engine = engine
@@ -26,6 +28,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         redecideOriginal = layout.deposit(layout.redecideOriginal)
         reject = layout.deposit(layout.reject)
         denied = layout.deposit(layout.denied)
+        classMask = layout.classesMax > 0 ? layout.classMask : 0
         foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
     }
 
@@ -43,11 +46,22 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         ahead += 1
     }
 
-    public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
-        let question = packet.mark & layout.mask
-        let state = VerdictEngine.FlowState(
+    private func state(_ question: UInt32) -> VerdictEngine.FlowState {
+        // 15 in these bits: one of the special codes.
+        if question & classMask != 0, question & classMask != classMask {
+            let code = layout.extract(question)
+            let kind = code & 3
+            return VerdictEngine.FlowState(
+                isReply: kind == 2, wasAdmitted: kind != 0, classNumber: UInt8(truncatingIfNeeded: code >> layout.classShift))
+        }
+        return VerdictEngine.FlowState(
             isReply: question == newReply || question == redecideReply,
             wasAdmitted: question == redecideReply || question == redecideOriginal)
+    }
+
+    public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
+        let question = packet.mark & layout.mask
+        let state = self.state(question)
         // All foreign bits set would ask for a lease: a packet that came so loses one.
         let isForeignFull = packet.mark & layout.foreignBits == layout.foreignBits
         let foreign = packet.mark & (isForeignFull ? foreignBitsLessOne : layout.foreignBits)

@@ -9,6 +9,9 @@ public protocol AnswerGate: ~Copyable {
     /// Who asks from this source address; nil if nobody may ask from there.
     mutating func client(at source: IPAddress) -> DNSClient?
 
+    /// The same where the way that the query came names a class of the node's own processes; class 0: it does not.
+    mutating func client(at source: IPAddress, ofClass number: UInt8) -> DNSClient?
+
     /// Whether any client is refused any name; where it is not, `refusal` need not be asked.
     var refusesNames: Bool { get }
 
@@ -28,6 +31,9 @@ public protocol AnswerGate: ~Copyable {
 
 extension AnswerGate where Self: ~Copyable {
     public var withdrawals: UInt64 { 0 }
+
+    /// A gate that knows no classes.
+    public mutating func client(at source: IPAddress, ofClass number: UInt8) -> DNSClient? { number == 0 ? client(at: source) : nil }
 }
 
 /// Who sent a query.

@@ -25,6 +25,11 @@ public struct DNSGate: AnswerGate, ~Copyable {
         return allowedSources.contains { $0.contains(source) } ? .unpoliced : nil
     }
 
+    public mutating func client(at source: IPAddress, ofClass number: UInt8) -> DNSClient? {
+        guard number != 0 else { return client(at: source) }
+        return policy.endpointIndex(ofClass: number).map { .endpoint(policy.endpoints[$0].id) }
+    }
+
     public var refusesNames: Bool { policy.deniesNames }
 
     public mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal? {

@@ -3,7 +3,7 @@ import NetworkTypes
 /// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
 ///
 ///     header (4096 bytes): magic, layout version, capacity
-///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][has wrapped 1][0 1][fingerprint 8][identity ...]
+///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][has wrapped 1][class 1][fingerprint 8][identity ...]
 ///
 /// Owned by the control plane. A generation changes exactly when the fingerprint of the endpoint's effective policy
 /// changes; generation 0 is never given out.
@@ -21,6 +21,7 @@ public struct EndpointRegistry: ~Copyable {
     private let generationMax: UInt16
     private var numbers: [String: EndpointID] = [:]
     private var nextSlot = 0
+    private var nextClass = 0
 
     public static func byteCount(capacity: Int) -> Int { headerBytes + capacity * slotBytes }
 
@@ -62,7 +63,7 @@ public struct EndpointRegistry: ~Copyable {
             unsafe place.storeBytes(of: 0, toByteOffset: 1, as: UInt8.self)
             unsafe place.storeBytes(of: 0, toByteOffset: 2, as: UInt16.self)
             unsafe place.storeBytes(of: UInt16(bytes.count), toByteOffset: 4, as: UInt16.self)
-            unsafe place.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
+            unsafe place.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)  // has wrapped, class
             unsafe place.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
             for (index, byte) in bytes.enumerated() { unsafe place.storeBytes(of: byte, toByteOffset: 16 + index, as: UInt8.self) }
             unsafe place.storeBytes(of: 1, as: UInt8.self)
@@ -87,16 +88,22 @@ public struct EndpointRegistry: ~Copyable {
     /// affirms is passed over: some conntrack entry of the endpoint's addresses still carries it, of an earlier round or of
     /// another endpoint that had the address before. Should all be borne, the next one is taken, and the caller has to take the flows
     /// that bear it back.
-    public mutating func generation(of id: EndpointID, fingerprint: UInt64, isBorne: (UInt16) -> Bool) -> UInt16 {
+    ///
+    /// `range`: of at least two generations that this endpoint may have, if not all; one outside of it is replaced.
+    public mutating func generation(
+        of id: EndpointID, fingerprint: UInt64, in range: ClosedRange<UInt16>? = nil, isBorne: (UInt16) -> Bool
+    ) -> UInt16 {
+        let range = range ?? 1...generationMax
         let place = unsafe at(Int(id.rawValue))
         let current = unsafe place.load(fromByteOffset: 2, as: UInt16.self)
-        if current != 0, current <= generationMax, unsafe place.load(fromByteOffset: 8, as: UInt64.self) == fingerprint { return current }
-        let following = current >= generationMax ? 1 : current + 1
+        if range.contains(current), unsafe place.load(fromByteOffset: 8, as: UInt64.self) == fingerprint { return current }
+        func after(_ value: UInt16) -> UInt16 { value >= range.upperBound || value < range.lowerBound ? range.lowerBound : value + 1 }
+        let following = after(current)
         var next = following
         // At most once round; the one in use is never taken again, whatever bears it.
         repeat {
             if next != current, !isBorne(next) { break }
-            next = next >= generationMax ? 1 : next + 1
+            next = after(next)
         } while next != following
         if next < current { unsafe place.storeBytes(of: 1, toByteOffset: 6, as: UInt8.self) }
         unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)
@@ -106,6 +113,27 @@ public struct EndpointRegistry: ~Copyable {
 
     /// Whether the endpoint's generations have begun again from 1: until then no flow of its own can bear one that is still to come.
     public func hasWrapped(_ id: EndpointID) -> Bool { unsafe at(Int(id.rawValue)).load(fromByteOffset: 6, as: UInt8.self) != 0 }
+
+    /// The number of the class of processes that the endpoint stands for, the same over restarts: its flows' marks are read by it. Nil if all
+    /// 14 are taken.
+    public mutating func classNumber(of id: EndpointID) -> UInt8? {
+        let known = unsafe at(Int(id.rawValue)).load(fromByteOffset: 7, as: UInt8.self)
+        if (1...14).contains(known) { return known }
+        var taken: Set<UInt8> = []
+        for number in numbers.values { taken.insert(unsafe at(Int(number.rawValue)).load(fromByteOffset: 7, as: UInt8.self)) }
+        // Round robin: flows of a class that went are not to be taken for those of the next.
+        for step in 0..<14 {
+            let free = UInt8((nextClass + step) % 14 + 1)
+            guard !taken.contains(free) else { continue }
+            nextClass = Int(free)
+            unsafe at(Int(id.rawValue)).storeBytes(of: free, toByteOffset: 7, as: UInt8.self)
+            return free
+        }
+        return nil
+    }
+
+    /// The endpoint stands for no processes any more.
+    public mutating func clearClass(of id: EndpointID) { unsafe at(Int(id.rawValue)).storeBytes(of: 0, toByteOffset: 7, as: UInt8.self) }
 
     public func isRegistered(_ identity: String) -> Bool { numbers[identity] != nil }
 

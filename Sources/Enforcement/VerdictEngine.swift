@@ -28,10 +28,13 @@ public struct VerdictEngine: ~Copyable {
         public let isReply: Bool
         /// The flow bears the mark of an earlier admission and is to be decided again.
         public let wasAdmitted: Bool
+        /// Of the processes that have begun it; 0: whoever has its source address.
+        public let classNumber: UInt8
 
-        public init(isReply: Bool, wasAdmitted: Bool) {
+        public init(isReply: Bool, wasAdmitted: Bool, classNumber: UInt8 = 0) {
             self.isReply = isReply
             self.wasAdmitted = wasAdmitted
+            self.classNumber = classNumber
         }
     }
 
@@ -99,7 +102,7 @@ public struct VerdictEngine: ~Copyable {
             return refuse(flow: FlowRecord.filler.flow, endpoint: nil, .malformedPacket, detail: error.rawValue, state: state)
         }
         let flow = FlowTuple(headers, isReply: state.isReply)
-        guard let position = policy.value.endpointIndex(of: flow.source) else {
+        guard let position = endpointIndex(of: flow, state) else {
             return refuse(flow: flow, endpoint: nil, .unknownEndpoint, detail: 0, state: state)
         }
         let program = policy.value.programs[position]
@@ -130,11 +133,19 @@ public struct VerdictEngine: ~Copyable {
         return isLeased ? .lease(generation: generation) : .allow(generation: generation)
     }
 
+    /// A class that is no more is judged as the node itself.
+    private func endpointIndex(of flow: FlowTuple, _ state: FlowState) -> Int? {
+        if state.classNumber != 0, let position = policy.value.endpointIndex(ofClass: state.classNumber) { return position }
+        return policy.value.endpointIndex(of: flow.source)
+    }
+
     /// Whether the kernel may let later flows to the same destination pass: what was decided holds for them too, for as long as a lease.
     private mutating func mayLease(
         _ flow: FlowTuple, _ position: Int, _ id: EndpointID, _ decision: PolicyDecision, _ state: FlowState
     ) -> Bool {
-        guard !state.isReply, !state.wasAdmitted, flow.transport == .tcp || flow.transport == .udp || flow.transport == .sctp,
+        // The kernel's lease is by address, and the node's other processes have the same.
+        guard !state.isReply, !state.wasAdmitted, state.classNumber == 0,
+            flow.transport == .tcp || flow.transport == .udp || flow.transport == .sctp,
             policy.value.isLeasable(endpoint: position)
         else { return false }
         if decision.pattern != anyName {

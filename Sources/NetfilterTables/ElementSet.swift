@@ -48,6 +48,12 @@ struct ElementSet: Sendable, Hashable {
             keyLength: addressLength(family) + 4, isConcatenation: true)
     }
 
+    static func classes(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "classes4" : "classes6", keyType: addressType(family) << 6 | typeMark,
+            keyLength: addressLength(family) + 4, isConcatenation: true)
+    }
+
     /// Kernel leases: (source, destination, protocol, destination port) to the mark that a verdict gave.
     static func leases(_ family: IPFamily) -> ElementSet {
         let address = addressType(family)
@@ -87,6 +93,7 @@ struct ElementSet: Sendable, Hashable {
     static let all: [ElementSet] = [
         .known(.v4), .known(.v6), .policed(.v4), .policed(.v6), .current(.v4), .current(.v6), .leases(.v4), .leases(.v6),
         .asked(.v4), .asked(.v6), .queried(.v4), .queried(.v6), .limited(.v4), .limited(.v6), .capped(.v4), .capped(.v6),
+        .classes(.v4), .classes(.v6),
     ]
 
     private static func addressType(_ family: IPFamily) -> UInt32 { family == .v4 ? typeIPv4 : typeIPv6 }

@@ -78,6 +78,20 @@ extension Expression {
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_IMM_DREG), register)
             unsafe nftnl_expr_set(made, UInt16(NFTNL_EXPR_IMM_DATA), bytes, UInt32(bytes.count))
             return unsafe made
+        case .toNetworkOrder(let register):
+            let made = unsafe Self.make("byteorder")
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_BYTEORDER_SREG), register)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_BYTEORDER_DREG), register)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_BYTEORDER_OP), NFT_BYTEORDER_HTON.rawValue)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_BYTEORDER_LEN), 4)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_BYTEORDER_SIZE), 4)
+            return unsafe made
+        case .loadSocketCgroup(let level, let register):
+            let made = unsafe Self.make("socket")
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_KEY), NFT_SOCKET_CGROUPV2.rawValue)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_LEVEL), level)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_DREG), register)
+            return unsafe made
         case .verdict(let verdict):
             return unsafe Self.makeVerdict(verdict)
         case .counter(let counter):

@@ -28,6 +28,10 @@ enum Expression: Sendable, Hashable {
     /// Adds an element to a set that rules fill; the rule ends if it is full.
     case addMember(set: String, key: UInt32)
     case immediate(register: UInt32, [UInt8])
+    /// A number of 32 bits in host byte order to network byte order, in which numbers can be compared.
+    case toNetworkOrder(register: UInt32)
+    /// The id, 8 bytes, of the cgroup of the packet's socket, or of its ancestor at this level (Linux 5.13).
+    case loadSocketCgroup(level: UInt32, into: UInt32)
     case verdict(Verdict)
     case counter(TableCounter)
     case reject(type: UInt32, code: UInt8)
@@ -125,6 +129,39 @@ extension Expression {
     static func direction(_ direction: UInt8) -> [Expression] {
         [.loadConntrack(NFT_CT_DIRECTION.rawValue, direction: nil, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, [direction])]
     }
+
+    /// The packet goes through the output hook (without an input interface), or through input (without an output interface).
+    static let isSentHere: [Expression] = [
+        .loadMeta(NFT_META_IIF.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native(0)),
+    ]
+    static let isForHere: [Expression] = [
+        .loadMeta(NFT_META_OIF.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native(0)),
+    ]
+
+    /// `meta skuid`: the owner of the socket that sends; the rule ends where there is none.
+    static func isUser(_ users: ClosedRange<UInt32>) -> [Expression] {
+        let load = Expression.loadMeta(NFT_META_SKUID.rawValue, into: 1)
+        if users.count == 1 { return [load, .compare(NFT_CMP_EQ.rawValue, register: 1, native(users.lowerBound))] }
+        return [
+            load, .toNetworkOrder(register: 1), .compare(NFT_CMP_GTE.rawValue, register: 1, big32(users.lowerBound)),
+            .compare(NFT_CMP_LTE.rawValue, register: 1, big32(users.upperBound)),
+        ]
+    }
+
+    static func isOwned(by owner: ProcessClassRule.Owner) -> [Expression] {
+        switch owner {
+        case .users(let users): isUser(users)
+        // `socket cgroupv2 level`: the rule ends where there is no socket, or none so deep.
+        case .cgroup(let id, let level):
+            [.loadSocketCgroup(level: level, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native64(id))]
+        }
+    }
+
+    static func native64(_ value: UInt64) -> [UInt8] {
+        native(UInt32(truncatingIfNeeded: value.littleEndian)) + native(UInt32(truncatingIfNeeded: value.littleEndian >> 32))
+    }
+
+    private static func big32(_ value: UInt32) -> [UInt8] { big(UInt16(value >> 16)) + big(UInt16(truncatingIfNeeded: value)) }
 
     static func native(_ value: UInt32) -> [UInt8] {
         let value = value.littleEndian

@@ -12,6 +12,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
     case leases = "maps filled by rules"
     case endpointLimits = "limits by address"
     case destructiveSetReplace = "delete and add of a set element in one transaction"
+    case cgroups = "cgroup of a socket"
     case announcements = "announcements of changes"
     case systemCallFilter = "filter of system calls"
 
@@ -29,6 +30,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
         case .leases: "no kernel leases: the first packet of every flow is asked about (Linux 5.8)"
         case .endpointLimits: "no limit of the questions of one endpoint (CONFIG_NFT_LIMIT, Linux 4.3)"
         case .destructiveSetReplace: "none: generations cannot be changed"
+        case .cgroups: "none: processes are told by user alone; those of exeat.io/cgroup count for the node (CONFIG_NFT_SOCKET, Linux 5.13)"
         case .announcements: "a look at the whole table every second; what others change is seen without their name"
         case .systemCallFilter: "none: the daemon's system calls are not confined (CONFIG_SECCOMP_FILTER)"
         }

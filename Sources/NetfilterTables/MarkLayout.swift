@@ -43,6 +43,29 @@ public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
     /// Generations are 1...generationMax.
     @inlinable public var generationMax: UInt32 { codeMax - 8 }
 
+    // MARK: Classes of processes
+    //
+    // They send from the node's addresses, so a generation has to tell the class as well: the four highest bits of a code are its number, 0 of the
+    // node itself. 15 holds the special codes. The four lowest codes of a class are no generations but its questions.
+    //
+    // Only flows that the node itself has begun are read so; a pod's generations use all bits.
+
+    /// 14, or 0 where too few bits are left.
+    @inlinable public var classesMax: UInt32 { mask.nonzeroBitCount >= 8 ? 14 : 0 }
+    @inlinable public var classShift: UInt32 { UInt32(mask.nonzeroBitCount - 4) }
+    /// Bits of a mark.
+    public var classMask: UInt32 { deposit(0xf << classShift) }
+
+    /// The generations of a class, or of the node itself (0).
+    public func generations(ofClass number: UInt32) -> ClosedRange<UInt32> {
+        guard classesMax > 0 else { return 1...generationMax }
+        return (number << classShift) + (number == 0 ? 1 : 4)...(((number + 1) << classShift) - 1)
+    }
+
+    /// Questions about flows of a class: 0 a new one; else decided under another generation, packet from the originator (1), the responder (2).
+    @inlinable
+    public func question(ofClass number: UInt32, _ kind: UInt32) -> UInt32 { number << classShift | kind }
+
     /// All bits that are not ours. A verdict that sets them all asks for a kernel lease as well; the table clears them again, so it is for
     /// packets alone that came with none of them set.
     @inlinable public var foreignBits: UInt32 { ~mask }

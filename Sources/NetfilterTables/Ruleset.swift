@@ -28,19 +28,19 @@ struct Ruleset: Sendable, Hashable {
     let rules: [Rule]
 
     /// `NF_CT_STATE_*_BIT`: see linux/netfilter/nf_conntrack_common.h; invalid and untracked are bits 0 and 6.
-    private static let invalid: UInt32 = 1 << 0
-    private static let related: UInt32 = 1 << 2
-    private static let new: UInt32 = 1 << 3
-    private static let untracked: UInt32 = 1 << 6
+    static let invalid: UInt32 = 1 << 0
+    static let related: UInt32 = 1 << 2
+    static let new: UInt32 = 1 << 3
+    static let untracked: UInt32 = 1 << 6
     /// `IPS_EXPECTED`.
-    private static let expected: UInt32 = 1 << 0
-    private static let tcp: UInt8 = 6
-    private static let udp: UInt8 = 17
-    private static let sctp: UInt8 = 132
-    private static let ipInIP: UInt8 = 4
-    private static let icmp: UInt8 = 1
-    private static let icmpv6: UInt8 = 58
-    private static let lookupRegister: UInt32 = 1
+    static let expected: UInt32 = 1 << 0
+    static let tcp: UInt8 = 6
+    static let udp: UInt8 = 17
+    static let sctp: UInt8 = 132
+    static let ipInIP: UInt8 = 4
+    static let icmp: UInt8 = 1
+    static let icmpv6: UInt8 = 58
+    static let lookupRegister: UInt32 = 1
 
     init(_ configuration: TableConfiguration) throws(TableError) {
         try Self.validate(configuration)
@@ -70,7 +70,7 @@ struct Ruleset: Sendable, Hashable {
         }
     }
 
-    private struct Builder {
+    struct Builder {
         let configuration: TableConfiguration
         var chains: [Chain] = []
         var rules: [Rule] = []
@@ -150,12 +150,14 @@ struct Ruleset: Sendable, Hashable {
                 "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited",
                 "queries_limited",
             ] { chain(name) }
+            if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
             chain("dns_prerouting", "nat", hook: NF_INET_PRE_ROUTING, priority: -110)
             chain("forward", "filter", hook: NF_INET_FORWARD, priority: 20)
             chain("input", "filter", hook: NF_INET_LOCAL_IN, priority: 20)
             chain("output", "filter", hook: NF_INET_LOCAL_OUT, priority: 20)
+            if hasClasses { chain("dns_output", "nat", hook: NF_INET_LOCAL_OUT, priority: -110) }
 
             directQueries()
             spoofing()
@@ -163,6 +165,7 @@ struct Ruleset: Sendable, Hashable {
             hooks()
             stamp()
             if configuration.hasLeases { leases() }
+            if hasClasses { classes() }
             judge()
             decide()
         }
@@ -336,6 +339,7 @@ struct Ruleset: Sendable, Hashable {
                     }
                 }
             }
+            if hasClasses { classPorts() }
             for name in ["forward", "input", "output"] {
                 rule(name, Expression.packetMark(mask, NFT_CMP_NEQ, 0), [.verdict(.goto("stamp"))], comment: "a verdict came back")
             }
@@ -367,6 +371,7 @@ struct Ruleset: Sendable, Hashable {
                     Expression.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, equals: [type]), [.verdict(.accept)],
                     comment: type == 1 ? "ICMPv6 errors" : nil)
             }
+            if hasClasses { cgroupsOfOutput() }
             for name in ["forward", "input", "output"] { rule(name, [.verdict(.goto("judge"))]) }
         }
 
@@ -382,6 +387,7 @@ struct Ruleset: Sendable, Hashable {
                     "stamp", Expression.packetMark(mask, NFT_CMP_EQ, mark.deposit(code)), Expression.setPacketMark(clear: mask, set: 0),
                     [.verdict(.goto("judge"))])
             }
+            if hasClasses { classQuestions() }
             if configuration.hasLeases {
                 rule(
                     "stamp", Expression.state(untracked), asksForLease, Expression.setPacketMark(clear: .max, set: 0),
@@ -401,6 +407,7 @@ struct Ruleset: Sendable, Hashable {
                     "stamp", isCurrent(family), [.verdict(configuration.hasLeases ? .goto("admitted") : .accept)],
                     comment: family == .v4 ? "the verdict is still valid" : nil)
             }
+            if hasClasses { for family: IPFamily in [.v4, .v6] { rule("stamp", isCurrentOfClass(family), [.verdict(.accept)]) } }
             if configuration.hasLeases { rule("stamp", asksForLease, Expression.setPacketMark(clear: .max, set: 0)) }
             rule("stamp", [.verdict(.goto("judge"))])
 
@@ -487,6 +494,7 @@ struct Ruleset: Sendable, Hashable {
             for family: IPFamily in [.v4, .v6] {
                 rule("judge", isCurrent(family), [.verdict(.accept)], comment: family == .v4 ? "decided under today's policy" : nil)
             }
+            if hasClasses { for family: IPFamily in [.v4, .v6] { rule("judge", isCurrentOfClass(family), [.verdict(.accept)]) } }
             // Audit mode refuses nothing: there such a flow is decided again.
             if configuration.mode == .enforce {
                 for family: IPFamily in [.v4, .v6] {
@@ -511,6 +519,7 @@ struct Ruleset: Sendable, Hashable {
                         deny(.connectionCap), comment: family == .v4 ? "as many flows as it may have" : nil)
                 }
             }
+            if hasClasses { classJumps() }
             if configuration.hasLeases {
                 let isUnmarked = Expression.packetMark(.max, NFT_CMP_EQ, 0) + Expression.flowMark(.max, NFT_CMP_EQ, 0)
                 // Only packets without options and extension headers: all others are parsed for every flow.
@@ -539,6 +548,7 @@ struct Ruleset: Sendable, Hashable {
             for type: UInt8 in [130, 131, 132, 143] {
                 rule("untracked", icmpv6Type(type, hopLimit: 1), [.verdict(.accept)], comment: type == 130 ? "multicast listener" : nil)
             }
+            if hasClasses { untrackedOfClasses() }
             for family: IPFamily in [.v4, .v6] { rule("untracked", source(family), isPoliced(family), [.verdict(.goto("ask"))]) }
         }
 

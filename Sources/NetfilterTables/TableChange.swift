@@ -11,12 +11,14 @@ public enum TableChange: Sendable, Hashable {
     case removeCurrent(IPAddress)
     case addCapped(IPAddress)
     case removeCapped(IPAddress)
+    case addClass(ClassGeneration)
+    case removeClass(ClassGeneration)
 
     /// Whether flows of the address are decided anew by it.
     public var changesGeneration: Bool {
         switch self {
-        case .setCurrent, .removeCurrent, .removePoliced: true
-        case .addKnown, .removeKnown, .addPoliced, .addCapped, .removeCapped: false
+        case .setCurrent, .removeCurrent, .removePoliced, .removeClass: true
+        case .addKnown, .removeKnown, .addPoliced, .addCapped, .removeCapped, .addClass: false
         }
     }
 
@@ -24,6 +26,7 @@ public enum TableChange: Sendable, Hashable {
     public var address: IPAddress {
         switch self {
         case .addKnown(let endpoint), .removeKnown(let endpoint): endpoint.address
+        case .addClass(let current), .removeClass(let current): current.address
         case .addPoliced(let address), .removePoliced(let address), .setCurrent(let address, _), .removeCurrent(let address),
             .addCapped(let address), .removeCapped(let address):
             address

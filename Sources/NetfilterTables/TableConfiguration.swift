@@ -29,6 +29,13 @@ public struct TableConfiguration: Sendable, Hashable {
     public var questionLimit: RateLimit?
     /// Whether new flows of the addresses in `capped4` and `capped6` are refused, leases or not.
     public var capsConnections: Bool
+    /// Classes of the node's own processes; where two could match, the first does.
+    public var classes: [ProcessClassRule] = []
+    /// Whether processes of no class are not policed: there is no other host endpoint.
+    public var isNodeOpen = false
+    /// The user of this process, and whom it asks: its own queries are brought nowhere.
+    public var resolverUser: UInt32 = 0
+    public var upstreams: [IPAddress] = []
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.

@@ -11,10 +11,14 @@ public struct TableContents: Sendable, Hashable {
     public var current: [IPAddress: UInt32]
     /// Addresses of which no new flow passes (`capped4`, `capped6`).
     public var capped: Set<IPAddress>
+    /// The same as `current` for classes of processes, which share the node's addresses (`classes4`, `classes6`).
+    public var classes: Set<ClassGeneration>
 
     public init(
-        known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:], capped: Set<IPAddress> = []
+        known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:], capped: Set<IPAddress> = [],
+        classes: Set<ClassGeneration> = []
     ) {
+        self.classes = classes
         self.known = known
         self.policed = policed
         self.current = current

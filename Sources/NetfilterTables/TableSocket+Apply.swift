@@ -23,6 +23,7 @@ extension TableSocket {
         var policed: [IPAddress: Bool] = [:]
         var current: [IPAddress: UInt32?] = [:]
         var capped: [IPAddress: Bool] = [:]
+        var classes: [ClassGeneration: Bool] = [:]
         for change in changes {
             switch change {
             case .addKnown(let endpoint): known[endpoint] = true
@@ -37,15 +38,17 @@ extension TableSocket {
             case .removeCurrent(let address): current[address] = .some(nil)
             case .addCapped(let address): capped[address] = true
             case .removeCapped(let address): capped[address] = false
+            case .addClass(let generation): classes[generation] = true
+            case .removeClass(let generation): classes[generation] = false
             }
         }
         do {
-            guard let bytes = batch(configuration, known, policed, current, capped) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped, classes) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         } catch .refused(let error) where error.errno == ENOENT {
             // Somebody has edited a table that nobody owned: look again, once.
             mirror = try contents(mark: configuration.mark, table: configuration.tableName)
-            guard let bytes = batch(configuration, known, policed, current, capped) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped, classes) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         }
         for (endpoint, isPresent) in known {
@@ -58,12 +61,15 @@ extension TableSocket {
             if isPresent { mirror.capped.insert(address) } else { mirror.capped.remove(address) }
         }
         for (address, generation) in current { mirror.current[address] = generation }
+        for (generation, isPresent) in classes {
+            if isPresent { mirror.classes.insert(generation) } else { mirror.classes.remove(generation) }
+        }
     }
 
     /// The transaction that leads from the mirror to these, nil if nothing is to be done.
     private func batch(
         _ configuration: TableConfiguration, _ known: [KnownEndpoint: Bool], _ policed: [IPAddress: Bool],
-        _ current: [IPAddress: UInt32?], _ capped: [IPAddress: Bool]
+        _ current: [IPAddress: UInt32?], _ capped: [IPAddress: Bool], _ classes: [ClassGeneration: Bool]
     ) -> [UInt8]? {
         let mark = configuration.mark
         var batch = BatchWriter(table: configuration.tableName)
@@ -82,6 +88,12 @@ extension TableSocket {
                 keys: currentChanges.compactMap { change in
                     mirror.current[change.key].map { ElementSet.key(change.key, mark: mark.deposit($0)) }
                 })
+            let classChanges = classes.filter { $0.key.address.family == family && mirror.classes.contains($0.key) != $0.value }
+            func classKeys(_ isPresent: Bool) -> [[UInt8]] {
+                classChanges.filter { $0.value == isPresent }.map { ElementSet.key($0.key.address, mark: mark.deposit($0.key.generation)) }
+            }
+            batch.deleteElements(of: .classes(family), keys: classKeys(false))
+            batch.addElements(to: .classes(family), keys: classKeys(true))
             batch.addElements(to: .known(family), keys: knownChanges.filter { $0.value }.map { ElementSet.key($0.key) })
             batch.addElements(to: .policed(family), keys: policedChanges.filter { $0.value }.map { ElementSet.key($0.key) })
             batch.addElements(

@@ -38,6 +38,11 @@ extension TableSocket {
                     guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }
                     contents.current[address] = mark.extract(key.netlinkNative32(at: count))
                 }
+                try elements(of: .classes(family), table: table, &isConsistent) { key in
+                    guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }
+                    contents.classes.insert(
+                        ClassGeneration(address: address, generation: mark.extract(key.netlinkNative32(at: count))))
+                }
             }
             if isConsistent, contents == previous { return contents }
             previous = isConsistent ? contents : nil

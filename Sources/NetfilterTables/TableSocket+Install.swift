@@ -67,6 +67,12 @@ extension TableSocket {
                 keys: contents.current.filter { $0.key.family == family }.sorted { $0.key < $1.key }.map {
                     ElementSet.key($0.key, mark: configuration.mark.deposit($0.value))
                 })
+            let ofClasses = contents.classes.filter { $0.address.family == family }
+            batch.addElements(
+                to: .classes(family),
+                keys: ofClasses.sorted { ($0.address, $0.generation) < ($1.address, $1.generation) }.map {
+                    ElementSet.key($0.address, mark: configuration.mark.deposit($0.generation))
+                })
         }
         batch.finish()
         return batch.bytes

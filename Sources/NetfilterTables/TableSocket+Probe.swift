@@ -106,6 +106,16 @@ extension TableSocket {
             batch.addCounter(.rejected)
             rule([.counter(.rejected)])(&batch)
         }
+        test(.cgroups) { batch in
+            batch.addChain(Chain(name: "c", hook: Chain.Hook(type: "filter", number: NF_INET_LOCAL_OUT.rawValue, priority: 20)))
+            batch.addRule(
+                Rule(
+                    chain: "c",
+                    expressions: [
+                        .loadSocketCgroup(level: 1, into: 1),
+                        .compare(NFT_CMP_EQ.rawValue, register: 1, Expression.native64(1)),
+                    ], comment: nil))
+        }
         test(.leases) { batch in
             let map = ElementSet.leases(.v4)
             batch.addSet(map, id: 1)

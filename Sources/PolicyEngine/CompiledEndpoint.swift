@@ -1,4 +1,5 @@
 import NetworkTypes
+import PolicyModel
 
 /// One endpoint under one version of policy: a workload or a host endpoint.
 public struct CompiledEndpoint: Sendable {
@@ -11,6 +12,8 @@ public struct CompiledEndpoint: Sendable {
     public internal(set) var fingerprint: UInt64
     /// The generation under which its flows are stamped; set by the owner of the endpoint registry before publication.
     public internal(set) var generation: UInt16 = 0
+    /// 1...14 of a host endpoint that stands for processes, else 0; set with the generation.
+    public internal(set) var classNumber: UInt8 = 0
 
     init(id: EndpointID, info: EndpointInfo, isPoliced: Bool, fingerprint: UInt64) {
         self.id = id
@@ -33,4 +36,6 @@ public struct CompiledEndpoint: Sendable {
     public var profiles: [String] { info.profiles }
     /// Whether it is an interface of the node itself.
     public var isHost: Bool { info.isHost }
+    /// The processes that it stands for; nil: whatever comes from its addresses.
+    public var processes: ProcessClass? { info.processes }
 }

@@ -26,8 +26,14 @@ public final class CompiledPolicy: @unchecked Sendable {
     let parts: PolicyParts
     private let programMemory: FlatMemory<EndpointProgram>
     @usableFromInline let hot: HotTables
+    /// Places in `endpoints` by number of the class; -1 where there is none.
+    @usableFromInline let classPositions: InlineArray<16, Int32>
 
-    init(version: UInt32, endpoints: [CompiledEndpoint], programs: [EndpointProgram], _ parts: PolicyParts) {
+    init(
+        version: UInt32, endpoints: [CompiledEndpoint], programs: [EndpointProgram], _ parts: PolicyParts,
+        classPositions: InlineArray<16, Int32> = InlineArray(repeating: -1)
+    ) {
+        self.classPositions = classPositions
         self.version = version
         self.endpoints = endpoints
         self.programs = programs
@@ -48,6 +54,13 @@ public final class CompiledPolicy: @unchecked Sendable {
     @inlinable
     public func endpointIndex(of address: IPAddress) -> Int? { hot.addresses.find(address) }
 
+    /// Place in `endpoints` of the host endpoint that stands for a class of processes, by the number that `withGenerations` gave it.
+    @inlinable
+    public func endpointIndex(ofClass number: UInt8) -> Int? {
+        guard number < 16, classPositions[Int(number)] >= 0 else { return nil }
+        return Int(classPositions[Int(number)])
+    }
+
     /// Place in `endpoints`.
     public func position(of id: EndpointID) -> Int? { parts.positions.byID[id] }
 
@@ -59,8 +72,8 @@ public final class CompiledPolicy: @unchecked Sendable {
         number == PolicyDecision.noRule ? nil : parts.origins[Int(number)]?.description(of: number)
     }
 
-    /// The same policy with generations set, in the order of `endpoints`.
-    public func withGenerations(_ generations: [UInt16]) -> CompiledPolicy {
+    /// The same policy with generations set, in the order of `endpoints`, and numbers below 16 of those that stand for classes of processes.
+    public func withGenerations(_ generations: [UInt16], classes: [EndpointID: UInt8] = [:]) -> CompiledPolicy {
         precondition(generations.count == endpoints.count, "one generation for each endpoint")
         var stampedEndpoints = endpoints
         var stampedPrograms = programs
@@ -68,6 +81,13 @@ public final class CompiledPolicy: @unchecked Sendable {
             stampedEndpoints[position].generation = generations[position]
             stampedPrograms[position].generation = generations[position]
         }
-        return CompiledPolicy(version: version, endpoints: stampedEndpoints, programs: stampedPrograms, parts)
+        var classPositions: InlineArray<16, Int32> = InlineArray(repeating: -1)
+        for (id, number) in classes {
+            guard number < 16, let position = position(of: id) else { continue }
+            classPositions[Int(number)] = Int32(position)
+            stampedEndpoints[position].classNumber = number
+        }
+        return CompiledPolicy(
+            version: version, endpoints: stampedEndpoints, programs: stampedPrograms, parts, classPositions: classPositions)
     }
 }

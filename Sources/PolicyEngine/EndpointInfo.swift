@@ -14,6 +14,8 @@ final class EndpointInfo: Sendable {
     let isHost: Bool
     let ports: [NamedPort]
     let profiles: [String]
+    /// Of a host endpoint that stands for processes.
+    let processes: ProcessClass?
 
     init(_ endpoint: WorkloadEndpoint, _ context: LabelContext) {
         identity = endpoint.identity
@@ -26,6 +28,7 @@ final class EndpointInfo: Sendable {
         isHost = false
         ports = endpoint.ports
         profiles = endpoint.profiles
+        processes = nil
     }
 
     init(_ endpoint: HostEndpoint, _ context: LabelContext) {
@@ -39,5 +42,6 @@ final class EndpointInfo: Sendable {
         isHost = true
         ports = endpoint.ports
         profiles = endpoint.profiles
+        processes = endpoint.processes
     }
 }

@@ -111,10 +111,30 @@ extension PolicyCompiler {
         let ports = all.compactMap(\.failsafeOutboundHostPorts).last ?? FelixConfiguration.defaultFailsafeOutbound
         let anywhere = IPPrefix(IPAddress(v4: 0))
         parts.failsafes = FlatMemory(
-            ports.map {
+            Self.limited(ports, to: options.trustedResolvers, and: all.compactMap(\.dnsTrustedServers).last).map {
                 HotTables.Failsafe(transport: $0.protocol.rawValue, port: $0.port, hasNet: $0.net != nil, net: $0.net ?? anywhere)
             })
         parts.vxlanPort = all.compactMap(\.vxlanPort).last ?? 4789
+    }
+
+    /// Port 53 without `net` would let any process carry data out by DNS: it means the trusted resolvers and `dnsTrustedServers`. The former are
+    /// open in any case, as the node's own resolver asks them.
+    private static func limited(
+        _ ports: [FelixConfiguration.FailsafePort], to resolvers: [TrustedResolver]?, and servers: [String]?
+    ) -> [FelixConfiguration.FailsafePort] {
+        guard resolvers != nil || servers != nil else { return ports }
+        func isDNS(_ port: FelixConfiguration.FailsafePort) -> Bool {
+            port.port == 53 && port.net == nil && (port.protocol == .udp || port.protocol == .tcp)
+        }
+        func open(_ resolver: TrustedResolver, _ transport: TransportProtocol) -> FelixConfiguration.FailsafePort {
+            FelixConfiguration.FailsafePort(protocol: transport, port: resolver.port, net: IPPrefix(resolver.address))
+        }
+        var result = ports.filter { !isDNS($0) }
+        for resolver in resolvers ?? [] { result += [open(resolver, .udp), open(resolver, .tcp)] }
+        for port in ports where isDNS(port) {
+            result += (servers ?? []).compactMap(TrustedResolver.init(trustedServer:)).map { open($0, port.protocol) }
+        }
+        return result
     }
 
     // MARK: Exclusive names
@@ -234,6 +254,8 @@ extension PolicyCompiler {
             hash.combine(program.structureHash)
             hash.combine(program.contentHash)
             hash.combine(record.info.isHost ? failsafeHash.value : UInt64(parts.vxlanPort))
+            // Who else belongs to the class now, or no longer, is decided anew.
+            if let processes = record.info.processes { hash.combine(StableHash.hash(processes.text)) }
             if !record.info.isHost, builtIns != 0 { hash.combine(builtIns) }
             if let exclusive { hash.combine(exclusive[ObjectIdentifier(program)] ?? 0) }
             compiledEndpoints[position].id = id

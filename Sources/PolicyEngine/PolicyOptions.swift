@@ -10,12 +10,16 @@ public struct PolicyOptions: Sendable, Hashable {
     public var nameVerification: NameVerification
     /// What is refused ahead of all policy.
     public var builtIns: BuiltInRules
+    /// Resolvers that host endpoints may ask whatever policy says; failsafe ports 53 without `net` mean these alone. Nil: not known, such
+    /// ports mean any server.
+    public var trustedResolvers: [TrustedResolver]?
 
     public init(
         unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false, nameVerification: NameVerification = .observe,
-        builtIns: BuiltInRules = .none
+        builtIns: BuiltInRules = .none, trustedResolvers: [TrustedResolver]? = nil
     ) {
         self.builtIns = builtIns
+        self.trustedResolvers = trustedResolvers
         self.unselectedAllowed = unselectedAllowed
         self.exclusiveByDefault = exclusiveByDefault
         self.nameVerification = nameVerification

@@ -56,4 +56,9 @@ public struct FelixConfiguration: Sendable, Hashable {
     public static let defaultFailsafeOutbound: [FailsafePort] =
         [FailsafePort(protocol: .udp, port: 53), FailsafePort(protocol: .udp, port: 67)]
         + [179, 2379, 2380, 5473, 6443, 6666, 6667].map { FailsafePort(protocol: .tcp, port: $0) }
+
+    /// Calico's own: SSH, DHCP, BGP, etcd, Typha, the API server (docs.tigera.io, FelixConfiguration, failsafeInboundHostPorts).
+    public static let defaultFailsafeInbound: [FailsafePort] =
+        [FailsafePort(protocol: .udp, port: 68)]
+        + [22, 179, 2379, 2380, 5473, 6443, 6666, 6667].map { FailsafePort(protocol: .tcp, port: $0) }
 }

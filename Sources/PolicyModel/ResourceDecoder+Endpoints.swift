@@ -110,12 +110,28 @@ extension ResourceDecoder {
         if interface == nil, addresses.isEmpty, reader["expectedIPs"].map({ !Self.hasElements($0) }) ?? true {
             spec.error("must have an interfaceName or expectedIPs", hint: "interfaceName: \"*\" means every interface", into: &problems)
         }
+        var labels = metadata.labels
+        if let processes = metadata.processes {
+            let isAll = interface == "*" && addresses.isEmpty
+            if !isAll {
+                spec.error(
+                    "must have interfaceName \"*\" and no expectedIPs",
+                    hint: "\(processes.key) selects processes, from whatever address they send", into: &problems)
+            }
+            if let label = labels[processes.key], label != processes.text {
+                document.error(
+                    "the label \(processes.key) is not what the annotation says", hint: "remove the label: the annotation sets it",
+                    into: &problems)
+            }
+            labels[processes.key] = processes.text
+        }
         let endpoint = HostEndpoint(
-            name: metadata.name, labels: metadata.labels, node: node ?? "", interfaceName: interface, expectedIPs: addresses.map(\.0),
+            name: metadata.name, labels: labels, node: node ?? "", interfaceName: interface, expectedIPs: addresses.map(\.0),
             profiles: reader["profiles"].map { decodeProfileNames($0, &problems) } ?? [],
             ports: reader["ports"].map { decodeNamedPorts($0, fields: ResourceFields.hostEndpointPort, &problems) } ?? [],
-            location: document.location)
+            processes: metadata.processes, location: document.location)
         if problems.errorCount == errorsBefore {
+            if metadata.processes != nil { references.classes.append((endpoint, document)) }
             for (address, field) in addresses {
                 references.addresses.append((address, "the host endpoint \(endpoint.name)", endpoint.location, field))
             }

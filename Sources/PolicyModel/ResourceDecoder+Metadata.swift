@@ -14,6 +14,8 @@ extension ResourceDecoder {
         /// Annotations `exeat.io/verify-name` and `exeat.io/verify-name-ports`, of policies.
         var nameVerification: NameVerification?
         var namePorts: [NamePort]?
+        /// Annotation `exeat.io/uid`, of host endpoints.
+        var processes: ProcessClass?
     }
 
     /// `metadata` fields that an API server fills in.
@@ -63,7 +65,7 @@ extension ResourceDecoder {
         return Metadata(
             name: name, nameField: nameField, namespace: namespace, uid: uid, labels: labels, annotations: annotations,
             isExclusive: own.isExclusive, deniesByName: own.deniesByName, nameVerification: own.nameVerification,
-            namePorts: own.namePorts)
+            namePorts: own.namePorts, processes: own.processes)
     }
 
     /// `crd.projectcalico.org/v1`: the name of a policy in the tier `default` begins with `default.` there. Labels that an older Calico
@@ -142,6 +144,7 @@ extension ResourceDecoder {
         var deniesByName = false
         var nameVerification: NameVerification?
         var namePorts: [NamePort]?
+        var processes: ProcessClass?
     }
 
     private func decodeOwnAnnotation(
@@ -170,9 +173,29 @@ extension ResourceDecoder {
         case Self.verifyNamePortsAnnotation:
             guard isOfPolicy(kind, entry, &problems) else { return }
             own.namePorts = decodeNamePorts(value, entry, &problems)
+        case ProcessClass.userKey, ProcessClass.cgroupKey:
+            guard kind == .hostEndpoint else {
+                entry.error("has no meaning on a \(kind.name)", hint: "it stands on a HostEndpoint", into: &problems)
+                return
+            }
+            let isUser = key == ProcessClass.userKey
+            if own.processes != nil {
+                entry.error(
+                    "stands beside the other of the two: processes are told by user or by cgroup", hint: "remove one", into: &problems)
+            }
+            own.processes = isUser ? ProcessClass(user: value) : ProcessClass(cgroup: value)
+            if own.processes == nil, !isUser {
+                entry.error(
+                    "\"\(value)\" is no cgroup",
+                    hint: "write a path such as \"system.slice/backup.service\", or the unit \"backup.service\"",
+                    into: &problems)
+            } else if own.processes == nil {
+                entry.error("\"\(value)\" is no user", hint: "write a name, a number, or a range such as \"1000-1999\"", into: &problems)
+            }
         default:
             let known = [
                 Self.exclusiveAnnotation, Self.denyDomainsAnnotation, Self.verifyNameAnnotation, Self.verifyNamePortsAnnotation,
+                ProcessClass.userKey, ProcessClass.cgroupKey,
             ]
             let hint = NameSuggestion.hint(for: key, among: known) ?? "known: \(known.joined(separator: ", "))"
             entry.error("unknown annotation \"\(key)\"", hint: hint, into: &problems)

@@ -21,6 +21,8 @@ struct ResourceReferences: Sendable {
     var namedProfiles: [(profile: String, field: ConfigurationField)] = []
     var namedServices: [(namespace: String, name: String, field: ConfigurationField)] = []
     var addresses: [(address: IPAddress, owner: String, ownerLocation: SourceLocation?, field: ConfigurationField)] = []
+    /// Host endpoints that stand for processes.
+    var classes: [(endpoint: HostEndpoint, field: ConfigurationField)] = []
     var staged: [Staged] = []
     var denials: [DenyBySelector] = []
 
@@ -31,6 +33,7 @@ struct ResourceReferences: Sendable {
         namedProfiles += other.namedProfiles
         namedServices += other.namedServices
         addresses += other.addresses
+        classes += other.classes
         staged += other.staged
         denials += other.denials
     }

@@ -5,6 +5,7 @@ extension ResourceSet {
     func checkReferences(_ references: ResourceReferences, _ problems: inout DiagnosticList) {
         checkTiers(references, &problems)
         checkAddresses(references, &problems)
+        checkClasses(references, &problems)
         checkProfiles(references, &problems)
         checkServices(references, &problems)
         checkStaged(references, &problems)
@@ -34,6 +35,24 @@ extension ResourceSet {
                     into: &problems)
             } else {
                 owners[entry.address] = index
+            }
+        }
+    }
+
+    /// A process of a node belongs to one class at most.
+    private func checkClasses(_ references: ResourceReferences, _ problems: inout DiagnosticList) {
+        for (index, entry) in references.classes.enumerated() {
+            guard let processes = entry.endpoint.processes else { continue }
+            let others = references.classes[..<index].filter { $0.endpoint.node == entry.endpoint.node }
+            if let other = others.first(where: { $0.endpoint.processes?.overlaps(processes) ?? false }) {
+                entry.field.error(
+                    "the processes of \(processes.text) belong to the host endpoint \(other.endpoint.name) already",
+                    hint: other.endpoint.location.map { "at \($0)" }, into: &problems)
+            }
+            if others.count == HostEndpoint.classesMax {
+                entry.field.error(
+                    "is one host endpoint for processes too many: a node can have \(HostEndpoint.classesMax)",
+                    into: &problems)
             }
         }
     }

@@ -42,13 +42,8 @@ public struct PolicyInspector: Sendable {
         self.places = places
         failsafes =
             direction == .egress
-            ? [] : resources.felixConfigurations.compactMap(\.failsafeInboundHostPorts).first ?? Self.defaultFailsafeInbound
+            ? [] : resources.felixConfigurations.compactMap(\.failsafeInboundHostPorts).first ?? FelixConfiguration.defaultFailsafeInbound
     }
-
-    /// Calico's own: SSH, DHCP, BGP, etcd, Typha, the API server (docs.tigera.io, FelixConfiguration, failsafeInboundHostPorts).
-    private static let defaultFailsafeInbound: [FelixConfiguration.FailsafePort] =
-        [FelixConfiguration.FailsafePort(protocol: .udp, port: 68)]
-        + [22, 179, 2379, 2380, 5473, 6443, 6666, 6667].map { FelixConfiguration.FailsafePort(protocol: .tcp, port: $0) }
 
     /// The place of an endpoint, by `NAMESPACE/NAME` or another identity.
     public func place(of text: String) throws(PolicyToolError) -> Int {
@@ -124,7 +119,9 @@ public struct PolicyInspector: Sendable {
             throw PolicyToolError("\(transport) has no ICMP type", hint: "--protocol icmp or icmpv6")
         }
         let (address, names) = try resolve(question, endpoint)
-        guard let own = endpoint.addresses.first(where: { $0.family == address.family }) ?? endpoint.addresses.first else {
+        // Processes send from whatever address the node has.
+        let anywhere = endpoint.processes == nil ? nil : address.family == .v4 ? IPAddress(v4: 0) : IPAddress(v6Upper: 0, lower: 0)
+        guard let own = endpoint.addresses.first(where: { $0.family == address.family }) ?? endpoint.addresses.first ?? anywhere else {
             throw PolicyToolError("the endpoint \(endpoint.identity) has no address", hint: "a HostEndpoint needs expectedIPs here")
         }
         let isEgress = direction == .egress

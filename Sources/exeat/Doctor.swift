@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 import NetfilterTables
 
 struct Doctor: ParsableCommand {
@@ -6,6 +7,9 @@ struct Doctor: ParsableCommand {
         abstract: "What this kernel has, lacks, and what is used instead. Exit 0 if policy can be enforced, else 1.")
 
     @OptionGroup var pretend: PretendOptions
+
+    @Option(help: "What the processes of this node resolve by (dns.resolvConf).")
+    var resolvConf = ExeatConfiguration().dns.resolvConf
 
     mutating func run() throws {
         let features: KernelFeatures
@@ -21,6 +25,9 @@ struct Doctor: ParsableCommand {
             print("\(mark)  \(feature.rawValue)" + (seen.has(feature) ? "" : "; instead: \(feature.substitute)"))
         }
         print("queue: \(seen.queueBackend.map(\.rawValue) ?? "none"), table ownership: \(seen.ownership.rawValue)")
+        for stub in StubResolver.find(resolvConf: resolvConf) where stub.listener?.process?.name != "exeat" {
+            print("stub resolver: \(stub); \(StubResolver.consequence); \(StubResolver.remedy)")
+        }
         guard seen.missing.isEmpty else {
             print("policy cannot be enforced on this kernel")
             throw ExitCode(1)

@@ -19,8 +19,12 @@ struct EndpointRegistryTests {
         func register(_ identity: String) -> EndpointID? { registry.register(identity) }
         func retain(_ identities: Set<String>) { registry.retain(identities) }
         func isRegistered(_ identity: String) -> Bool { registry.isRegistered(identity) }
-        func generation(of id: EndpointID, fingerprint: UInt64, isBorne: (UInt16) -> Bool) -> UInt16 {
-            registry.generation(of: id, fingerprint: fingerprint, isBorne: isBorne)
+        func classNumber(of id: EndpointID) -> UInt8? { registry.classNumber(of: id) }
+        func clearClass(of id: EndpointID) { registry.clearClass(of: id) }
+        func generation(
+            of id: EndpointID, fingerprint: UInt64, in range: ClosedRange<UInt16>? = nil, isBorne: (UInt16) -> Bool
+        ) -> UInt16 {
+            registry.generation(of: id, fingerprint: fingerprint, in: range, isBorne: isBorne)
         }
     }
 
@@ -42,6 +46,35 @@ struct EndpointRegistryTests {
         #expect(second.generation(of: web, fingerprint: 11) { _ in true } == generation)
         #expect(second.generation(of: db, fingerprint: 22) { _ in true } == again)
         #expect(second.generation(of: web, fingerprint: 12) { _ in false } != generation)
+    }
+
+    @Test func `an endpoint whose generations are confined never gets another, and leaves one that is outside`() throws {
+        let memory = Self.memory()
+        let registry = Self.open(memory, generationMax: 4_087)
+        let host = try #require(registry.register("hostendpoint:all"))
+        var generation = registry.generation(of: host, fingerprint: 0, in: 260...263) { _ in false }
+        #expect(generation == 260)
+        for (fingerprint, expected) in [(1, 261), (2, 262), (3, 263), (4, 260)] as [(UInt64, UInt16)] {
+            generation = registry.generation(of: host, fingerprint: fingerprint, in: 260...263) { _ in false }
+            #expect(generation == expected)
+        }
+        #expect(registry.generation(of: host, fingerprint: 4, in: 260...263) { _ in true } == 260)
+        #expect(registry.generation(of: host, fingerprint: 4, in: 516...519) { $0 == 516 } == 517, "of another class now")
+    }
+
+    @Test func `numbers of classes outlive a restart, are given in turn, and end at 14`() throws {
+        let memory = Self.memory(20)
+        let registry = Self.open(memory, capacity: 20)
+        let endpoints = try (0..<15).map { try #require(registry.register("hostendpoint:\($0)")) }
+        #expect(endpoints.map { registry.classNumber(of: $0) } == (1...14).map { UInt8($0) } + [nil])
+        registry.retain(Set((0..<15).filter { $0 != 3 }.map { "hostendpoint:\($0)" }))
+        let again = Self.open(memory, capacity: 20)
+        #expect(again.classNumber(of: endpoints[7]) == 8)
+        #expect(again.classNumber(of: endpoints[14]) == 4)
+        again.clearClass(of: endpoints[0])
+        again.clearClass(of: endpoints[9])
+        let next = try #require(again.register("hostendpoint:next"))
+        #expect(again.classNumber(of: next) == 10, "1 is free as well, and the last one given was 4")
     }
 
     @Test func `a full registry gives no number and one that is free again rests longest`() throws {

@@ -1,3 +1,4 @@
+import CLinux
 import DemoNetwork
 import Glibc
 import NetworkTypes
@@ -14,9 +15,13 @@ final class EchoStream: @unchecked Sendable {
     private let descriptor: Int32
     private var last: UInt8 = 0
 
-    /// Connects within two seconds.
-    init(in namespace: DemoNetwork.Namespace, to address: IPAddress, port: UInt16, isDatagram: Bool = false) throws {
+    /// Connects within two seconds; the socket belongs to `user`, if one is given.
+    init(
+        in namespace: DemoNetwork.Namespace, to address: IPAddress, port: UInt16, isDatagram: Bool = false, user: uid_t? = nil
+    ) throws {
         descriptor = try namespace.withThread {
+            // Of this thread alone (setfsuid(2)); files that it opens, sockets among them, belong to that user.
+            if let user { exeat_set_file_user(user) }
             let descriptor = socket(AF_INET, (isDatagram ? SocketKind.datagram : SocketKind.stream) | SocketKind.closeOnExec, 0)
             guard descriptor >= 0 else { throw Problem("no socket: errno \(errno)") }
             // connect(2) gives up after the time to send (socket(7)).

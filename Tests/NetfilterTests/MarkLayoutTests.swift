@@ -21,6 +21,26 @@ struct MarkLayoutTests {
         #expect(layout.generationMax >= 7)
     }
 
+    @Test(arguments: [0x0000_1f7f, 0xff, 0xffff, 0x8001_0f6f] as [UInt32])
+    func `generations and questions of classes are apart from each other and from the special codes`(mask: UInt32) throws {
+        let layout = try #require(MarkLayout(mask: mask))
+        #expect(layout.classesMax == 14)
+        var seen: Set<UInt32> = []
+        for number in 0...14 as ClosedRange<UInt32> {
+            let range = layout.generations(ofClass: number)
+            #expect(range.count >= 2 && range.lowerBound > 0 && range.upperBound <= layout.generationMax)
+            var codes = [range.lowerBound, range.upperBound]
+            if number > 0 { codes += (0..<3).map { layout.question(ofClass: number, $0) } }
+            for code in codes {
+                #expect(code >> layout.classShift == number)
+                #expect(layout.deposit(code) & layout.classMask == layout.deposit(number << layout.classShift))
+                #expect(seen.insert(code).inserted)
+            }
+        }
+        for code in [layout.hello, layout.reject] { #expect(code >> layout.classShift == 15) }
+        #expect(MarkLayout(mask: 0x7f)?.classesMax == 0)
+    }
+
     @Test func `fewer than four bits are refused`() {
         #expect(MarkLayout(mask: 0x7) == nil)
         #expect(MarkLayout(mask: 0) == nil)

@@ -98,6 +98,37 @@ struct SemanticsTests {
         #expect(policy.endpoints.filter(\.isPoliced).map(\.name) == ["p", "x", "gone", "ksa"])
     }
 
+    @Test func `failsafe port 53 means the trusted resolvers, which are open in any case`() throws {
+        var felix = FelixConfiguration()
+        felix.failsafeOutboundHostPorts = []
+        let host = HostEndpoint(name: "node", node: "node-1", expectedIPs: [IPAddress(v4: 0xc633_6401)])
+        let resolver = IPAddress(v4: 0xc000_0235)
+        let options = PolicyOptions(trustedResolvers: [TrustedResolver(address: resolver), TrustedResolver(address: resolver, port: 5_353)])
+        for configurations in [[], [felix]] {
+            let policy = Self.compile(ResourceSet(hostEndpoints: [host], felixConfigurations: configurations), options)
+            for (address, port, reason) in [
+                (resolver, 53, "failsafe"), (resolver, 5_353, "failsafe"), (Self.outside, 53, "no_policy_deny"),
+                (Self.outside, 5_353, "no_policy_deny"),
+            ] as [(IPAddress, UInt16, String)] {
+                for transport in [TransportProtocol.udp, .tcp] {
+                    #expect(try Self.decide(policy, "node", address, transport, port) == reason, "\(address) \(transport) \(port)")
+                }
+            }
+        }
+    }
+
+    @Test func `dnsTrustedServers are trusted where a failsafe port 53 is`() throws {
+        var felix = FelixConfiguration()
+        felix.dnsTrustedServers = ["192.0.2.53", "192.0.2.54:5353", "[2001:db8::53]:53", "k8s-service:kube-system/kube-dns"]
+        let host = HostEndpoint(name: "node", node: "node-1", expectedIPs: [IPAddress(v4: 0xc633_6401)])
+        let policy = Self.compile(ResourceSet(hostEndpoints: [host], felixConfigurations: [felix]))
+        #expect(try Self.decide(policy, "node", IPAddress(v4: 0xc000_0235), .udp, 53) == "failsafe")
+        #expect(try Self.decide(policy, "node", IPAddress(v4: 0xc000_0236), .udp, 5_353) == "failsafe")
+        #expect(try Self.decide(policy, "node", IPAddress(v4: 0xc000_0236), .udp, 53) == "no_policy_deny")
+        #expect(try Self.decide(policy, "node", IPAddress(v4: 0xc000_0235), .tcp, 53) == "no_policy_deny", "the list has UDP alone")
+        #expect(try Self.decide(policy, "node", Self.outside, .udp, 53) == "no_policy_deny")
+    }
+
     @Test func `host endpoints are closed but for failsafe ports`() throws {
         var felix = FelixConfiguration()
         felix.failsafeOutboundHostPorts = [

@@ -77,7 +77,7 @@ struct AnnotationTests {
         ("exeat.io/exclusiv: \"true\"", "unknown annotation \"exeat.io/exclusiv\" (did you mean \"exeat.io/exclusive\"?)"),
         (
             "exeat.io/other: \"true\"",
-            "unknown annotation \"exeat.io/other\" (known: exeat.io/exclusive, exeat.io/deny-domains, exeat.io/verify-name, exeat.io/verify-name-ports)"
+            "unknown annotation \"exeat.io/other\" (known: exeat.io/exclusive, exeat.io/deny-domains, exeat.io/verify-name, exeat.io/verify-name-ports, exeat.io/uid, exeat.io/cgroup)"
         ),
         ("Exeat.io/exclusive: \"true\"", "unknown annotation \"Exeat.io/exclusive\" (did you mean \"exeat.io/exclusive\"?)"),
     ])

@@ -76,6 +76,71 @@ struct ResourceKindTests {
         #expect(LabelContext(resources).labels(of: endpoint) == ["role": "node"])
     }
 
+    @Test(
+        arguments: [
+            ("1000", .users(1_000...1_000)), ("\"0\"", .users(0...0)), ("1000-1999", .users(1_000...1_999)),
+            ("backup", .userName("backup")), ("_apt", .userName("_apt")),
+        ] as [(String, ProcessClass)])
+    func `a host endpoint stands for processes`(value: String, expected: ProcessClass) throws {
+        let metadata = "{name: h, labels: {role: job}, annotations: {exeat.io/uid: \(value.hasPrefix("\"") ? value : "\"\(value)\"")}}"
+        let (resources, diagnostics) = load(resource("HostEndpoint", metadata, "{node: node-1, interfaceName: \"*\"}"))
+        #expect(diagnostics.map(\.description) == [])
+        let endpoint = try #require(resources.hostEndpoints.first)
+        #expect(endpoint.processes == expected)
+        #expect(endpoint.labels == ["role": "job", "exeat.io/uid": expected.text])
+    }
+
+    @Test(arguments: [
+        ("exeat.io/uid: \"\"", "is no user"), ("exeat.io/uid: \"9-1\"", "is no user"), ("exeat.io/uid: \"-1\"", "is no user"),
+        ("exeat.io/uid: \"4294967295\"", "is no user"), ("exeat.io/uid: \"1-2-3\"", "is no user"), ("exeat.io/uid: \"a b\"", "is no user"),
+        ("exeat.io/cgroup: \"\"", "is no cgroup"), ("exeat.io/cgroup: \"/system.slice\"", "is no cgroup"),
+        ("exeat.io/cgroup: \"a/../b\"", "is no cgroup"), ("exeat.io/cgroup: \"a//b\"", "is no cgroup"),
+        ("exeat.io/cgroup: \"a b\"", "is no cgroup"),
+        ("exeat.io/cgroup: \"a\", exeat.io/uid: \"1\"", "stands beside the other of the two"),
+    ])
+    func `other processes than those of users and cgroups are errors`(annotation: String, message: String) {
+        let found = errors(resource("HostEndpoint", "{name: h, annotations: {\(annotation)}}", "{node: node-1, interfaceName: \"*\"}"))
+        #expect(found.count == 1 && found[0].contains(message), "\(found)")
+    }
+
+    @Test(arguments: [
+        ("system.slice/backup.service", "system.slice/backup.service"), ("backup.service", "system.slice/backup.service"),
+        ("user.slice", "user.slice"), ("jobs", "jobs"), (".service", ".service"),
+    ])
+    func `a host endpoint stands for the processes of a cgroup, or of a unit`(value: String, path: String) throws {
+        let metadata = "{name: h, annotations: {exeat.io/cgroup: \"\(value)\"}}"
+        let (resources, diagnostics) = load(resource("HostEndpoint", metadata, "{node: node-1, interfaceName: \"*\"}"))
+        #expect(diagnostics.map(\.description) == [])
+        let endpoint = try #require(resources.hostEndpoints.first)
+        #expect(endpoint.processes == .cgroup(path))
+        #expect(endpoint.labels == ["exeat.io/cgroup": path])
+    }
+
+    @Test(arguments: [("a", "a/b", true), ("a/b", "a", true), ("a/b", "a/bc", false), ("a", "a", true)])
+    func `a cgroup belongs to one class, with those below it`(first: String, second: String, overlaps: Bool) {
+        func endpoint(_ name: String, _ path: String) -> String {
+            resource("HostEndpoint", "{name: \(name), annotations: {exeat.io/cgroup: \"\(path)\"}}", "{node: node-1, interfaceName: \"*\"}")
+        }
+        #expect(errors(endpoint("a", first) + "\n---\n" + endpoint("b", second)).count == (overlaps ? 1 : 0))
+    }
+
+    @Test func `a user belongs to one class of a node, which has no addresses`() {
+        func endpoint(_ name: String, _ users: String, _ spec: String = "{node: node-1, interfaceName: \"*\"}") -> String {
+            resource("HostEndpoint", "{name: \(name), annotations: {exeat.io/uid: \"\(users)\"}}", spec)
+        }
+        let other = "{node: node-2, interfaceName: \"*\"}"
+        #expect(errors(endpoint("a", "1-5") + "\n---\n" + endpoint("b", "6") + "\n---\n" + endpoint("c", "3", other)).isEmpty)
+        let overlap = errors(endpoint("a", "1-5") + "\n---\n" + endpoint("b", "5-7"))
+        #expect(overlap.count == 1 && overlap[0].contains("belong to the host endpoint a already"), "\(overlap)")
+        for spec in ["{node: node-1, interfaceName: eth0}", "{node: node-1, interfaceName: \"*\", expectedIPs: [192.0.2.1]}"] {
+            #expect(errors(endpoint("a", "1", spec)).contains { $0.contains("must have interfaceName \"*\"") }, "\(spec)")
+        }
+        let many = (0...14).map { endpoint("h\($0)", "\($0)") }.joined(separator: "\n---\n")
+        let found = errors(many)
+        #expect(found.count == 1 && found[0].contains("a node can have 14"), "\(found)")
+        #expect(errors(resource("GlobalNetworkPolicy", "{name: p, annotations: {exeat.io/uid: \"1\"}}", "types: [Egress]")).count == 1)
+    }
+
     @Test func `the ports of a workload are named, those that are forwarded only need no name`() throws {
         let spec = """
             interfaceName: veth0

@@ -42,6 +42,8 @@ int exeat_sendmmsg(int descriptor, struct exeat_mmsghdr *messages, unsigned int 
 int exeat_setns(int descriptor, int kind);
 /// CLONE_NEWNET, a macro cast that Swift cannot import.
 int exeat_clone_newnet(void);
+/// setfsuid(2), which changes the calling thread alone: files that it opens from now on, sockets too, belong to this user.
+void exeat_set_file_user(uint32_t user);
 /// accept4(2): shown by glibc only under _GNU_SOURCE.
 int exeat_accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 

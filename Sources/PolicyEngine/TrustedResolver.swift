@@ -1,0 +1,26 @@
+import NetworkTypes
+
+/// A resolver that the node itself asks, over UDP and TCP.
+public struct TrustedResolver: Sendable, Hashable {
+    public let address: IPAddress
+    public let port: UInt16
+
+    public init(address: IPAddress, port: UInt16 = 53) {
+        self.address = address
+        self.port = port
+    }
+
+    /// An entry of `dnsTrustedServers`: `192.0.2.53`, `192.0.2.53:53`, `2001:db8::53` or `[2001:db8::53]:53`; nil of a service, which has no address
+    /// of its own here.
+    init?(trustedServer text: String) {
+        if let address = IPAddress(parsing: text) {
+            self.init(address: address)
+            return
+        }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        guard let address = IPAddress(parsing: host) else { return nil }
+        self.init(address: address, port: port)
+    }
+}
