@@ -39,7 +39,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         guard ahead < places.count else { return }
         let question = packet.mark & layout.mask
         let place = unsafe engine.firstPlace(of: payload, isReply: question == newReply || question == redecideReply)
-        places[ahead] = unsafe place.map { unsafe UInt(bitPattern: $0) } ?? 0
+        places[ahead] = unsafe place.map { UInt(bitPattern: $0) } ?? 0
         ahead += 1
     }
 
