@@ -15,7 +15,8 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let reject: UInt32
     private let denied: UInt32
     private let foreignBitsLessOne: UInt32
-    /// Packets of this batch that were prefetched for.
+    /// Where the decisions of this batch will look, as addresses in memory; 0 for nowhere. The first `ahead` of them are to be fetched.
+    private var places = InlineArray<64, UInt>(repeating: 0)
     private var ahead = 0
     /// 0 without room for classes.
     private let classMask: UInt32
@@ -38,12 +39,20 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     }
 
     public mutating func prefetch(_ packet: QueuedPacket, payload: Span<UInt8>) {
+        guard ahead < places.count else { return }
         let question = packet.mark & layout.mask
-        if let place = unsafe engine.firstPlace(of: payload, isReply: question == newReply || question == redecideReply) {
-            unsafe exeat_prefetch_lines(place)
-        }
-        unsafe exeat_prefetch_lines_to_write(engine.factPlace(ahead: ahead))
+        let place = unsafe engine.firstPlace(of: payload, isReply: question == newReply || question == redecideReply)
+        places[ahead] = unsafe place.map { UInt(bitPattern: $0) } ?? 0
         ahead += 1
+    }
+
+    /// All at once, so that the processor walks through the page tables for several of them at a time.
+    private mutating func fetch() {
+        for index in 0..<ahead {
+            unsafe exeat_prefetch_lines(UnsafeRawPointer(bitPattern: places[index]))
+            unsafe exeat_prefetch_lines_to_write(engine.factPlace(ahead: index))
+        }
+        ahead = 0
     }
 
     private func state(_ question: UInt32) -> VerdictEngine.FlowState {
@@ -60,6 +69,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     }
 
     public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
+        if ahead > 0 { fetch() }
         let question = packet.mark & layout.mask
         let state = self.state(question)
         // All foreign bits set would ask for a lease: a packet that came so loses one.

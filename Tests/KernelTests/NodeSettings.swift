@@ -6,6 +6,8 @@ struct NodeSettings: Sendable {
     var graceSeconds = 10
     /// The files of a lab are root's alone.
     var user = "root"
+    /// Whether decisions go to `flows.jsonl`.
+    var hasFlowLog = true
     /// Further lines of `dns`, indented by two.
     var dns = ""
     /// Further lines of `flowLog`, indented by two.
@@ -30,9 +32,7 @@ struct NodeSettings: Sendable {
         \(dns)bindings:
           floorSeconds: \(floorSeconds)
           graceSeconds: \(graceSeconds)
-        flowLog:
-          path: \(directory)/flows.jsonl
-        \(flowLog)
+        \(hasFlowLog ? "flowLog:\n  path: \(directory)/flows.jsonl\n\(flowLog)" : "")
         \(extra)
         """
     }

@@ -47,11 +47,16 @@ extension BenchLab {
         arguments += ["\(sendsHello ? Self.answeringPort : Self.closingPort)", "\(connectionsAtOnce)", "\(milliseconds)"]
         if sendsHello { arguments.append(path("hello")) }
         func used() throws -> Double { try decider.map { Double(try CPUTime.nanoseconds(of: $0.pid)) } ?? 0 }
+        let number = loadClients.count
+        var client =
+            try loadClients[arguments]
+            ?? (MeasuredProgram(arguments, in: pod.namespace, output: path("client-\(number).out")), 1)
         let before = try used()
-        let run = try pod.namespace.run(arguments, timeoutSeconds: Double(milliseconds) / 1000 + 10)
-        guard run.isSuccess, let numbers = try? JSONDecoder().decode([String: Double].self, from: Data(run.stdout.utf8)) else {
-            throw BenchError("tcp-load: \(run.stdout) \(run.stderr)")
-        }
+        client.program.process.kill(SIGUSR1)
+        client.lines += 1
+        usleep(UInt32(milliseconds) * 1000)
+        let numbers = try client.program.waitForLines(client.lines, seconds: Double(milliseconds) / 1000 + 10)
+        loadClients[arguments] = client
         return LoadResult(numbers, filterNanoseconds: try used() - before)
     }
 

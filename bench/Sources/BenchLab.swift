@@ -8,6 +8,8 @@ final class BenchLab {
     let network: DemoNetwork
     let pod: DemoNetwork.Pod
     private(set) var daemon: ChildProcess?
+    /// The clients of `tcp-load`, by their arguments, and how many lines each has written.
+    var loadClients: [[String]: (program: MeasuredProgram, lines: Int)] = [:]
 
     static let resolver = IPAddress(v4: 0xa9fe_140a)
     /// The uplink's far end, from which the daemon takes queries without policing them.

@@ -18,7 +18,7 @@ struct OpenSnitch {
         try lab.write(
             """
             {"Server": {"Address": "unix://\(folder)/no-window.sock", "LogFile": "\(folder)/log"}, "DefaultAction": "allow",
-             "DefaultDuration": "always", "InterceptUnknown": false, "ProcMonitorMethod": "proc", "LogLevel": 3, "Firewall": "iptables",
+             "DefaultDuration": "always", "InterceptUnknown": true, "ProcMonitorMethod": "proc", "LogLevel": 1, "Firewall": "iptables",
              "Stats": {"MaxEvents": 150, "MaxStats": 25}}
             """, "opensnitch/default-config.json")
         try lab.write("{\"SystemRules\": []}", "opensnitch/system-fw.json")
@@ -29,7 +29,9 @@ struct OpenSnitch {
              "operator": {"type": "simple", "operand": "dest.port", "sensitive": false, "data": "\(BenchLab.closingPort)", "list": []}}
             """, "opensnitch/rules/web.json")
         // Its configuration has one place only. `ip netns exec` gives a mount namespace of its own.
-        let script = "mount --bind \(folder) /etc/opensnitchd && exec \(Self.program) -rules-path /etc/opensnitchd/rules"
+        let script =
+            "mount --bind \(folder) /etc/opensnitchd && "
+            + "exec \(Self.program) -rules-path /etc/opensnitchd/rules -process-monitor-method proc"
         process = try lab.pod.namespace.spawn(["sh", "-c", script], output: lab.path("opensnitch.out"))
         for _ in 0..<200 {
             let rules = try lab.pod.namespace.run(["iptables", "-t", "mangle", "-S", "OUTPUT"])

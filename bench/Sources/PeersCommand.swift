@@ -63,7 +63,10 @@ struct PeersCommand: ParsableCommand {
         func latency(_ peer: Peer) throws -> Double {
             try peer.lab.load(load, connectionsAtOnce: 1, milliseconds: milliseconds / 4).medianMicroseconds
         }
-        for peer in peers { _ = try rate(peer) }
+        for peer in peers {
+            _ = try rate(peer)
+            _ = try latency(peer)
+        }
         for round in 0..<BenchOptions.pairs {
             for place in peers.indices {
                 let index = (place + round) % peers.count
@@ -88,6 +91,8 @@ struct PeersCommand: ParsableCommand {
                         + (failed > 0 ? ", \(Int(failed)) failed" : ""),
                     anchor: "\(anchor.median.rounded(0)) a second", ratio: Interval(ratiosOf: own, to: anchor),
                     anchorSpread: index == 1 ? Interval(ratiosOf: again.rate, to: anchor) : nil))
+            // A slice in which nothing was connected has no time.
+            guard !single[index].contains(0) else { continue }
             let added = Interval(zip(single[index], single[0]).map { $0 - $1 })
             table.add(
                 .init(

@@ -22,7 +22,7 @@ struct ThroughputCommand: ParsableCommand {
         for lab in labs.dropLast() { try lab.startThroughputServer() }
 
         var table = ResultTable()
-        for fromServer in [false, true] {
+        for fromServer in options.quick ? [false] : [false, true] {
             var values: [[Double]] = [[], [], [], []]
             for round in 0..<BenchOptions.pairs {
                 for place in labs.indices {

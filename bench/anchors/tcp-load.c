@@ -6,9 +6,10 @@
 // The server closes each connection as soon as it has accepted it (close), or after it has read something and answered one byte
 // (answer); so TIME_WAIT is the server's, and the client does not run out of ports.
 //
-// The client keeps AT_ONCE connections under way for MILLISECONDS, each: connect(2), the payload if there is one, read until the
-// server has closed, close(2). Then it prints one line of JSON: connections completed, those that failed, nanoseconds passed, and the
-// median and 99th percentile of the microseconds from connect(2) to the established connection.
+// At each SIGUSR1 the client keeps AT_ONCE connections under way for MILLISECONDS, each: connect(2), the payload if there is one, read
+// until the server has closed, close(2). Then it prints one line of JSON: connections completed, those that failed, nanoseconds passed,
+// and the median and 99th percentile of the microseconds from connect(2) to the established connection. It is one process for all
+// slices, because filters that look for the process behind a connection remember those that they have found.
 #define _GNU_SOURCE
 #include "common.h"
 
@@ -40,6 +41,13 @@ static size_t payload_length;
 static uint32_t samples[SAMPLES_MAX];
 static uint64_t done, failed, timed;
 static int poller;
+
+static volatile sig_atomic_t asked;
+
+static void on_ask(int number) {
+    (void)number;
+    asked = 1;
+}
 
 static uint64_t now_ns(void) {
     struct timespec time;
@@ -196,6 +204,22 @@ int main(int count, char **arguments) {
     }
     unsigned at_once = (unsigned)number_argument(arguments[4], AT_ONCE_MAX);
     if (count > 6) load_payload(arguments[6]);
-    run((unsigned)number_argument(arguments[5], 60000), at_once);
+    unsigned milliseconds = (unsigned)number_argument(arguments[5], 60000);
+    // Blocked but while it waits, so that none is missed.
+    sigset_t asking, waiting;
+    sigemptyset(&asking);
+    sigaddset(&asking, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &asking, &waiting);
+    struct sigaction ask;
+    memset(&ask, 0, sizeof ask);
+    ask.sa_handler = on_ask;
+    sigaction(SIGUSR1, &ask, NULL);
+    report_ready();
+    while (!stopped) {
+        sigsuspend(&waiting);
+        if (!asked) continue;
+        asked = 0;
+        run(milliseconds, at_once);
+    }
     return 0;
 }

@@ -17,7 +17,7 @@ struct exeat_mmsghdr {
     unsigned int length;
 };
 
-/// Asks the processor to bring two cache lines; reads nothing, and an address that is not mapped does no harm.
+/// Asks the processor to bring two cache lines; reads nothing, and an address that is not mapped, NULL too, does no harm.
 static inline void exeat_prefetch_lines(const void *address) {
     __builtin_prefetch(address);
     __builtin_prefetch((const char *)address + 64);
