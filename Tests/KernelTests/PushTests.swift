@@ -82,9 +82,9 @@ extension KernelSuites {
             let sent = pushes.map(\.server.record.pushes)
             let refused = try Self.refused(node)
             // Those that are not yet decided again at their first packet.
-            watch.sleep(untilSecond: 7)
+            watch.sleep(untilSecond: 8)
             let queued = try node.queuedPackets()
-            watch.sleep(untilSecond: max(Self.seconds, 9))
+            watch.sleep(untilSecond: max(Self.seconds, 10))
 
             for (index, push) in pushes.enumerated() {
                 let isNew = try push.arrivals.packets() - arrived[index]

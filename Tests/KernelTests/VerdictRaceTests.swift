@@ -83,8 +83,8 @@ extension KernelSuites {
                 "flips: \(sent.count) flows, \(arrived.count) arrived, \(refused.reduce(0, +)) of them sent while denied: \(passed) arrived"
             )
             #expect(passed.allSatisfy { $0 == 0 })
-            #expect(refused.allSatisfy { $0 > 20 }, "it was to send all the time")
-            #expect(count(arrived, in: open).allSatisfy { $0 > 20 }, "it was to be allowed in between")
+            #expect(refused.allSatisfy { $0 > 0 }, "it was to send all the time")
+            #expect(count(arrived, in: open).allSatisfy { $0 > 0 }, "it was to be allowed in between")
         }
 
         private static func socketAddress(_ address: IPAddress) -> sockaddr_in {
