@@ -1,5 +1,6 @@
 import DomainNames
 import Enforcement
+import NetfilterTables
 import NetworkTypes
 import PolicyEngine
 import PolicyModel
@@ -59,6 +60,11 @@ public struct ExeatConfiguration: Sendable {
         public var count = 1
         /// Packets that may wait in one queue.
         public var lengthMax: UInt32 = 8_192
+    }
+
+    /// As many as `queues`, right behind them: whole packets of flows whose name is to be seen.
+    public var helloQueues: ClosedRange<UInt16> {
+        TableConfiguration.helloQueues(beside: queues.first...(queues.first + UInt16(queues.count - 1)))
     }
 
     public struct FlowLog: Sendable {

@@ -27,6 +27,7 @@ final class FlowLog: Sendable {
     private static let policiesMax = 128
 
     private let rings: [Ring<FlowRecord>]
+    private let hellos: [Ring<HelloRecord>]
     private let store: BindingStore
     private let mailbox: FlowMailbox
     private let path: String?
@@ -37,10 +38,12 @@ final class FlowLog: Sendable {
     let linesWritten = Atomic<UInt64>(0)
     let writeErrors = Atomic<UInt64>(0)
 
-    init(rings: [Ring<FlowRecord>], store: BindingStore, mailbox: FlowMailbox, configuration: ExeatConfiguration.FlowLog, logger: Logger)
-        throws
-    {
+    init(
+        rings: [Ring<FlowRecord>], hellos: [Ring<HelloRecord>], store: BindingStore, mailbox: FlowMailbox,
+        configuration: ExeatConfiguration.FlowLog, logger: Logger
+    ) throws {
         self.rings = rings
+        self.hellos = hellos
         self.store = store
         self.mailbox = mailbox
         path = configuration.path
@@ -52,7 +55,7 @@ final class FlowLog: Sendable {
         }
     }
 
-    var droppedRecords: UInt64 { rings.reduce(0) { $0 + $1.droppedCount } }
+    var droppedRecords: UInt64 { rings.reduce(0) { $0 + $1.droppedCount } + hellos.reduce(0) { $0 + $1.droppedCount } }
 
     func start() {
         DaemonThread.start("exeat-flowlog") {
@@ -97,6 +100,16 @@ final class FlowLog: Sendable {
                 let name = name(of: record)
                 lines.append(line(record, policy, name).json)
                 if let fact = fact(record, policy, name) { facts.append(fact) }
+            }
+        }
+        for ring in hellos {
+            for _ in 0..<1_024 {
+                guard let hello = ring.popFirst() else { break }
+                let record = hello.record
+                let policy = state.withLock { $0.policies.last { $0.version == record.policyVersion } }
+                let name = name(of: record)
+                lines.append(line(hello, policy, name).json)
+                if let fact = fact(hello, policy, name) { facts.append(fact) }
             }
         }
         guard !lines.isEmpty else { return 0 }
@@ -148,6 +161,28 @@ final class FlowLog: Sendable {
                 policyVersion: record.policyVersion))
     }
 
+    /// A flow that was admitted as far as its address goes is refused now, or has given the name under which it goes on.
+    private func fact(_ hello: HelloRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowFact? {
+        let record = hello.record
+        let isAllowed = record.verdict == .allow || record.verdict == .auditDeny
+        guard let id = record.endpoint, !isAllowed || name != nil else { return nil }
+        return FlowFact(
+            time: record.time, flow: record.flow, isAllowed: isAllowed, isRedecision: true,
+            admission: FlowAdmission(
+                endpoint: id, name: name, rule: policy?.description(ofRule: record.rule)?.description ?? "", reason: record.reason,
+                policyVersion: record.policyVersion))
+    }
+
+    private func line(_ hello: HelloRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowLogLine {
+        var line = line(hello.record, policy, name)
+        line.nameCheck = hello.result.label
+        if let fault = hello.fault { line.detail = fault.label }
+        line.seenName = hello.name?.description
+        line.seenNameSource = hello.source?.label
+        line.hasOuterName = hello.isOuter
+        return line
+    }
+
     private func line(_ record: FlowRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowLogLine {
         var line = FlowLogLine()
         line.time = BootClock.wallClockText(record.time)
@@ -165,6 +200,7 @@ final class FlowLog: Sendable {
         case .auditDeny: line.verdict = "audit_deny"
         }
         if record.reason == .malformedPacket { line.detail = PacketError(rawValue: record.detail)?.label }
+        if record.verdict == .allow, record.detail == VerdictEngine.namePending { line.nameCheck = "pending" }
         guard let policy else { return line }
         if let id = record.endpoint, let endpoint = policy.endpoint(id) {
             line.endpoint = endpoint.name

@@ -13,6 +13,9 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let redecideOriginal: UInt32
     private let reject: UInt32
     private let denied: UInt32
+    private let pending: UInt32
+    private let checkedQUIC: UInt32
+    private let untracked: UInt32
     private let foreignBitsLessOne: UInt32
 
     public init(engine: consuming VerdictEngine, layout: MarkLayout) {
@@ -23,6 +26,9 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         redecideOriginal = layout.deposit(layout.redecideOriginal)
         reject = layout.deposit(layout.reject)
         denied = layout.deposit(layout.denied)
+        pending = layout.deposit(layout.pending)
+        checkedQUIC = layout.deposit(layout.checkedQUIC)
+        untracked = layout.deposit(layout.hello)
         foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
     }
 
@@ -32,7 +38,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         let question = packet.mark & layout.mask
         let state = VerdictEngine.FlowState(
             isReply: question == newReply || question == redecideReply,
-            wasAdmitted: question == redecideReply || question == redecideOriginal)
+            wasAdmitted: question == redecideReply || question == redecideOriginal, isUntracked: question == untracked)
         // All foreign bits set would ask for a lease: a packet that came so loses one.
         let isForeignFull = packet.mark & layout.foreignBits == layout.foreignBits
         let foreign = packet.mark & (isForeignFull ? foreignBitsLessOne : layout.foreignBits)
@@ -44,6 +50,8 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         case .lease(let generation):
             let bits = foreign == 0 ? layout.foreignBits : foreign
             return .repeat(mark: bits | layout.deposit(UInt32(generation)))
+        case .pending: return .repeat(mark: foreign | pending)
+        case .checked: return .repeat(mark: foreign | checkedQUIC)
         case .reject: return .repeat(mark: foreign | reject)
         case .revoke: return .repeat(mark: foreign | denied)
         case .drop: return .drop

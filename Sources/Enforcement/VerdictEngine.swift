@@ -28,10 +28,13 @@ public struct VerdictEngine: ~Copyable {
         public let isReply: Bool
         /// The flow bears the mark of an earlier admission and is to be decided again.
         public let wasAdmitted: Bool
+        /// Conntrack does not track it: nothing remembers a verdict.
+        public let isUntracked: Bool
 
-        public init(isReply: Bool, wasAdmitted: Bool) {
+        public init(isReply: Bool, wasAdmitted: Bool, isUntracked: Bool = false) {
             self.isReply = isReply
             self.wasAdmitted = wasAdmitted
+            self.isUntracked = isUntracked
         }
     }
 
@@ -41,6 +44,10 @@ public struct VerdictEngine: ~Copyable {
         case allow(generation: UInt16)
         /// The same, and later flows to the same address, protocol and port need not be asked for, for a while.
         case lease(generation: UInt16)
+        /// Allowed by its address; the name in its hello is to be seen.
+        case pending
+        /// A flow of QUIC that gave a good name in its hello and was decided again: the next one is looked at.
+        case checked
         case reject
         case drop
         /// Refuse this packet, and every later one of the flow, in both directions: it was admitted once, and policy has changed.
@@ -55,11 +62,12 @@ public struct VerdictEngine: ~Copyable {
     private let denyAction: DenyAction
     private let leases: LeaseBudget
     private let resets: Ring<FlowReset>?
+    private let names: SeenNames?
     private var now = Instant(nanoseconds: 0)
 
     public init(
         policy: Published<CompiledPolicy>, table: AddressTable, facts: Ring<FlowRecord>, counters: VerdictCounters, mode: Mode,
-        denyAction: DenyAction, leases: LeaseBudget = .none, resets: Ring<FlowReset>? = nil
+        denyAction: DenyAction, leases: LeaseBudget = .none, resets: Ring<FlowReset>? = nil, names: SeenNames? = nil
     ) {
         self.policy = Published<CompiledPolicy>.Reader(policy)
         self.table = table
@@ -69,6 +77,7 @@ public struct VerdictEngine: ~Copyable {
         self.denyAction = denyAction
         self.leases = leases
         self.resets = resets
+        self.names = names
     }
 
     /// Once before the packets of a batch.
@@ -97,7 +106,8 @@ public struct VerdictEngine: ~Copyable {
         let nameRecord = Int32(truncatingIfNeeded: table.record(id, flow.destination, decision.pattern) ?? -1)
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
         if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
-        let isUnverified = decision.isAllowed && decision.nameCheck == .require
+        let check = decision.isAllowed && decision.nameCheck != .off ? nameCheck(flow, headers, position, id, decision, state) : .none
+        let isUnverified = check == .refused
         guard decision.isAllowed, !isUnverified else {
             let refusal = refuse(
                 flow: flow, endpoint: id, isUnverified ? .nameUnverified : decision.reason, detail: 0, state: state, rule: decision.rule,
@@ -112,9 +122,44 @@ public struct VerdictEngine: ~Copyable {
             return .revoke
         }
         if decision.pattern != anyName { table.noteAdmission(id, flow.destination, now: now) }
-        record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state, staged)
+        record(flow, id, .allow, decision.reason, decision.rule, nameRecord, check == .pending ? Self.namePending : 0, state, staged)
+        switch check {
+        case .pending: return .pending
+        case .checked: return .checked
+        case .none, .refused: break
+        }
         let isLeased = leases.isWanted && mayLease(flow, position, id, decision, state)
         return isLeased ? .lease(generation: generation) : .allow(generation: generation)
+    }
+
+    /// `FlowRecord.detail` of a flow that is allowed if it gives a good name, or may give any (`observe`).
+    public static let namePending: UInt8 = 1
+
+    private enum NameCheck {
+        /// The flow needs to give no name, or cannot any more and need not.
+        case none
+        case pending
+        case checked
+        case refused
+    }
+
+    /// What becomes of a flow that policy allows by a name that it wants to see.
+    private func nameCheck(
+        _ flow: FlowTuple, _ headers: PacketHeaders, _ position: Int, _ id: EndpointID, _ decision: PolicyDecision, _ state: FlowState
+    ) -> NameCheck {
+        let isRequired = decision.nameCheck == .require
+        guard let names else { return isRequired ? .refused : .none }
+        if state.wasAdmitted {
+            guard isRequired else { return .none }
+            // Its hello has been sent: what it said counts.
+            guard let key = FlowKey(flow), let name = names.name(of: key, client: id) else { return .refused }
+            let bindings = AddressBindings(table: table, now: now, liveness: .liveOrDraining)
+            guard policy.value.evaluate(endpoint: position, flow, seenName: name, bindings: bindings).isAllowed else { return .refused }
+            return flow.transport == .udp ? .checked : .none
+        }
+        // Of a connection of TCP that does not begin here nobody knows where its first byte is.
+        let begins = !state.isReply && !state.isUntracked && (flow.transport != .tcp || headers.tcpFlags & 0x12 == 0x02)
+        return begins ? .pending : isRequired ? .refused : .none
     }
 
     /// Whether the kernel may let later flows to the same destination pass: what was decided holds for them too, for as long as a lease.
@@ -122,7 +167,7 @@ public struct VerdictEngine: ~Copyable {
         _ flow: FlowTuple, _ position: Int, _ id: EndpointID, _ decision: PolicyDecision, _ state: FlowState
     ) -> Bool {
         guard !state.isReply, !state.wasAdmitted, flow.transport == .tcp || flow.transport == .udp || flow.transport == .sctp,
-            policy.value.isLeasable(endpoint: position)
+            policy.value.isLeasable(endpoint: position), names == nil || !policy.value.couldRequireName(endpoint: position, flow)
         else { return false }
         if decision.pattern != anyName {
             guard let expiry = table.expiry(id, flow.destination, decision.pattern),
