@@ -114,6 +114,10 @@ public struct HelloEngine: ~Copyable {
         }
         let payload = bytes.extracting(min(headers.payloadOffset, bytes.count)..<Self.end(of: bytes, headers))
         let isTCP = headers.transport == .tcp
+        if isTCP, payload.count == 0, headers.tcpFlags & 0x05 != 0 {
+            checks.close(question.inspected)
+            return .leave
+        }
         if isReply {
             guard payload.count > 0 || !isTCP else { return .leave }
             return end(question, .responderFirst, .responderFirst, reset)

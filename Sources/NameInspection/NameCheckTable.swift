@@ -149,6 +149,11 @@ public struct NameCheckTable: Sendable {
         return decisions
     }
 
+    /// Forgets a connection that ended without a word. What waits is decided as if it went on.
+    public mutating func close(_ flow: InspectedFlow) {
+        if flows[flow]?.state == .open { forget(flow) }
+    }
+
     /// Forgets one flow. Returns the packets that waited: the caller gives them their verdict.
     public mutating func remove(_ flow: InspectedFlow) -> [UInt32] {
         guard let packets = flows[flow]?.packets else { return [] }

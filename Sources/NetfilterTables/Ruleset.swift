@@ -13,7 +13,7 @@ import NetworkTypes
 /// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new? -> "lease" | original source not policed? accept | -> "decide"
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": pending? -> "pending" | checkedQUIC? -> "checked" | the question goes into the packet mark, the packet to NFQUEUE
-/// "pending": TCP without payload that is no SYN of the originator? accept | -> "hello"
+/// "pending": TCP without payload that neither begins nor ends the connection? accept | -> "hello"
 /// "checked": from the responder, or one datagram with a short header? accept | -> "hello"
 /// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
@@ -551,11 +551,14 @@ struct Ruleset: Sendable, Hashable {
 
         /// Flows that were admitted by a name that is still to be seen, and flows of QUIC whose name was good.
         mutating func names() {
-            // Every SYN, as the sequence numbers begin with it.
-            rule(
-                "pending", Expression.direction(0), Expression.isProtocol(tcp),
-                Expression.masked(.loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: 0x02),
-                [.verdict(.goto("hello"))], comment: "SYN")
+            // Every SYN, as the sequence numbers begin with it, and what ends a connection, so that it need not be remembered.
+            for (direction, flags, comment) in [(UInt8(0), UInt8(0x07), "FIN, SYN, RST"), (1, 0x04, "RST")] {
+                rule(
+                    "pending", Expression.direction(direction), Expression.isProtocol(tcp),
+                    Expression.masked(
+                        .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: flags),
+                    [.verdict(.goto("hello"))], comment: comment)
+            }
             rule(
                 "pending", Expression.isIPv4, Expression.isProtocol(tcp),
                 Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 0, equals: [0x45]), [.verdict(.jump("bare4"))])
