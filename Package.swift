@@ -59,7 +59,7 @@ let package = Package(
 
         // core
         module("PolicyEngine", ["NetworkTypes", "DomainNames", "PolicyModel"]),
-        module("Enforcement", ["NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine"]),
+        module("Enforcement", ["NetworkTypes", "DomainNames", "PacketHeaders", "NameInspection", "PolicyModel", "PolicyEngine"]),
         module("PolicyTools", ["NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine"]),
         module("Telemetry", ["NetworkTypes", "DomainNames"]),
 
@@ -79,7 +79,7 @@ let package = Package(
         module(
             "Daemon",
             [
-                "NetworkTypes", "DomainNames", "PacketHeaders", "PolicyModel", "PolicyEngine", "Enforcement", "Telemetry",
+                "NetworkTypes", "DomainNames", "PacketHeaders", "NameInspection", "PolicyModel", "PolicyEngine", "Enforcement", "Telemetry",
                 "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "FlowResets", "DNSInterceptor", "Datastores", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -54,7 +54,15 @@ extension ControlPlane {
     func keepGate(closed isClosed: Bool) {
         queue.async { [self] in
             guard !isStopped else { return }
-            tableConfiguration.queues = isClosed ? Self.freeQueues(count: configuration.queues.count) : ownQueues
+            let count = UInt16(clamping: configuration.queues.count)
+            if isClosed {
+                let free = Self.freeQueues(count: 2 * configuration.queues.count)
+                tableConfiguration.queues = free.lowerBound...free.lowerBound + count - 1
+                tableConfiguration.helloQueues = free.lowerBound + count...free.upperBound
+            } else {
+                tableConfiguration.queues = ownQueues
+                tableConfiguration.helloQueues = configuration.helloQueues
+            }
             repair(contents)
         }
     }

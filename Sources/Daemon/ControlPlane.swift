@@ -60,6 +60,8 @@ final class ControlPlane: @unchecked Sendable {
     /// Whether the DNS worker listens where classes are brought.
     private let hasClassPorts: Bool
     private var lastClasses: NodeClasses?
+    /// How many times a flow of QUIC was left to the kernel since the start.
+    private let allowedDatagrams: @Sendable () -> UInt64
     let logger: Logger
     let guardReport = GuardReport()
     /// Transactions that touched our table and wait to be looked at; what the guard hears in the time of one repair.
@@ -114,6 +116,8 @@ final class ControlPlane: @unchecked Sendable {
     // On the purge queue only.
     /// Revocations at the last walk that left no entry marked denied; nil while there may be some.
     private var revocationsForgiven: UInt64?
+    /// Flows of QUIC left to the kernel at the last walk that found none; nil while there may be some.
+    private var datagramsTakenBack: UInt64?
 
     private let sharedStatus = Mutex(Status())
 
@@ -121,7 +125,8 @@ final class ControlPlane: @unchecked Sendable {
         configuration: ExeatConfiguration, watch: any ResourceWatch, compiler: consuming PolicyCompiler,
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
         published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
-        revocations: @escaping @Sendable () -> UInt64, hasClassPorts: Bool, hasCgroups: Bool, logger: Logger
+        revocations: @escaping @Sendable () -> UInt64, allowedDatagrams: @escaping @Sendable () -> UInt64, hasClassPorts: Bool,
+        hasCgroups: Bool, logger: Logger
     ) {
         self.hasCgroups = hasCgroups
         owners = NodeOwners.current(hasCgroups: hasCgroups)
@@ -136,6 +141,7 @@ final class ControlPlane: @unchecked Sendable {
         self.mailbox = mailbox
         self.flowLog = flowLog
         self.revocations = revocations
+        self.allowedDatagrams = allowedDatagrams
         self.logger = logger
     }
 
@@ -550,7 +556,8 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Endpoints with another policy: what was refused for good is decided anew. TCP flows are over; others may be as alive as before.
+    /// Endpoints with another policy: what was refused for good is decided anew, and so are flows of QUIC whose good name the kernel
+    /// remembers without a generation. Refused TCP flows are over; others may be as alive as before.
     private func forgive(_ addresses: Set<IPAddress>, again: Bool = true) {
         guard !addresses.isEmpty else { return }
         if again { addressesToForgive.formUnion(addresses) }
@@ -561,24 +568,35 @@ final class ControlPlane: @unchecked Sendable {
     /// On the purge queue. One walk over conntrack, and none while no flow is known to be denied.
     private func takeBackDenials(of addresses: Set<IPAddress>, _ layout: MarkLayout) {
         let count = revocations()
-        guard revocationsForgiven != count else { return }
+        let datagrams = allowedDatagrams()
+        guard revocationsForgiven != count || datagramsTakenBack != datagrams else { return }
         var wanted: [ConntrackEntry] = []
+        var checked: [ConntrackEntry] = []
         var others = 0
+        var checkedOthers = 0
         do {
             var conntrack = try ConntrackSocket()
             try conntrack.dump { entry in
-                guard layout.extract(entry.mark) == layout.denied else { return }
-                if entry.transport != .tcp, addresses.contains(entry.original.source) { wanted.append(entry) } else { others += 1 }
+                let isOurs = addresses.contains(entry.original.source)
+                switch layout.extract(entry.mark) {
+                case layout.denied: if entry.transport != .tcp, isOurs { wanted.append(entry) } else { others += 1 }
+                case layout.checkedQUIC: if isOurs { checked.append(entry) } else { checkedOthers += 1 }
+                default: break
+                }
             }
-            // In no `current`, so that the next packet is asked about; and known to have been admitted once, so that a flow that stays refused is
-            // marked again and asks no more.
+            // No packet bears this code in its ct mark: it is in no `current`, so that the table asks with it.
+            let asked = layout.deposit(layout.redecideOriginal)
+            for entry in checked {
+                _ = try conntrack.setMark(asked, mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
+            }
+            datagramsTakenBack = checked.isEmpty && checkedOthers == 0 ? datagrams : nil
+            // Known to have been admitted once, so that a flow that stays refused is marked again and asks no more.
             for entry in wanted {
-                _ = try conntrack.setMark(
-                    layout.deposit(layout.redecideOriginal), mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
+                _ = try conntrack.setMark(asked, mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
             }
             revocationsForgiven = others == 0 ? count : nil
         } catch {
-            logger.warning("denied flows could not be taken back", metadata: ["flows": "\(wanted.count)", "error": "\(error)"])
+            logger.warning("flows could not be taken back", metadata: ["flows": "\(wanted.count + checked.count)", "error": "\(error)"])
         }
     }
 

@@ -53,10 +53,7 @@ extension ExeatConfiguration {
         if let value = reader["existingFlows"]?.choice(ExistingFlows.self, &problems) { existingFlows = value }
         if let value = reader["unselectedEndpoints"]?.choice(Unselected.self, &problems) { unselectedAllowed = value == .allow }
         if let value = reader["exclusiveDomains"]?.boolean(&problems) { exclusiveDomains = value }
-        if let field = reader["verifyName"], let value = field.choice(NameVerification.self, &problems) {
-            verifyName = value
-            if value == .require { problems.warning(at: field.location, field: field.path, NameVerification.unenforced) }
-        }
+        if let value = reader["verifyName"]?.choice(NameVerification.self, &problems) { verifyName = value }
         if let value = reader["node"]?.string(&problems) { node = value }
         if let value = reader["policies"]?.string(&problems) { policies = value }
         if let value = reader["endpoints"]?.string(&problems) { endpoints = value }

@@ -1,5 +1,6 @@
 import DomainNames
 import Enforcement
+import NetfilterTables
 import NetworkTypes
 import PolicyEngine
 import PolicyModel
@@ -77,6 +78,11 @@ public struct ExeatConfiguration: Sendable {
         static func standardConnections(conntrackMax: Int?, flowsMax: Int) -> Int {
             min((conntrackMax ?? 262_144) / 4, flowsMax / 4 * 3)
         }
+    }
+
+    /// As many as `queues`, right behind them: whole packets of flows whose name is to be seen.
+    public var helloQueues: ClosedRange<UInt16> {
+        TableConfiguration.helloQueues(beside: queues.first...(queues.first + UInt16(queues.count - 1)))
     }
 
     public struct FlowLog: Sendable {

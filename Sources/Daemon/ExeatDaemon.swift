@@ -4,6 +4,7 @@ import Dispatch
 import Enforcement
 import Foundation
 import Logging
+import NameInspection
 import NetfilterQueue
 import NetfilterTables
 import NetworkTypes
@@ -28,6 +29,8 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let mailbox: DNSMailbox<WorkerGate>
     private let dnsCounters = DNSCounters()
     private let verdictCounters: [VerdictCounters]
+    private let helloCounters: [HelloCounters]
+    private let verifiedNames: VerifiedNames
     private let queueReports: [QueueReport]
     private let isReady = Atomic<Bool>(false)
     private let startTime = BootClock.now()
@@ -128,7 +131,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         var table = TableConfiguration(
             workloadInterfaces: configuration.workloadInterfaces, podPrefixes: configuration.podPrefixes,
-            queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)), mark: mark,
+            queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)),
+            helloQueues: configuration.helloQueues, mark: mark,
             mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
             interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
             dnsInterceptPort: configuration.dns.interceptPort, hasLeases: configuration.hasKernelLeases && features.has(.leases),
@@ -184,7 +188,14 @@ public final class ExeatDaemon: @unchecked Sendable {
         let addresses = AddressTable(
             try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2)),
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
-        let names = NameTable(limits: limits, table: addresses, store: store, policy: policy, now: BootClock.now())
+        verifiedNames = VerifiedNames(
+            try MappedFile.map("\(directory)/hellos", byteCount: VerifiedNames.byteCount(flows: configuration.flowsMax)),
+            flows: configuration.flowsMax, bootMark: MappedFile.bootMark(), seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+        let index = NameIndex(
+            try MappedFile.anonymous(byteCount: NameIndex.byteCount(capacity: limits.bindings)),
+            seed: verifiedNames.seed)
+        let names = NameTable(limits: limits, table: addresses, store: store, index: index, policy: policy, now: BootClock.now())
+        let seenNames = SeenNames(index: index, verified: verifiedNames, store: store)
         let recovered = names.bindingCount
         let gate = DNSGate(
             names: names, policy: policy, rebinding: configuration.dns.rebinding,
@@ -206,28 +217,51 @@ public final class ExeatDaemon: @unchecked Sendable {
                 leases: tableConfiguration.hasLeases
                     ? LeaseBudget(
                         endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none,
-                resets: resets)
-            let queue = try Self.openQueue(number, holder, configuration)
+                resets: resets, names: seenNames)
+            let queue = try Self.openQueue(number, holder, Self.queueOptions(configuration))
             let report = QueueReport(queue: number)
             VerdictThread.start(
                 queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger,
-                reopen: { [configuration] in try Self.reopenQueue(number, configuration) })
+                reopen: { [configuration] in try Self.reopenQueue(number, configuration, Self.queueOptions(configuration)) })
             rings.append(ring)
             resetRings.append(resets)
             counters.append(verdicts)
             reports.append(report)
         }
+        // Queues of hellos.
+        var helloRings: [Ring<HelloRecord>] = []
+        var hellos: [HelloCounters] = []
+        for number in configuration.helloQueues {
+            let ring = Ring<HelloRecord>(capacity: 2_048, filler: .filler)
+            let verdicts = VerdictCounters()
+            let counted = HelloCounters()
+            let resets = Ring<FlowReset>(capacity: 4_096, filler: .filler)
+            let engine = HelloEngine(
+                policy: published, table: addresses, names: seenNames, records: ring, verdicts: verdicts, counters: counted,
+                mode: configuration.mode, denyAction: configuration.denyAction, resets: resets)
+            let queue = try Self.openQueue(number, holder, Self.helloQueueOptions(configuration))
+            let report = QueueReport(queue: number)
+            VerdictThread.start(
+                queue: queue, handler: HelloHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger,
+                reopen: { [configuration] in try Self.reopenQueue(number, configuration, Self.helloQueueOptions(configuration)) })
+            helloRings.append(ring)
+            hellos.append(counted)
+            resetRings.append(resets)
+            counters.append(verdicts)
+            reports.append(report)
+        }
+        helloCounters = hellos
         verdictCounters = counters
         queueReports = reports
         flowMailbox = try FlowMailbox()
-        flowLog = try FlowLog(rings: rings, store: store, mailbox: flowMailbox, configuration: configuration.flowLog, logger: logger)
+        flowLog = try FlowLog(
+            rings: rings, hellos: helloRings, store: store, mailbox: flowMailbox, configuration: configuration.flowLog, logger: logger)
         flowLog.use(policy)
         let flowMemory = try MappedFile.map("\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax))
         flows = try FlowWatch(
             memory: flowMemory, capacity: configuration.flowsMax,
             connectionsPerEndpoint: configuration.limits.connectionsPerEndpoint ?? 0, layout: tableConfiguration.mark, published: published,
-            names: mailbox,
-            mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, logger: logger)
+            names: mailbox, mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, verifiedNames: verifiedNames, logger: logger)
 
         // DNS. More sockets cost every turn of the worker, so those of classes are there only if they may be wanted.
         let hasClassPorts =
@@ -244,7 +278,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         control = ControlPlane(
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
-            revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } }, hasClassPorts: hasClassPorts,
+            revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } },
+            allowedDatagrams: { [helloCounters] in helloCounters.reduce(0) { $0 + $1.allowedDatagrams } }, hasClassPorts: hasClassPorts,
             hasCgroups: features.has(.cgroups), logger: logger)
         if kept == nil {
             let hosts = ControlPlane.nodeAddresses(
@@ -275,10 +310,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         [IPPrefix(parsing: "127.0.0.0/8"), IPPrefix(parsing: "::1/128")].compactMap { $0 } + configuration.dns.listen.map { IPPrefix($0) }
     }
 
-    private static func openQueue(_ number: UInt16, _ holder: borrowing HolderClient, _ configuration: ExeatConfiguration) throws
-        -> QueueSocket
-    {
-        let options = queueOptions(configuration)
+    private static func openQueue(_ number: UInt16, _ holder: borrowing HolderClient, _ options: QueueOptions) throws -> QueueSocket {
         let name = queueName(number)
         if let kept = try holder.get(name) { return try QueueSocket(adopting: kept, queue: number, options: options) }
         let queue = try QueueSocket(queue: number, options: options)
@@ -293,11 +325,24 @@ public final class ExeatDaemon: @unchecked Sendable {
         return options
     }
 
+    /// Whole packets, which wait longer than a name may take: the table of names decides first.
+    private static func helloQueueOptions(_ configuration: ExeatConfiguration) -> QueueOptions {
+        let limits = NameCheckLimits()
+        var options = queueOptions(configuration)
+        options.copyRange = 65_531
+        options.heldMax = limits.packets + 256
+        options.lengthMax = max(options.lengthMax, UInt32(clamping: 2 * limits.packets))
+        options.holdMilliseconds = UInt32(clamping: limits.waitingSeconds * 1_000 + 3_000)
+        return options
+    }
+
     /// A new socket for a queue whose old one is useless. The holder lets go of its duplicate first: else the kernel would refuse.
-    private static func reopenQueue(_ number: UInt16, _ configuration: ExeatConfiguration) throws -> QueueSocket {
+    private static func reopenQueue(
+        _ number: UInt16, _ configuration: ExeatConfiguration, _ options: QueueOptions
+    ) throws -> QueueSocket {
         let holder = HolderClient(existingIn: configuration.runtimeDirectory)
         try holder?.drop(queueName(number))
-        let queue = try QueueSocket(queue: number, options: queueOptions(configuration))
+        let queue = try QueueSocket(queue: number, options: options)
         try holder?.put(queueName(number), queue.descriptor)
         return queue
     }
@@ -308,6 +353,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private static func heldNames(_ configuration: ExeatConfiguration, hasClasses: Bool) -> Set<String> {
         var names: Set<String> = ["table"]
         for index in 0..<configuration.queues.count { names.insert(queueName(configuration.queues.first + UInt16(index))) }
+        for number in configuration.helloQueues { names.insert(queueName(number)) }
         names.formUnion(DNSThread.heldNames(configuration.dns, hasClasses: hasClasses))
         return names
     }
@@ -452,7 +498,8 @@ public final class ExeatDaemon: @unchecked Sendable {
 
     private func metricsPage() -> String {
         MetricsPage.render(
-            control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, queues: queueReports, flowLog: flowLog,
+            control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
+            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog,
             dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }

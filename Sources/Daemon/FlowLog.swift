@@ -29,6 +29,7 @@ final class FlowLog: Sendable {
     private static let policiesMax = 128
 
     private let rings: [Ring<FlowRecord>]
+    private let hellos: [Ring<HelloRecord>]
     private let store: BindingStore
     private let mailbox: FlowMailbox
     private let path: String?
@@ -39,10 +40,12 @@ final class FlowLog: Sendable {
     let linesWritten = Atomic<UInt64>(0)
     let writeErrors = Atomic<UInt64>(0)
 
-    init(rings: [Ring<FlowRecord>], store: BindingStore, mailbox: FlowMailbox, configuration: ExeatConfiguration.FlowLog, logger: Logger)
-        throws
-    {
+    init(
+        rings: [Ring<FlowRecord>], hellos: [Ring<HelloRecord>], store: BindingStore, mailbox: FlowMailbox,
+        configuration: ExeatConfiguration.FlowLog, logger: Logger
+    ) throws {
         self.rings = rings
+        self.hellos = hellos
         self.store = store
         self.mailbox = mailbox
         path = configuration.path
@@ -54,7 +57,7 @@ final class FlowLog: Sendable {
         }
     }
 
-    var droppedRecords: UInt64 { rings.reduce(0) { $0 + $1.droppedCount } }
+    var droppedRecords: UInt64 { rings.reduce(0) { $0 + $1.droppedCount } + hellos.reduce(0) { $0 + $1.droppedCount } }
 
     func start() {
         DaemonThread.start("exeat-flowlog") {
@@ -106,6 +109,16 @@ final class FlowLog: Sendable {
                 if let fact = fact(record, policy, name) { facts.append(fact) }
             }
         }
+        for ring in hellos {
+            for _ in 0..<1_024 {
+                guard let hello = ring.popFirst() else { break }
+                let record = hello.record
+                let policy = state.withLock { $0.policies.last { $0.version == record.policyVersion } }
+                let name = name(of: record)
+                entries.append(.named(hello, policy, name))
+                if let fact = fact(hello, policy, name) { facts.append(fact) }
+            }
+        }
         guard !entries.isEmpty else { return 0 }
         if !facts.isEmpty { mailbox.post(facts) }
         publish(entries)
@@ -154,6 +167,18 @@ final class FlowLog: Sendable {
         guard let id = record.endpoint, isAllowed || record.isRedecision else { return nil }
         return FlowFact(
             time: record.time, flow: record.flow, isAllowed: isAllowed, isRedecision: record.isRedecision,
+            admission: FlowAdmission(
+                endpoint: id, name: name, rule: policy?.description(ofRule: record.rule)?.description ?? "", reason: record.reason,
+                policyVersion: record.policyVersion))
+    }
+
+    /// A flow that was admitted as far as its address goes is refused now, or has given the name under which it goes on.
+    private func fact(_ hello: HelloRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowFact? {
+        let record = hello.record
+        let isAllowed = record.verdict == .allow || record.verdict == .auditDeny
+        guard let id = record.endpoint, !isAllowed || name != nil else { return nil }
+        return FlowFact(
+            time: record.time, flow: record.flow, isAllowed: isAllowed, isRedecision: true,
             admission: FlowAdmission(
                 endpoint: id, name: name, rule: policy?.description(ofRule: record.rule)?.description ?? "", reason: record.reason,
                 policyVersion: record.policyVersion))

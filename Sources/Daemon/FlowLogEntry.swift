@@ -1,5 +1,6 @@
 import DomainNames
 import Enforcement
+import NameInspection
 import NetworkTypes
 import PacketHeaders
 import PolicyEngine
@@ -8,6 +9,8 @@ import Telemetry
 /// What becomes a line of the flow log, with all that the line needs.
 enum FlowLogEntry: Sendable {
     case decided(FlowRecord, CompiledPolicy?, DomainName?)
+    /// A name was looked for in what the flow sent.
+    indirect case named(HelloRecord, CompiledPolicy?, DomainName?)
     case ended(TrackedFlow, CompiledPolicy)
     case text(String)
 
@@ -15,6 +18,7 @@ enum FlowLogEntry: Sendable {
     var json: String {
         switch self {
         case .decided(let record, let policy, let name): Self.line(record, policy, name).json
+        case .named(let hello, let policy, let name): Self.line(hello, policy, name).json
         case .ended(let flow, let policy): FlowLine(ended: flow, policy).json
         case .text(let text): text
         }
@@ -23,9 +27,20 @@ enum FlowLogEntry: Sendable {
     func needs(_ policy: CompiledPolicy) -> Bool {
         switch self {
         case .decided(_, let own, _): own === policy
+        case .named(_, let own, _): own === policy
         case .ended(_, let own): own === policy
         case .text: false
         }
+    }
+
+    private static func line(_ hello: HelloRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowLogLine {
+        var line = line(hello.record, policy, name)
+        line.nameCheck = hello.result.label
+        if let fault = hello.fault { line.detail = fault.label }
+        line.seenName = hello.name?.description
+        line.seenNameSource = hello.source?.label
+        line.hasOuterName = hello.isOuter
+        return line
     }
 
     private static func line(_ record: FlowRecord, _ policy: CompiledPolicy?, _ name: DomainName?) -> FlowLogLine {
@@ -45,6 +60,7 @@ enum FlowLogEntry: Sendable {
         case .auditDeny: line.verdict = "audit_deny"
         }
         if record.reason == .malformedPacket { line.detail = PacketError(rawValue: record.detail)?.label }
+        if record.verdict == .allow, record.detail == VerdictEngine.namePending { line.nameCheck = "pending" }
         guard let policy else { return line }
         if let id = record.endpoint, let endpoint = policy.endpoint(id) {
             line.endpoint = endpoint.name

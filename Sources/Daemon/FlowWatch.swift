@@ -34,6 +34,7 @@ final class FlowWatch: @unchecked Sendable {
     private let mailbox: FlowMailbox
     private let flowLog: FlowLog
     private let resets: [Ring<FlowReset>]
+    private let verifiedNames: VerifiedNames
     private let logger: Logger
     private let shared = Mutex(FlowReport())
 
@@ -56,7 +57,7 @@ final class FlowWatch: @unchecked Sendable {
     init(
         memory: SharedMemory, capacity: Int, connectionsPerEndpoint: Int, layout: MarkLayout, published: Published<CompiledPolicy>,
         names: DNSMailbox<WorkerGate>,
-        mailbox: FlowMailbox, flowLog: FlowLog, resets: [Ring<FlowReset>], logger: Logger
+        mailbox: FlowMailbox, flowLog: FlowLog, resets: [Ring<FlowReset>], verifiedNames: VerifiedNames, logger: Logger
     ) throws {
         Self.countTraffic(logger)
         self.layout = layout
@@ -65,6 +66,7 @@ final class FlowWatch: @unchecked Sendable {
         self.mailbox = mailbox
         self.flowLog = flowLog
         self.resets = resets
+        self.verifiedNames = verifiedNames
         self.logger = logger
         table = FlowTable(memory, capacity: capacity, bootMark: MappedFile.bootMark(), connectionsPerEndpoint: connectionsPerEndpoint)
         events = try ConntrackEventSocket([.began, .ended], markMask: layout.mask)
@@ -280,7 +282,9 @@ final class FlowWatch: @unchecked Sendable {
         var ended: [TrackedFlow] = []
         for action in actions {
             switch action {
-            case .ended(let flow): ended.append(flow)
+            case .ended(let flow):
+                verifiedNames.remove(flow.key)
+                ended.append(flow)
             // No packet bears this code in its ct mark: it is in no `current`, so that the table asks with it.
             case .redecide(let flow):
                 let number = published.current.endpoint(flow.endpoint)?.classNumber ?? 0

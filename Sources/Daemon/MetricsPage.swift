@@ -1,5 +1,6 @@
 import DNSInterceptor
 import Enforcement
+import NameInspection
 import NetfilterQueue
 import PacketHeaders
 import PolicyEngine
@@ -8,7 +9,8 @@ import Telemetry
 /// Everything that `/metrics` shows. Names: `exeat_<subsystem>_<what>_<unit>`; labels come from closed sets.
 enum MetricsPage {
     static func render(
-        control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], queues: [QueueReport], flowLog: FlowLog,
+        control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
+        forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog,
         dns: DNSCounters, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool, mode: VerdictEngine.Mode
     ) -> String {
         var families: [MetricFamily] = [
@@ -37,9 +39,41 @@ enum MetricsPage {
                 by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
         ]
         families +=
-            leases(control, verdicts) + policy(control) + tamper(guardReport) + bindings(names) + self.flows(flows, lostFacts)
+            leases(control, verdicts) + self.hellos(hellos, forgottenNames, names) + policy(control) + tamper(guardReport) + bindings(names)
+            + self.flows(flows, lostFacts)
             + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
         return OpenMetricsText.render(families)
+    }
+
+    private static func hellos(_ hellos: [HelloCounters], _ forgotten: UInt64, _ names: NameReport) -> [MetricFamily] {
+        func sum(_ value: (HelloCounters) -> UInt64) -> UInt64 { hellos.reduce(0) { $0 + value($1) } }
+        return [
+            MetricFamily(
+                "exeat_name_checks", .counter, help: "Flows whose name in the hello was looked for, by what came of it.", by: "result",
+                HelloRecord.Result.allCases.map { result in (result.label, sum { $0[result] }) }),
+            MetricFamily(
+                "exeat_name_check_faults", .counter, help: "Why no name could be read.", by: "fault",
+                NameFault.allCases.map { fault in (fault.label, sum { $0[fault] }) }),
+            MetricFamily(
+                "exeat_name_check_outer_names", .counter, help: "Names that stood outside of an encrypted hello (ECH), which decided.",
+                value: sum(\.outerNames)),
+            MetricFamily(
+                "exeat_name_check_refused", .counter, help: "Flows whose name could not be looked for, because the table was full.",
+                value: sum(\.refusals)),
+            MetricFamily(
+                "exeat_name_check_waiting_packets", .gauge, help: "Packets that wait for a name.",
+                value: hellos.reduce(0) { $0 + $1.waitingPackets }),
+            MetricFamily(
+                "exeat_name_check_flows", .gauge, help: "Flows that are kept in mind for their name.",
+                value: hellos.reduce(0) { $0 + $1.flowCount }),
+            MetricFamily(
+                "exeat_name_check_forgotten", .counter,
+                help: "Flows whose good name is remembered no longer, because others needed the room.",
+                value: forgotten),
+            MetricFamily(
+                "exeat_name_check_unindexed_bindings", .counter, help: "Bindings whose name found no room where hellos look it up.",
+                value: names.counters.unindexed),
+        ]
     }
 
     private static func leases(_ control: ControlPlane.Status, _ verdicts: [VerdictCounters]) -> [MetricFamily] {

@@ -14,6 +14,9 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let redecideOriginal: UInt32
     private let reject: UInt32
     private let denied: UInt32
+    private let pending: UInt32
+    private let checkedQUIC: UInt32
+    private let untracked: UInt32
     private let foreignBitsLessOne: UInt32
     /// Where the decisions of this batch will look, as addresses in memory; 0 for nowhere. The first `ahead` of them are to be fetched.
     private var places = InlineArray<64, UInt>(repeating: 0)
@@ -30,6 +33,9 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         reject = layout.deposit(layout.reject)
         denied = layout.deposit(layout.denied)
         classMask = layout.classesMax > 0 ? layout.classMask : 0
+        pending = layout.deposit(layout.pending)
+        checkedQUIC = layout.deposit(layout.checkedQUIC)
+        untracked = layout.deposit(layout.hello)
         foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
     }
 
@@ -65,7 +71,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         }
         return VerdictEngine.FlowState(
             isReply: question == newReply || question == redecideReply,
-            wasAdmitted: question == redecideReply || question == redecideOriginal)
+            wasAdmitted: question == redecideReply || question == redecideOriginal, isUntracked: question == untracked)
     }
 
     public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
@@ -83,6 +89,8 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         case .lease(let generation):
             let bits = foreign == 0 ? layout.foreignBits : foreign
             return .repeat(mark: bits | layout.deposit(UInt32(generation)))
+        case .pending: return .repeat(mark: foreign | pending)
+        case .checked: return .repeat(mark: foreign | checkedQUIC)
         case .reject: return .repeat(mark: foreign | reject)
         case .revoke: return .repeat(mark: foreign | denied)
         case .drop: return .drop

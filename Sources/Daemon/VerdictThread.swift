@@ -12,8 +12,21 @@ enum VerdictThread {
         queue: consuming QueueSocket, handler: consuming VerdictHandler, report: QueueReport, logger: Logger,
         reopen: @escaping @Sendable () throws -> QueueSocket
     ) {
-        report.portID.store(queue.portID, ordering: .relaxed)
-        let parts = Parts(queue: queue, handler: handler)
+        start(Verdicts(queue: queue, handler: handler), report: report, logger: logger, reopen: reopen)
+    }
+
+    /// The same for a queue of hellos.
+    static func start(
+        queue: consuming QueueSocket, handler: consuming HelloHandler, report: QueueReport, logger: Logger,
+        reopen: @escaping @Sendable () throws -> QueueSocket
+    ) {
+        start(Hellos(queue: queue, handler: handler), report: report, logger: logger, reopen: reopen)
+    }
+
+    private static func start(
+        _ parts: any Parts, report: QueueReport, logger: Logger, reopen: @escaping @Sendable () throws -> QueueSocket
+    ) {
+        report.portID.store(parts.portID, ordering: .relaxed)
         DaemonThread.start("exeat-queue-\(report.queue)") {
             var batches: UInt64 = 0
             var lastLog: Instant?
@@ -21,9 +34,9 @@ enum VerdictThread {
                 var isLost = report.mustRebind.exchange(false, ordering: .relaxed)
                 if !isLost {
                     do throws(QueueError) {
-                        let count = try parts.queue.serve(&parts.handler, timeoutMilliseconds: 250)
+                        let count = try parts.serve(timeoutMilliseconds: 250)
                         batches += 1
-                        if count == 0 || batches % 64 == 0 { report.set(parts.queue.counters) }
+                        if count == 0 || batches % 64 == 0 { report.set(parts.counters) }
                     } catch {
                         report.failures.add(1, ordering: .relaxed)
                         logger.error("queue cannot be read", metadata: ["queue": "\(report.queue)", "error": "\(error)"])
@@ -34,7 +47,7 @@ enum VerdictThread {
                 guard isLost else { continue }
                 do {
                     try parts.bindAgain(reopen)
-                    report.portID.store(parts.queue.portID, ordering: .relaxed)
+                    report.portID.store(parts.portID, ordering: .relaxed)
                     report.reopenings.add(1, ordering: .relaxed)
                     logger.warning("queue is bound again", metadata: ["queue": "\(report.queue)"])
                 } catch {
@@ -51,24 +64,64 @@ enum VerdictThread {
         }
     }
 
-    /// Carries what cannot be copied into the thread; used by that thread alone.
-    private final class Parts: @unchecked Sendable {
-        var queue: QueueSocket
-        var handler: VerdictHandler
+    /// Carries what cannot be copied into the thread; used by that thread alone. A class for each handler, so that `serve` is compiled for
+    /// it; called once for a batch.
+    private protocol Parts: AnyObject, Sendable {
+        var portID: UInt32 { get }
+        var counters: QueueCounters { get }
+        func serve(timeoutMilliseconds: Int32) throws(QueueError) -> Int
+        func bindAgain(_ reopen: () throws -> QueueSocket) throws
+    }
+
+    private final class Verdicts: Parts, @unchecked Sendable {
+        private var queue: QueueSocket
+        private var handler: VerdictHandler
 
         init(queue: consuming QueueSocket, handler: consuming VerdictHandler) {
             self.queue = queue
             self.handler = handler
         }
 
-        /// The same socket, of which the holder has a duplicate, if it still works; else a new one.
+        var portID: UInt32 { queue.portID }
+        var counters: QueueCounters { queue.counters }
+
+        func serve(timeoutMilliseconds: Int32) throws(QueueError) -> Int {
+            try queue.serve(&handler, timeoutMilliseconds: timeoutMilliseconds)
+        }
+
         func bindAgain(_ reopen: () throws -> QueueSocket) throws {
-            do throws(QueueError) {
-                try queue.rebind()
-            } catch {
-                if case .heldByOther = error { throw error }
-                queue = try reopen()
-            }
+            try VerdictThread.bindAgain(&queue, reopen)
+        }
+    }
+
+    private final class Hellos: Parts, @unchecked Sendable {
+        private var queue: QueueSocket
+        private var handler: HelloHandler
+
+        init(queue: consuming QueueSocket, handler: consuming HelloHandler) {
+            self.queue = queue
+            self.handler = handler
+        }
+
+        var portID: UInt32 { queue.portID }
+        var counters: QueueCounters { queue.counters }
+
+        func serve(timeoutMilliseconds: Int32) throws(QueueError) -> Int {
+            try queue.serve(&handler, timeoutMilliseconds: timeoutMilliseconds)
+        }
+
+        func bindAgain(_ reopen: () throws -> QueueSocket) throws {
+            try VerdictThread.bindAgain(&queue, reopen)
+        }
+    }
+
+    /// The same socket, of which the holder has a duplicate, if it still works; else a new one.
+    private static func bindAgain(_ queue: inout QueueSocket, _ reopen: () throws -> QueueSocket) throws {
+        do throws(QueueError) {
+            try queue.rebind()
+        } catch {
+            if case .heldByOther = error { throw error }
+            queue = try reopen()
         }
     }
 }

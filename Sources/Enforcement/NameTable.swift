@@ -82,6 +82,8 @@ public struct NameTable: ~Copyable {
     public let limits: BindingLimits
     private let table: AddressTable
     private let store: BindingStore
+    /// Where names in hellos are looked up; nil if nobody does.
+    private let index: NameIndex?
     private var policy: CompiledPolicy
     private var clients: [EndpointID: Client] = [:]
     private var names: [Name] = []
@@ -102,11 +104,14 @@ public struct NameTable: ~Copyable {
     public private(set) var counters = NameTableCounters()
 
     /// Begins with what the store has kept, and publishes it. Bindings of clients that `policy` does not know are dropped.
-    public init(limits: BindingLimits, table: AddressTable, store: BindingStore, policy: CompiledPolicy, now: Instant) {
+    public init(
+        limits: BindingLimits, table: AddressTable, store: BindingStore, index: NameIndex? = nil, policy: CompiledPolicy, now: Instant
+    ) {
         precondition(store.capacity >= limits.bindings, "the store is smaller than the limit")
         self.limits = limits
         self.table = table
         self.store = store
+        self.index = index
         self.policy = policy
         for endpoint in policy.endpoints { clients[endpoint.id] = Client() }
         recover(now: now)
@@ -268,6 +273,8 @@ public struct NameTable: ~Copyable {
                 records[Int(record)].expiry = now
                 store.setExpiry(Int(record), now)
                 republish(record)
+                _ = index?.publish(
+                    clientName.client, records[Int(record)].address, names[Int(clientName.name)].name, expiry: now, record: Int(record))
                 counters.evicted += 1
             }
             drain(record)
@@ -280,6 +287,11 @@ public struct NameTable: ~Copyable {
         var succeeded = table.publish(entry.client, entry.address, anyName, expiry: entry.expiry, record: Int(record))
         for number in names[Int(entry.name)].numbers {
             succeeded = table.publish(entry.client, entry.address, number, expiry: entry.expiry, record: Int(record)) && succeeded
+        }
+        if let index {
+            // A name that finds no room cannot be confirmed; its addresses are as good as before.
+            let name = names[Int(entry.name)].name
+            if !index.publish(entry.client, entry.address, name, expiry: entry.expiry, record: Int(record)) { counters.unindexed += 1 }
         }
         records[Int(record)].isPublished = succeeded
         return succeeded
@@ -465,6 +477,7 @@ public struct NameTable: ~Copyable {
             nameLists[clientName] = nil
         }
         republish(record)
+        index?.withdraw(entry.client, entry.address, names[Int(entry.name)].name)
         byTriple[Triple(client: entry.client, name: entry.name, address: entry.address)] = nil
         clients[entry.client]?.bindings -= 1
         names[Int(entry.name)].references -= 1

@@ -10,6 +10,8 @@ public struct NameTableCounters: Sendable {
     public var drainingEvicted: UInt64 = 0
     /// Taken over from the process before.
     public var recovered: UInt64 = 0
+    /// Bindings whose name found no room in the `NameIndex`.
+    public var unindexed: UInt64 = 0
     /// Refused, by `NameTableFullness.rawValue`.
     public private(set) var full = [UInt64](repeating: 0, count: NameTableFullness.allCases.count)
 

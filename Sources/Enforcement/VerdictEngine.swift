@@ -30,11 +30,14 @@ public struct VerdictEngine: ~Copyable {
         public let wasAdmitted: Bool
         /// Of the processes that have begun it; 0: whoever has its source address.
         public let classNumber: UInt8
+        /// Conntrack does not track it: nothing remembers a verdict.
+        public let isUntracked: Bool
 
-        public init(isReply: Bool, wasAdmitted: Bool, classNumber: UInt8 = 0) {
+        public init(isReply: Bool, wasAdmitted: Bool, classNumber: UInt8 = 0, isUntracked: Bool = false) {
             self.isReply = isReply
             self.wasAdmitted = wasAdmitted
             self.classNumber = classNumber
+            self.isUntracked = isUntracked
         }
     }
 
@@ -44,6 +47,10 @@ public struct VerdictEngine: ~Copyable {
         case allow(generation: UInt16)
         /// The same, and later flows to the same address, protocol and port need not be asked for, for a while.
         case lease(generation: UInt16)
+        /// Allowed by its address; the name in its hello is to be seen.
+        case pending
+        /// A flow of QUIC that gave a good name in its hello and was decided again: the next one is looked at.
+        case checked
         case reject
         case drop
         /// Refuse this packet, and every later one of the flow, in both directions: it was admitted once, and policy has changed.
@@ -58,11 +65,12 @@ public struct VerdictEngine: ~Copyable {
     private let denyAction: DenyAction
     private let leases: LeaseBudget
     private let resets: Ring<FlowReset>?
+    private let names: SeenNames?
     private var now = Instant(nanoseconds: 0)
 
     public init(
         policy: Published<CompiledPolicy>, table: AddressTable, facts: Ring<FlowRecord>, counters: VerdictCounters, mode: Mode,
-        denyAction: DenyAction, leases: LeaseBudget = .none, resets: Ring<FlowReset>? = nil
+        denyAction: DenyAction, leases: LeaseBudget = .none, resets: Ring<FlowReset>? = nil, names: SeenNames? = nil
     ) {
         self.policy = Published<CompiledPolicy>.Reader(policy)
         self.table = table
@@ -72,6 +80,7 @@ public struct VerdictEngine: ~Copyable {
         self.denyAction = denyAction
         self.leases = leases
         self.resets = resets
+        self.names = names
     }
 
     /// Once before the packets of a batch.
@@ -113,7 +122,8 @@ public struct VerdictEngine: ~Copyable {
         let nameRecord: Int32 = if let place { Int32(truncatingIfNeeded: table.record(at: place)) } else { -1 }
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
         if let staged, staged.isAllowed != decision.isAllowed { counters.noteStaged(isAllowed: staged.isAllowed) }
-        let isUnverified = decision.isAllowed && decision.nameCheck == .require
+        let check = decision.isAllowed && decision.nameCheck != .off ? nameCheck(flow, headers, position, id, decision, state) : .none
+        let isUnverified = check == .refused
         guard decision.isAllowed, !isUnverified else {
             let refusal = refuse(
                 flow: flow, endpoint: id, isUnverified ? .nameUnverified : decision.reason, detail: 0, state: state, rule: decision.rule,
@@ -128,7 +138,12 @@ public struct VerdictEngine: ~Copyable {
             return .revoke
         }
         if decision.pattern != anyName, let place { table.noteAdmission(at: place, now: now) }
-        record(flow, id, .allow, decision.reason, decision.rule, nameRecord, 0, state, staged)
+        record(flow, id, .allow, decision.reason, decision.rule, nameRecord, check == .pending ? Self.namePending : 0, state, staged)
+        switch check {
+        case .pending: return .pending
+        case .checked: return .checked
+        case .none, .refused: break
+        }
         let isLeased = leases.isWanted && mayLease(flow, position, id, decision, state)
         return isLeased ? .lease(generation: generation) : .allow(generation: generation)
     }
@@ -139,6 +154,37 @@ public struct VerdictEngine: ~Copyable {
         return policy.value.endpointIndex(of: flow.source)
     }
 
+    /// `FlowRecord.detail` of a flow that is allowed if it gives a good name, or may give any (`observe`).
+    public static let namePending: UInt8 = 1
+
+    private enum NameCheck {
+        /// The flow needs to give no name, or cannot any more and need not.
+        case none
+        case pending
+        case checked
+        case refused
+    }
+
+    /// What becomes of a flow that policy allows by a name that it wants to see.
+    private func nameCheck(
+        _ flow: FlowTuple, _ headers: PacketHeaders, _ position: Int, _ id: EndpointID, _ decision: PolicyDecision, _ state: FlowState
+    ) -> NameCheck {
+        let isRequired = decision.nameCheck == .require
+        // The mark of a flow whose name is pending has no room for a class.
+        guard let names, state.classNumber == 0 else { return isRequired ? .refused : .none }
+        if state.wasAdmitted {
+            guard isRequired else { return .none }
+            // Its hello has been sent: what it said counts.
+            guard let key = FlowKey(flow), let name = names.name(of: key, client: id) else { return .refused }
+            let bindings = AddressBindings(table: table, now: now, liveness: .liveOrDraining)
+            guard policy.value.evaluate(endpoint: position, flow, seenName: name, bindings: bindings).isAllowed else { return .refused }
+            return flow.transport == .udp ? .checked : .none
+        }
+        // Of a connection of TCP that does not begin here nobody knows where its first byte is.
+        let begins = !state.isReply && !state.isUntracked && (flow.transport != .tcp || headers.tcpFlags & 0x12 == 0x02)
+        return begins ? .pending : isRequired ? .refused : .none
+    }
+
     /// Whether the kernel may let later flows to the same destination pass: what was decided holds for them too, for as long as a lease.
     private mutating func mayLease(
         _ flow: FlowTuple, _ position: Int, _ id: EndpointID, _ decision: PolicyDecision, _ state: FlowState
@@ -146,7 +192,7 @@ public struct VerdictEngine: ~Copyable {
         // The kernel's lease is by address, and the node's other processes have the same.
         guard !state.isReply, !state.wasAdmitted, state.classNumber == 0,
             flow.transport == .tcp || flow.transport == .udp || flow.transport == .sctp,
-            policy.value.isLeasable(endpoint: position)
+            policy.value.isLeasable(endpoint: position), names == nil || !policy.value.couldRequireName(endpoint: position, flow)
         else { return false }
         if decision.pattern != anyName {
             guard let expiry = table.expiry(id, flow.destination, decision.pattern),

@@ -49,7 +49,7 @@ public struct NameCheckTable: Sendable {
             if case .stream(let check) = entry.check, check.start == synSequence &+ 1, entry.client == client { return true }
             // The waiting packets belong to the old connection and get its verdict: what they are part of can no longer be told.
             guard entry.state != .waiting else { return false }
-            remove(flow)
+            forget(flow)
         }
         let check = StreamNameCheck(synSequence: synSequence, limits: limits)
         guard insert(flow, client, .stream(check), now) else { return false }
@@ -149,12 +149,24 @@ public struct NameCheckTable: Sendable {
         return decisions
     }
 
+    /// Forgets a connection that ended without a word. What waits is decided as if it went on.
+    public mutating func close(_ flow: InspectedFlow) {
+        if flows[flow]?.state == .open { forget(flow) }
+    }
+
+    /// Forgets one flow. Returns the packets that waited: the caller gives them their verdict.
+    public mutating func remove(_ flow: InspectedFlow) -> [UInt32] {
+        guard let packets = flows[flow]?.packets else { return [] }
+        forget(flow)
+        return packets
+    }
+
     /// Forgets all flows of an endpoint that is gone. Returns the packets that waited: they are to be dropped.
     public mutating func remove(client: EndpointID) -> [UInt32] {
         var packets: [UInt32] = []
         for (flow, entry) in flows where entry.client == client {
             packets += entry.packets
-            remove(flow)
+            forget(flow)
         }
         return packets
     }
@@ -166,7 +178,7 @@ public struct NameCheckTable: Sendable {
         while let entry = deadlines[keyPath: queue].first, entry.due <= now {
             deadlines[keyPath: queue].removeFirst()
             guard let flow = flows[entry.flow], flow.serial == entry.serial else { continue }
-            remove(entry.flow)
+            forget(entry.flow)
             count += 1
         }
         return count
@@ -254,7 +266,7 @@ public struct NameCheckTable: Sendable {
         return true
     }
 
-    private mutating func remove(_ flow: InspectedFlow) {
+    private mutating func forget(_ flow: InspectedFlow) {
         guard var entry = flows.removeValue(forKey: flow) else { return }
         release(&entry)
         guard var share = shares[entry.client] else { return }

@@ -25,6 +25,10 @@ public struct PacketVerdict: BitwiseCopyable, Sendable, Hashable {
     /// dropped. Where `QueueOptions.heldMax` packets wait already it is dropped at once.
     @inlinable public static var hold: PacketVerdict { PacketVerdict(code: .max, mark: 0, setsMark: false) }
 
+    /// As `acceptOnce`, with this packet mark: for a packet that bears a question in it.
+    @inlinable
+    public static func acceptOnce(mark: UInt32) -> PacketVerdict { PacketVerdict(code: 1, mark: mark, setsMark: true) }
+
     /// The packet goes on behind the chain that queued it, unseen by the table's rules: nothing remembers the decision.
     @inlinable public static var acceptOnce: PacketVerdict { PacketVerdict(code: 1, mark: 0, setsMark: false) }
 }

@@ -52,6 +52,7 @@ public enum QueueMessage: BitwiseCopyable, Sendable {
                 payloadStart = attribute.start
                 payloadEnd = attribute.end
             case 13 where attribute.count == 4: packet.originalLength = bytes.netlinkBig32(at: attribute.start)  // NFQA_CAP_LEN
+            case 14 where attribute.count == 4: packet.isAggregate = bytes.netlinkBig32(at: attribute.start) & 2 != 0  // NFQA_SKB_INFO
             default: break
             }
         }

@@ -14,6 +14,8 @@ public struct QueuedPacket: BitwiseCopyable, Sendable, Hashable {
     public var outputInterface: UInt32
     /// Bytes of the packet before it was cut to the copy range.
     public var originalLength: UInt32
+    /// Several segments or datagrams in one (`NFQA_SKB_GSO`), which will be sent apart.
+    public var isAggregate = false
 
     @inlinable
     public init(

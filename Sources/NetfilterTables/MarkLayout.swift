@@ -13,7 +13,7 @@
 /// | `denied` | verdict: refuse, and this flow for good | was allowed, then refused: both directions are refused without asking |
 /// | `pending` | verdict: allowed by address, the name in its first payload is still to be checked | so decided |
 /// | `checkedQUIC` | verdict: the name was good; long headers are checked again | so decided |
-/// | `hello` | question: payload of a flow whose name is pending | - |
+/// | `hello` | question: packet from the originator of a flow whose name is pending (from its responder: `newReply`); in the queue for new flows: packet that conntrack does not track | - |
 public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
     public let mask: UInt32
 

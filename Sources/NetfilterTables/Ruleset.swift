@@ -13,8 +13,11 @@ import NetworkTypes
 /// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: as many flows as it may have? drop; -> "lease"
 ///           | original source not policed? accept | -> "decide"
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
-/// "decide": the question goes into the packet mark, the packet to NFQUEUE
+/// "decide": pending? -> "pending" | checkedQUIC? -> "checked" | the question goes into the packet mark -> "ask"
 /// "ask":    more questions of this source than it may have? -> "limited" | NFQUEUE
+/// "pending": TCP without payload that neither begins nor ends the connection? accept | -> "hello"
+/// "checked": from the responder, or one datagram with a short header? accept | -> "hello"
+/// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
 /// "admitted": a lease was asked for? remember it | accept
 /// ```
@@ -146,9 +149,9 @@ struct Ruleset: Sendable, Hashable {
         mutating func build() {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
-                "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "decide", "invalid_state", "untracked", "midstream", "judge",
-                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited",
-                "queries_limited",
+                "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "hello", "bare4", "bare6", "pending", "checked", "decide",
+                "invalid_state", "untracked", "midstream", "judge",
+                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited", "queries_limited",
             ] { chain(name) }
             if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
@@ -168,6 +171,7 @@ struct Ruleset: Sendable, Hashable {
             if hasClasses { classes() }
             judge()
             decide()
+            names()
         }
 
         /// (input interface . source) is in `known`.
@@ -382,7 +386,7 @@ struct Ruleset: Sendable, Hashable {
                 Expression.setPacketMark(clear: mask, set: 0), Expression.setFlowMark(clear: mask, set: mark.deposit(mark.denied)),
                 [.verdict(.goto("revoked"))])
             // A question that comes back without an answer is asked again: so a new owner of the queue re-queues what the dead one left.
-            for code in [mark.redecideOriginal, mark.redecideReply, mark.newReply] {
+            for code in [mark.redecideOriginal, mark.redecideReply, mark.newReply, mark.hello] {
                 rule(
                     "stamp", Expression.packetMark(mask, NFT_CMP_EQ, mark.deposit(code)), Expression.setPacketMark(clear: mask, set: 0),
                     [.verdict(.goto("judge"))])
@@ -549,12 +553,28 @@ struct Ruleset: Sendable, Hashable {
                 rule("untracked", icmpv6Type(type, hopLimit: 1), [.verdict(.accept)], comment: type == 130 ? "multicast listener" : nil)
             }
             if hasClasses { untrackedOfClasses() }
-            for family: IPFamily in [.v4, .v6] { rule("untracked", source(family), isPoliced(family), [.verdict(.goto("ask"))]) }
+            for family: IPFamily in [.v4, .v6] {
+                rule(
+                    "untracked", source(family), isPoliced(family), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.hello)),
+                    [.verdict(.goto("ask"))], comment: family == .v4 ? "nothing could remember that a name is pending" : nil)
+            }
         }
 
         mutating func decide() {
+            let states = [(mark.pending, "pending"), (mark.checkedQUIC, "checked")]
+            for (code, _) in states {
+                for number in [icmp, icmpv6] {
+                    rule(
+                        "decide", Expression.flowMark(mask, NFT_CMP_EQ, mark.deposit(code)), Expression.direction(1),
+                        Expression.state(related), Expression.isProtocol(number), [.verdict(.accept)],
+                        comment: "ICMP errors for an endpoint whose name is checked")
+                }
+            }
             for number in [icmp, icmpv6] {
                 rule("decide", Expression.state(related), Expression.isProtocol(number), deny(.relatedDenied), comment: "ICMP errors")
+            }
+            for (code, chain) in states {
+                rule("decide", Expression.flowMark(mask, NFT_CMP_EQ, mark.deposit(code)), [.verdict(.goto(chain))])
             }
             rule(
                 "decide", Expression.direction(0), Expression.flowMark(mask, NFT_CMP_NEQ, 0),
@@ -567,15 +587,66 @@ struct Ruleset: Sendable, Hashable {
                 Expression.setPacketMark(clear: mask, set: mark.deposit(mark.newReply)))
             rule("decide", [.verdict(.goto("ask"))])
             if let limit = configuration.questionLimit { limitQuestions(limit) }
-            rule("ask", [queueExpression])
+            rule("ask", [queueExpression(configuration.queues)])
+        }
+
+        /// Flows that were admitted by a name that is still to be seen, and flows of QUIC whose name was good.
+        mutating func names() {
+            // Every SYN, as the sequence numbers begin with it, and what ends a connection, so that it need not be remembered.
+            for (direction, flags, comment) in [(UInt8(0), UInt8(0x07), "FIN, SYN, RST"), (1, 0x04, "RST")] {
+                rule(
+                    "pending", Expression.direction(direction), Expression.isProtocol(tcp),
+                    Expression.masked(
+                        .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: flags),
+                    [.verdict(.goto("hello"))], comment: comment)
+            }
+            rule(
+                "pending", Expression.isIPv4, Expression.isProtocol(tcp),
+                Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 0, equals: [0x45]), [.verdict(.jump("bare4"))])
+            rule(
+                "pending", Expression.isIPv6, Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 6, equals: [tcp]),
+                [.verdict(.jump("bare6"))])
+            rule("pending", [.verdict(.goto("hello"))])
+            // No arithmetic here: one rule for each length of the TCP header. With time stamps it is 8 words, and 10 in a SYN.
+            for words: UInt8 in [8, 10, 5, 6, 7, 9, 11, 12, 13, 14, 15] {
+                for (chain, offset, length) in [("bare4", 2, 20 + UInt16(words) * 4), ("bare6", 4, UInt16(words) * 4)] {
+                    rule(
+                        chain, Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, UInt32(offset), equals: Expression.big(length)),
+                        [
+                            .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 12, count: 1, into: 1),
+                            .bitwise(register: 1, mask: [0xf0], xor: [0]),
+                            .compare(NFT_CMP_EQ.rawValue, register: 1, [words << 4]), .verdict(.accept),
+                        ], comment: words == 8 ? "no payload" : nil)
+                }
+            }
+
+            rule("checked", Expression.direction(1), [.verdict(.accept)])
+            // Segments of an aggregate (GSO) are as long as its first, and the Initial packets of a client fill 1,200 bytes (RFC 9000 §14.1): none lies
+            // behind a short header within this length.
+            for (family, offset) in [(IPFamily.v4, UInt32(2)), (.v6, 4)] {
+                rule(
+                    "checked", isFamily(family), Expression.isProtocol(udp),
+                    [
+                        .loadPayload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: offset, count: 2, into: 1),
+                        .compare(NFT_CMP_LTE.rawValue, register: 1, Expression.big(1_500)),
+                    ],
+                    Expression.masked(
+                        .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 8, count: 1, into: 1), byte: 0x80, isSet: false),
+                    [.verdict(.accept)], comment: family == .v4 ? "a short header" : nil)
+            }
+            rule("checked", [.verdict(.goto("hello"))])
+
+            rule("hello", Expression.direction(0), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.hello)))
+            rule("hello", Expression.direction(1), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.newReply)))
+            rule("hello", [queueExpression(configuration.helloQueues)])
         }
 
         /// First packets, and those of no flow, beyond the rate of their source. What is asked about again because policy changed is held back
         /// by nobody's rate, its flow being one that was let in: it bears a question in the packet mark.
         mutating func limitQuestions(_ limit: RateLimit) {
-            for family: IPFamily in [.v4, .v6] {
-                let isFirst =
-                    isFamily(family) + Expression.packetMark(mask, NFT_CMP_EQ, 0) + Expression.state(new | untracked) + [loadSource(family)]
+            let kinds = [Expression.packetMark(mask, NFT_CMP_EQ, 0) + Expression.state(new), Expression.state(untracked)]
+            for (family, kind) in [IPFamily.v4, .v6].flatMap({ family in kinds.map { (family, $0) } }) {
+                let isFirst = isFamily(family) + kind + [loadSource(family)]
                 let set = ElementSet.asked(family).name
                 rule("ask", isFirst, [.exceedsLimit(limit, set: set, key: lookupRegister), .verdict(.goto("limited"))])
                 // A full set ends the rule above. All who find no room there have one bucket together.
@@ -583,15 +654,17 @@ struct Ruleset: Sendable, Hashable {
                     "ask", isFirst,
                     [.lookup(set: set, register: lookupRegister, isInverted: true), .exceeds(limit), .verdict(.goto("limited"))],
                     comment: "no room for a bucket of its own")
+            }
+            for family: IPFamily in [.v4, .v6] {
                 rule("limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
             }
             // Audit mode refuses nothing; what it cannot look at passes, as it does when the queue is full.
             rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
         }
 
-        var queueExpression: Expression {
-            let first = configuration.queues.lowerBound
-            let total = UInt16(clamping: configuration.queues.count)
+        func queueExpression(_ queues: ClosedRange<UInt16>) -> Expression {
+            let first = queues.lowerBound
+            let total = UInt16(clamping: queues.count)
             let isBypassed = configuration.mode == .audit
             switch configuration.queueBackend {
             case .native:

@@ -8,6 +8,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var podPrefixes: [IPPrefix]
     /// The queue numbers over which flows are spread; both directions of a flow go to the same one.
     public var queues: ClosedRange<UInt16>
+    /// The queue numbers for packets of flows whose name is to be seen, spread alike. Whole packets are read from them.
+    public var helloQueues: ClosedRange<UInt16>
     public var mark: MarkLayout
     public var mode: EnforcementMode
     /// Local addresses of the DNS interceptor; intercepted queries go to the first of their family.
@@ -42,7 +44,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var tableName: String
 
     public init(
-        workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, mark: MarkLayout = .standard,
+        workloadInterfaces: [String], podPrefixes: [IPPrefix] = [], queues: ClosedRange<UInt16>, helloQueues: ClosedRange<UInt16>? = nil,
+        mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
         dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, hasLeases: Bool = true,
         rejectsRevoked: Bool = true, questionLimit: RateLimit? = nil, capsConnections: Bool = false,
@@ -52,6 +55,7 @@ public struct TableConfiguration: Sendable, Hashable {
         self.workloadInterfaces = workloadInterfaces
         self.podPrefixes = podPrefixes
         self.queues = queues
+        self.helloQueues = helloQueues ?? Self.helloQueues(beside: queues)
         self.mark = mark
         self.mode = mode
         self.dnsListen = dnsListen
@@ -67,5 +71,13 @@ public struct TableConfiguration: Sendable, Hashable {
         self.queueBackend = queueBackend
         self.ownership = ownership
         self.tableName = tableName
+    }
+
+    /// As many numbers as there are queues, right behind them; before them where numbers end.
+    public static func helloQueues(beside queues: ClosedRange<UInt16>) -> ClosedRange<UInt16> {
+        let last = queues.upperBound.addingReportingOverflow(UInt16(clamping: queues.count))
+        if !last.overflow { return queues.upperBound + 1...last.partialValue }
+        let first = queues.lowerBound.subtractingReportingOverflow(UInt16(clamping: queues.count))
+        return first.overflow ? queues : first.partialValue...queues.lowerBound - 1
     }
 }

@@ -36,6 +36,15 @@ extension CompiledPolicy {
         return unsafe program.enforced.pointee.flags.isDisjoint(with: [.deniesNames, .differsByFlow])
     }
 
+    /// Whether some rule of the endpoint could ask for the name in the hello of flows to this port (`require`): a name that is learned later may make it the
+    /// first that matches. Such flows are not leased. What is observed only may go by a lease.
+    @inlinable
+    public func couldRequireName(endpoint position: Int, _ flow: FlowTuple) -> Bool {
+        let flags = unsafe hot.program(position).enforced.pointee.flags
+        if flags.contains(.requiresNamesElsewhere) { return true }
+        return flags.contains(.requiresNames) && NamePort.isStandard(flow.transport, flow.destinationPort)
+    }
+
     @inlinable
     func decide<Bindings: BindingLookup & ~Copyable>(
         _ view: UnsafePointer<ProgramView>, _ exclusives: ExclusivePolicies.View, _ id: EndpointID, _ flow: FlowTuple,

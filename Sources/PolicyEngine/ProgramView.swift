@@ -47,6 +47,9 @@ struct ProgramView: BitwiseCopyable {
         /// What one flow is allowed, another to the same destination and port may not be: some rule looks at source ports, logs, or takes
         /// destinations out by names, which may be learned at any time.
         @inlinable static var differsByFlow: Flags { Flags(rawValue: 512) }
+        /// Some rule requires names, on the usual ports or on ports of its own.
+        @inlinable static var requiresNames: Flags { Flags(rawValue: 2048) }
+        @inlinable static var requiresNamesElsewhere: Flags { Flags(rawValue: 4096) }
     }
 
     /// What few decisions read.

@@ -387,6 +387,7 @@ struct RuleCompiler {
         let condition: CompiledRule.Conditions = nameVerification == .require ? .requiresName : .observesName
         compiled.conditions.insert(condition)
         hash.combine(UInt64(condition.rawValue))
+        if condition == .requiresName { flags.insert(namePorts == nil ? .requiresNames : .requiresNamesElsewhere) }
         guard let namePorts else { return }
         rare.nameTCPPorts = add(namePorts.filter { $0.transport == .tcp }.map(\.ports), .namePorts, to: &compiled)
         rare.nameUDPPorts = add(namePorts.filter { $0.transport == .udp }.map(\.ports), .namePorts, to: &compiled)

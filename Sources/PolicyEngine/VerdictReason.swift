@@ -26,7 +26,7 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     case profileDeny
     /// The name belongs exclusively to the endpoints of a policy, or to those that are allowed a network set; this is none of them.
     case exclusiveName
-    /// Policy allows the flow if it gives the name in its hello (`exeat.io/verify-name: require`), and nobody has read that.
+    /// Policy allows the flow if it gives the name in its hello (`exeat.io/verify-name: require`), and that was sent before anybody read it.
     case nameUnverified
 
     // Refused ahead of policy.
@@ -46,6 +46,14 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     case dnsOverHTTPS
     /// `builtin:foreign-dns`
     case foreignDNS
+
+    // Refused by the name in the hello (`exeat.io/verify-name: require`). At the end: raw values are kept in files.
+    /// It is none under which the endpoint holds the address, or none that policy allows here.
+    case nameMismatch
+    /// There is none, or it cannot be read within bounds; `FlowRecord.detail` says why (`NameFault`).
+    case nameUnreadable
+    /// The responder has sent data before any hello.
+    case responderFirst
 
     /// snake_case, stable: logs and metric labels.
     public var label: String {
@@ -69,6 +77,9 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
         case .dnsOverQUIC: "builtin_doq"
         case .dnsOverHTTPS: "builtin_doh"
         case .foreignDNS: "builtin_foreign_dns"
+        case .nameMismatch: "name_mismatch"
+        case .nameUnreadable: "name_unreadable"
+        case .responderFirst: "responder_first"
         }
     }
 

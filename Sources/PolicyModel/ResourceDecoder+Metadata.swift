@@ -167,9 +167,6 @@ extension ResourceDecoder {
             if own.nameVerification == nil {
                 entry.error("must be \"off\", \"observe\" or \"require\", not \"\(value)\"", hint: "in lower case", into: &problems)
             }
-            if own.nameVerification == .require {
-                problems.warning(at: entry.location, field: entry.path, NameVerification.unenforced)
-            }
         case Self.verifyNamePortsAnnotation:
             guard isOfPolicy(kind, entry, &problems) else { return }
             own.namePorts = decodeNamePorts(value, entry, &problems)

@@ -40,6 +40,13 @@ public struct FlowLogLine: Sendable {
     public var originalDestination: String?
     /// Of the process that decided.
     public var policyVersion: UInt32?
+    /// What became of the search for the name in the hello: pending, match, mismatch, unreadable (`detail` says why), responder_first, denied, not_asked.
+    public var nameCheck: String?
+    /// The name that the client gave, and in what: tls, http, quic.
+    public var seenName: String?
+    public var seenNameSource: String?
+    /// That name stood outside of an encrypted hello.
+    public var hasOuterName = false
     /// The flow had been admitted before a policy change.
     public var isRedecision = false
 
@@ -75,6 +82,10 @@ public struct FlowLogLine: Sendable {
         line.add("verdict", verdict)
         line.add("reason", reason)
         if let detail { line.add("detail", detail) }
+        if let nameCheck { line.add("name_check", nameCheck) }
+        if let seenName { line.add("seen_name", seenName) }
+        if let seenNameSource { line.add("seen_name_source", seenNameSource) }
+        if hasOuterName { line.add("outer_name", true) }
         if let tier { line.add("tier", tier) }
         if let policy { line.add("policy", policy) }
         if let rule { line.add("rule", rule) }

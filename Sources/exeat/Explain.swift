@@ -98,7 +98,9 @@ struct Explain: ParsableCommand {
         }
         if answer.nameCheck != .off {
             lines.append(
-                "verify-name: \(answer.nameCheck.rawValue): the name in the hello (TLS, QUIC, HTTP) must be one that is allowed here")
+                answer.nameCheck == .require
+                    ? "verify-name: require: the flow goes on only if its hello (TLS, QUIC, HTTP) gives a name that is allowed here"
+                    : "verify-name: observe: the name in the hello (TLS, QUIC, HTTP) is counted and logged; the flow goes on")
         }
         let flow = answer.flow
         let detail =

@@ -49,6 +49,23 @@ final class EchoStream: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
+    /// Sends these bytes and waits until as many have come back.
+    func exchange(saying bytes: [UInt8], timeoutMilliseconds: Int32 = 2_000) -> Bool {
+        guard unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { return false }
+        let watch = Stopwatch()
+        var received = 0
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while received < bytes.count {
+            let rest = Double(timeoutMilliseconds) - watch.seconds * 1_000
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard rest > 0, unsafe poll(&entry, 1, Int32(rest.rounded(.up))) > 0 else { return false }
+            let count = unsafe recv(descriptor, &buffer, buffer.count, 0)
+            guard count > 0 else { return false }
+            received += count
+        }
+        return true
+    }
+
     /// Sends one byte and waits for it to come back.
     func exchange(timeoutMilliseconds: Int32 = 1_000) -> Exchange {
         last &+= 1

@@ -8,6 +8,9 @@ struct Flow: Decodable, Sendable {
     let verdict: String
     let reason: String
     let tier: String?
+    let detail: String?
+    let nameCheck: String?
+    let seenName: String?
 
     private enum CodingKeys: String, CodingKey {
         case endpoint
@@ -18,5 +21,8 @@ struct Flow: Decodable, Sendable {
         case verdict
         case reason
         case tier
+        case detail
+        case nameCheck = "name_check"
+        case seenName = "seen_name"
     }
 }

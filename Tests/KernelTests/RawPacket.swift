@@ -54,6 +54,14 @@ enum RawPacket {
         return checksummed(ends, 6, header + options + payload, at: 16)
     }
 
+    /// TCP at any place of a connection.
+    static func segment(
+        _ ends: Ends, _ sourcePort: UInt16, _ port: UInt16, sequence: UInt32, acknowledgement: UInt32, flags: UInt8, payload: [UInt8] = []
+    ) -> [UInt8] {
+        let numbers = [sequence, acknowledgement].flatMap { two(UInt16($0 >> 16)) + two(UInt16(truncatingIfNeeded: $0)) }
+        return checksummed(ends, 6, two(sourcePort) + two(port) + numbers + [0x50, flags, 0xff, 0xff, 0, 0, 0, 0] + payload, at: 16)
+    }
+
     static func udp(
         _ ends: Ends, port: UInt16 = 7_000, sourcePort: UInt16 = 40_000, payload: [UInt8] = [1, 2, 3, 4], length: UInt16? = nil,
         badChecksum: Bool = false

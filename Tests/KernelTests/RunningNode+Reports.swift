@@ -49,6 +49,16 @@ extension RunningNode {
         return try #require(found)
     }
 
+    /// The last line about a destination of which this holds.
+    func flow(_ pod: String, to destination: String, where isWanted: (Flow) -> Bool) throws -> Flow {
+        var found: Flow?
+        try Stopwatch.wait("a line about \(destination) in the flow log", seconds: 2) {
+            found = flows(pod, to: destination).last(where: isWanted)
+            return found != nil
+        }
+        return try #require(found)
+    }
+
     private func rows<Row: Decodable>(_ result: CommandResult) throws -> [Row] {
         guard result.isSuccess else { throw Problem("exit \(result.status): \(result.stderr)") }
         return try result.stdout.split(separator: "\n").map { try JSONDecoder().decode(Row.self, from: Data($0.utf8)) }

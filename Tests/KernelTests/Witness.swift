@@ -11,6 +11,11 @@ struct Witness {
         try self.init(lab.internet, counter: "to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination)")
     }
 
+    /// Packets to this destination that are longer than those without data are.
+    init(in lab: DemoNetwork, dataTo destination: IPAddress) throws {
+        try self.init(lab, counter: "data-to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination) meta length > 80")
+    }
+
     /// Packets with this source.
     init(in lab: DemoNetwork, from source: IPAddress) throws {
         try self.init(lab.internet, counter: "from-\(source)", match: "\(Self.keyword(source)) saddr \(source)")
