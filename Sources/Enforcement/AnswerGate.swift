@@ -24,10 +24,14 @@ public protocol AnswerGate: ~Copyable {
 
     /// How often `learn` took back what it released earlier, to make room.
     var withdrawals: UInt64 { get }
+
+    /// The name to resolve again for a redial; nil if its binding is no longer remembered.
+    func name(of redial: Redial, now: Instant) -> DomainName?
 }
 
 extension AnswerGate where Self: ~Copyable {
     public var withdrawals: UInt64 { 0 }
+    public func name(of redial: Redial, now: Instant) -> DomainName? { nil }
 }
 
 /// Who sent a query.
