@@ -61,6 +61,16 @@ public struct ExeatConfiguration: Sendable {
         public var lengthMax: UInt32 = 8_192
     }
 
+    /// Packets that wait for an answer that is on its way to their client.
+    public struct Hold: Sendable {
+        /// The longest that one waits; 0: none does.
+        public var milliseconds: UInt32 = 100
+        /// Of one queue.
+        public var packets = 1_024
+
+        var isOn: Bool { milliseconds > 0 }
+    }
+
     public struct FlowLog: Sendable {
         /// nil: no log.
         public var path: String?
@@ -91,6 +101,7 @@ public struct ExeatConfiguration: Sendable {
     public var dns = DNS()
     public var bindings = BindingLimits()
     public var queues = Queues()
+    public var hold = Hold()
     public var markMask: UInt32 = 0x1f7f
     /// Whether the kernel may remember verdicts by destination for some seconds.
     public var hasKernelLeases = true

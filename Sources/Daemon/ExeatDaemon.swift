@@ -27,6 +27,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let flows: FlowWatch
     private let mailbox: DNSMailbox<WorkerGate>
     private let dnsCounters = DNSCounters()
+    private let link: HoldLink?
     private let verdictCounters: [VerdictCounters]
     private let queueReports: [QueueReport]
     private let isReady = Atomic<Bool>(false)
@@ -175,6 +176,10 @@ public final class ExeatDaemon: @unchecked Sendable {
             allowedSources: configuration.dns.allowFrom + Self.ownAddresses(configuration))
 
         // Queues.
+        let link =
+            configuration.hold.isOn && configuration.mode == .enforce && !configuration.dns.listen.isEmpty
+            ? HoldLink(endpointsMax: configuration.endpointsMax, threads: configuration.queues.count) : nil
+        self.link = link
         var rings: [Ring<FlowRecord>] = []
         var resetRings: [Ring<FlowReset>] = []
         var counters: [VerdictCounters] = []
@@ -190,11 +195,14 @@ public final class ExeatDaemon: @unchecked Sendable {
                 leases: tableConfiguration.hasLeases
                     ? LeaseBudget(
                         endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none,
-                resets: resets)
+                resets: resets, flights: link?.flights, redialSeconds: limits.redialSeconds)
             let queue = try Self.openQueue(number, holder, configuration)
             let report = QueueReport(queue: number)
             VerdictThread.start(
-                queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger,
+                queue: queue,
+                handler: VerdictHandler(
+                    engine: engine, layout: tableConfiguration.mark,
+                    hold: Self.hold(configuration, link, thread: index, verdicts, mailbox)), report: report, logger: logger,
                 reopen: { [configuration] in try Self.reopenQueue(number, configuration) })
             rings.append(ring)
             resetRings.append(resets)
@@ -213,7 +221,8 @@ public final class ExeatDaemon: @unchecked Sendable {
 
         // DNS.
         try DNSThread.start(
-            configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox, logger: logger)
+            configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox, link: link,
+            logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -239,6 +248,16 @@ public final class ExeatDaemon: @unchecked Sendable {
             ])
     }
 
+    private static func hold(
+        _ configuration: ExeatConfiguration, _ link: HoldLink?, thread: Int, _ counters: VerdictCounters,
+        _ mailbox: DNSMailbox<WorkerGate>
+    ) -> PacketHold {
+        guard let link else { return PacketHold() }
+        return PacketHold(
+            capacity: configuration.hold.packets, milliseconds: configuration.hold.milliseconds, link: link, thread: thread,
+            counters: counters, wake: { mailbox.wake() })
+    }
+
     /// The node itself may ask its own resolver.
     private static func ownAddresses(_ configuration: ExeatConfiguration) -> [IPPrefix] {
         [IPPrefix(parsing: "127.0.0.0/8"), IPPrefix(parsing: "::1/128")].compactMap { $0 } + configuration.dns.listen.map { IPPrefix($0) }
@@ -259,6 +278,9 @@ public final class ExeatDaemon: @unchecked Sendable {
         var options = QueueOptions()
         options.lengthMax = configuration.queues.lengthMax
         options.failsOpen = configuration.mode == .audit
+        options.heldMax = configuration.hold.isOn ? configuration.hold.packets : 0
+        // Later than the handler's own bound, which gives a reason.
+        options.holdMilliseconds = configuration.hold.milliseconds + 100
         return options
     }
 
@@ -421,7 +443,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func metricsPage() -> String {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, queues: queueReports, flowLog: flowLog,
-            dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
+            holds: link, dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }
 }

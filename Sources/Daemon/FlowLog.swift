@@ -164,7 +164,11 @@ final class FlowLog: Sendable {
         case .drop: line.verdict = "drop"
         case .auditDeny: line.verdict = "audit_deny"
         }
-        if record.reason == .malformedPacket { line.detail = PacketError(rawValue: record.detail)?.label }
+        if record.reason == .malformedPacket {
+            line.detail = PacketError(rawValue: record.detail)?.label
+        } else if record.detail > 0 {
+            line.detail = HoldOutcome(rawValue: record.detail - 1).map { "hold_\($0.label)" }
+        }
         guard let policy else { return line }
         if let id = record.endpoint, let endpoint = policy.endpoint(id) {
             line.endpoint = endpoint.name

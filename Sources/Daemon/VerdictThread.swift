@@ -6,6 +6,9 @@ import NetworkTypes
 
 /// The thread of one queue.
 enum VerdictThread {
+    /// While packets wait for answers: how often it is asked whether one came.
+    private static let holdPollMilliseconds: Int32 = 1
+
     /// Serves the queue for good. An error of the socket is counted and logged, and the queue is bound again, by a new socket if need be
     /// (`reopen`); while it is not served, packets wait and then drop, never pass.
     static func start(
@@ -21,7 +24,8 @@ enum VerdictThread {
                 var isLost = report.mustRebind.exchange(false, ordering: .relaxed)
                 if !isLost {
                     do throws(QueueError) {
-                        let count = try parts.queue.serve(&parts.handler, timeoutMilliseconds: 250)
+                        let count = try parts.queue.serve(
+                            &parts.handler, timeoutMilliseconds: parts.queue.heldCount > 0 ? holdPollMilliseconds : 250)
                         batches += 1
                         if count == 0 || batches % 64 == 0 { report.set(parts.queue.counters) }
                     } catch {
@@ -69,6 +73,7 @@ enum VerdictThread {
                 if case .heldByOther = error { throw error }
                 queue = try reopen()
             }
+            handler.forgetHeld()
         }
     }
 }

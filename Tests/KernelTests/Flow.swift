@@ -8,6 +8,7 @@ struct Flow: Decodable, Sendable {
     let verdict: String
     let reason: String
     let tier: String?
+    let detail: String?
 
     private enum CodingKeys: String, CodingKey {
         case endpoint
@@ -18,5 +19,6 @@ struct Flow: Decodable, Sendable {
         case verdict
         case reason
         case tier
+        case detail
     }
 }

@@ -6,6 +6,9 @@ struct NodeSettings: Sendable {
     var graceSeconds = 10
     /// The files of a lab are root's alone.
     var user = "root"
+    var upstream = "192.0.2.53"
+    /// Further lines of `bindings`, indented by two.
+    var bindings = ""
     /// Further lines of `dns`, indented by two.
     var dns = ""
     /// Further lines of the file.
@@ -24,11 +27,11 @@ struct NodeSettings: Sendable {
         podCIDRs: ["10.65.0.0/16", "fd00:65::/64"]
         dns:
           listen: ["169.254.20.10", "fd00:ec8a::10"]
-          upstreams: ["192.0.2.53"]
+          upstreams: ["\(upstream)"]
         \(dns)bindings:
           floorSeconds: \(floorSeconds)
           graceSeconds: \(graceSeconds)
-        flowLog:
+        \(bindings)flowLog:
           path: \(directory)/flows.jsonl
         \(extra)
         """
