@@ -46,6 +46,9 @@ public final class DNSMailbox<Gate: ~Copyable>: Sendable {
         }
     }
 
+    /// Has the worker look for redials.
+    public func wake() { ring() }
+
     private func ring() {
         var one: UInt64 = 1
         // Fails only when the counter is at its ceiling: then the worker is already called.

@@ -16,15 +16,15 @@ public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
     public var gate: Gate
 
     /// Takes over listening sockets, which are bound and non-blocking (``DNSSockets``), and closes them when it goes. Whoever
-    /// keeps them over a crash holds duplicates.
+    /// keeps them over a crash holds duplicates. Through `link` it tells of queries in flight and is asked for redials.
     /// - Throws: also if `upstreamMark` is set and may not be. The sockets are then still the caller's.
     public init(
         configuration: DNSWorkerConfiguration, datagramSockets: [Int32], streamSockets: [Int32], gate: consuming Gate,
-        counters: DNSCounters, mailbox: DNSMailbox<Gate>
+        counters: DNSCounters, mailbox: DNSMailbox<Gate>, link: HoldLink? = nil
     ) throws(DNSSocketError) {
         core = try DNSWorkerCore(
             configuration: configuration, datagramSockets: datagramSockets, streamSockets: streamSockets, counters: counters,
-            mailbox: mailbox.descriptor)
+            mailbox: mailbox.descriptor, link: link)
         core.remembersLessons = gate.onlyAddsBetweenTicks
         self.mailbox = mailbox
         self.gate = gate
@@ -42,8 +42,10 @@ public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
             }
             let rang = core.turn(until: nextTick, gate: &gate)
             guard rang else { continue }
-            for work in mailbox.take() { work(&gate) }
-            core.gateEra &+= 1
+            let works = mailbox.take()
+            core.takeRedials(gate: &gate)
+            for work in works { work(&gate) }
+            if !works.isEmpty { core.gateEra &+= 1 }
             if mailbox.mustStop { break }
         }
         for work in mailbox.take() { work(&gate) }

@@ -43,7 +43,20 @@ extension DNSWorkerCore {
         transaction.waiting.append(waiting)
         waitingCount += 1
         waitingBySource[waiting.source, default: 0] += 1
-        if case .connection(let slot, let generation) = waiting.origin { connection(slot, generation)?.waitingQueries += 1 }
+        switch waiting.origin {
+        case .connection(let slot, let generation): connection(slot, generation)?.waitingQueries += 1
+        // Counted by who asked for it.
+        case .redial: return
+        case .datagram: break
+        }
+        if let link, case .endpoint(let endpoint) = waiting.client { link.flights.begin(endpoint) }
+    }
+
+    /// What a query taught is published, and its answer written: packets of its client need not wait for it any longer.
+    private func noteEnd(of waiting: WaitingQuery) {
+        guard let link, case .endpoint(let endpoint) = waiting.client else { return }
+        if case .redial = waiting.origin { return }
+        link.flights.end(endpoint)
     }
 
     // MARK: steps
@@ -324,12 +337,14 @@ extension DNSWorkerCore {
         for waiting in transaction.waiting {
             waitingCount -= 1
             if let left = waitingBySource[waiting.source] { waitingBySource[waiting.source] = left > 1 ? left - 1 : nil }
+            defer { noteEnd(of: waiting) }
             if case .connection(let slot, let generation) = waiting.origin {
                 guard let connection = connection(slot, generation) else { continue }
                 connection.waitingQueries -= 1
                 mark(connection)
             }
             deliver(answer, to: waiting, gate: &gate)
+            if case .redial = waiting.origin { continue }
             unsentMisses.append((waiting.arrivedAt, readAt))
         }
         if unsentMisses.count >= 4 { flushDatagrams() }

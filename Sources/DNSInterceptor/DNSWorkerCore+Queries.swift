@@ -83,7 +83,9 @@ extension DNSWorkerCore {
                 let release = gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: left, client: client, now: now)
                 if gate.withdrawals != withdrawals { gateEra &+= 1 }
                 switch release {
-                case .release(let timeToLiveCapSeconds): cap = min(cap, timeToLiveCapSeconds)
+                case .release(let timeToLiveCapSeconds):
+                    cap = min(cap, timeToLiveCapSeconds)
+                    link?.flights.noteAnswer(endpoint)
                 case .refuse(let refusal): return refuse(query, name, origin, refusal)
                 }
                 if remembersLessons, let hit, let lesson = Lesson(endpoint, era: gateEra, timeToLiveSeconds: min(left, cap), now: now) {
@@ -92,6 +94,7 @@ extension DNSWorkerCore {
             }
         }
         if isCut { counters.add(.answersTruncated) }
+        if case .redial(let slot) = origin { return end(redial: slot, with: answer.addresses) }
         reply(to: origin) { buffer in
             answer.withBytes { bytes, offsets in
                 DNSReply.write(
@@ -104,7 +107,7 @@ extension DNSWorkerCore {
     private func sizeMax(of query: QueryHead, _ origin: QueryOrigin) -> Int {
         switch origin {
         case .datagram: query.udpReplySizeMax(configuredMax: configuration.datagramBytesMax)
-        case .connection: 65_535
+        case .connection, .redial: 65_535
         }
     }
 
@@ -159,6 +162,9 @@ extension DNSWorkerCore {
             connection.enqueue(unsafe message.span)
             mark(connection)
             counters.add(.answersTCP)
+        case .redial(let slot):
+            // Only refusals come this way.
+            end(redial: slot, with: [])
         }
     }
 }

@@ -45,6 +45,10 @@ struct DNSWorkerCore: ~Copyable {
     /// Misses answered but not yet sent: when the query came, when the upstream's reply was read.
     var unsentMisses: [(arrivedAt: Instant, readAt: Instant)] = []
 
+    // Packets that wait for answers.
+    let link: HoldLink?
+    var redials: RunningRedials
+
     // TCP clients.
     var connections: [ClientConnection?]
     var freeConnections: [Int]
@@ -73,7 +77,8 @@ struct DNSWorkerCore: ~Copyable {
     }
 
     init(
-        configuration: DNSWorkerConfiguration, datagramSockets: [Int32], streamSockets: [Int32], counters: DNSCounters, mailbox: Int32
+        configuration: DNSWorkerConfiguration, datagramSockets: [Int32], streamSockets: [Int32], counters: DNSCounters, mailbox: Int32,
+        link: HoldLink? = nil
     ) throws(DNSSocketError) {
         try Self.check(mark: configuration.upstreamMark)
         let poll = try EventPoll()
@@ -102,6 +107,8 @@ struct DNSWorkerCore: ~Copyable {
         transactions = Array(repeating: nil, count: outstandingMax)
         freeTransactions = Array((0..<outstandingMax).reversed())
         attemptDeadlines = DeadlineHeap(slots: outstandingMax)
+        self.link = link
+        redials = RunningRedials()
         let connectionsMax = min(max(0, configuration.tcpConnectionsMax), 65_536)
         connections = Array(repeating: nil, count: connectionsMax)
         freeConnections = Array((0..<connectionsMax).reversed())
@@ -165,6 +172,7 @@ struct DNSWorkerCore: ~Copyable {
             counters.add(.datagramsLostBeforeReceive, UInt64(drops &- listeners[index].drops))
             listeners[index].drops = drops
         }
+        redials.beginSecond()
         updateGauges()
     }
 

@@ -8,7 +8,7 @@ import Synchronization
 enum DNSThread {
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
-        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, logger: Logger
+        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, logger: Logger
     ) throws {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
@@ -29,7 +29,8 @@ enum DNSThread {
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         let worker = try DNSWorker(
-            configuration: options, datagramSockets: datagrams, streamSockets: streams, gate: gate, counters: counters, mailbox: mailbox)
+            configuration: options, datagramSockets: datagrams, streamSockets: streams, gate: gate, counters: counters, mailbox: mailbox,
+            link: link)
         let box = Box(worker)
         DaemonThread.start("exeat-dns") { box.worker.run() }
     }

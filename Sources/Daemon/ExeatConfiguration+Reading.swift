@@ -40,8 +40,8 @@ extension ExeatConfiguration {
             "mode", "denyAction", "startFailure", "existingFlows", "unselectedEndpoints", "exclusiveDomains", "verifyName", "node",
             "policies", "endpoints", "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
-            "endpointsMax", "dns", "bindings", "queues", "markMask", "kernelLeases", "metrics", "health", "flowLog", "flowsMax",
-            "limits",
+            "endpointsMax", "dns", "bindings", "queues", "limits", "hold", "markMask", "kernelLeases", "metrics", "health", "flowLog",
+            "flowsMax",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["mode"]?.choice(VerdictEngine.Mode.self, &problems) { mode = value }
@@ -69,6 +69,7 @@ extension ExeatConfiguration {
         if let value = reader["bindings"] { readBindings(value, &problems) }
         if let value = reader["queues"] { readQueues(value, &problems) }
         if let value = reader["limits"] { readLimits(value, &problems) }
+        if let value = reader["hold"] { readHold(value, &problems) }
         if let value = reader["markMask"] { readMask(value, &problems) }
         if let value = reader["kernelLeases"]?.boolean(&problems) { hasKernelLeases = value }
         if let value = reader["metrics"] { metrics = Self.listener(value, &problems) ?? metrics }
@@ -175,7 +176,7 @@ extension ExeatConfiguration {
     private mutating func readBindings(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
             "floorSeconds", "ceilingSeconds", "graceSeconds", "addressesPerName", "namesPerClient", "bindingsPerClient",
-            "drainingPerClient", "bindings",
+            "drainingPerClient", "bindings", "redialSeconds",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["floorSeconds"]?.integer(in: 0...86_400, &problems) { bindings.floorSeconds = UInt32(value) }
@@ -189,6 +190,7 @@ extension ExeatConfiguration {
         if let value = reader["bindingsPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.bindingsPerClient = value }
         if let value = reader["drainingPerClient"]?.integer(in: 1...1_048_576, &problems) { bindings.drainingPerClient = value }
         if let value = reader["bindings"]?.integer(in: 1_024...1_048_576, &problems) { bindings.bindings = value }
+        if let value = reader["redialSeconds"]?.integer(in: 0...3_600, &problems) { bindings.redialSeconds = UInt32(value) }
         if bindings.floorSeconds > bindings.ceilingSeconds {
             problems.error(at: field.location, field: "bindings.floorSeconds", "is above ceilingSeconds")
         }
@@ -207,6 +209,12 @@ extension ExeatConfiguration {
         if let value = reader["questionsPerSecond"]?.integer(in: 0...1_000_000, &problems) { limits.questionsPerSecond = value }
         if let value = reader["questionsBurst"]?.integer(in: 1...1_000_000, &problems) { limits.questionsBurst = value }
         if let value = reader["connectionsPerEndpoint"]?.integer(in: 0...16_777_216, &problems) { limits.connectionsPerEndpoint = value }
+    }
+
+    private mutating func readHold(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["milliseconds", "packets"]), &problems) else { return }
+        if let value = reader["milliseconds"]?.integer(in: 0...5_000, &problems) { hold.milliseconds = UInt32(value) }
+        if let value = reader["packets"]?.integer(in: 64...16_384, &problems) { hold.packets = value }
     }
 
     private mutating func readFlowLog(_ field: ConfigurationField, _ problems: inout DiagnosticList) {

@@ -85,6 +85,16 @@ public struct ExeatConfiguration: Sendable {
         TableConfiguration.helloQueues(beside: queues.first...(queues.first + UInt16(queues.count - 1)))
     }
 
+    /// Packets that wait for an answer that is on its way to their client.
+    public struct Hold: Sendable {
+        /// The longest that one waits; 0: none does.
+        public var milliseconds: UInt32 = 100
+        /// Of one queue.
+        public var packets = 1_024
+
+        var isOn: Bool { milliseconds > 0 }
+    }
+
     public struct FlowLog: Sendable {
         /// nil: no log.
         public var path: String?
@@ -116,6 +126,7 @@ public struct ExeatConfiguration: Sendable {
     public var bindings = BindingLimits()
     public var queues = Queues()
     public var limits = Limits()
+    public var hold = Hold()
     public var markMask: UInt32 = 0x1f7f
     /// Whether the kernel may remember verdicts by destination for some seconds.
     public var hasKernelLeases = true

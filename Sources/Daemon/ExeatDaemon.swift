@@ -28,6 +28,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let flows: FlowWatch
     private let mailbox: DNSMailbox<WorkerGate>
     private let dnsCounters = DNSCounters()
+    private let link: HoldLink?
     private let verdictCounters: [VerdictCounters]
     private let helloCounters: [HelloCounters]
     private let verifiedNames: VerifiedNames
@@ -202,6 +203,10 @@ public final class ExeatDaemon: @unchecked Sendable {
             allowedSources: configuration.dns.allowFrom + Self.ownAddresses(configuration))
 
         // Queues.
+        let link =
+            configuration.hold.isOn && configuration.mode == .enforce && !configuration.dns.listen.isEmpty
+            ? HoldLink(endpointsMax: configuration.endpointsMax, threads: configuration.queues.count) : nil
+        self.link = link
         var rings: [Ring<FlowRecord>] = []
         var resetRings: [Ring<FlowReset>] = []
         var counters: [VerdictCounters] = []
@@ -217,11 +222,14 @@ public final class ExeatDaemon: @unchecked Sendable {
                 leases: tableConfiguration.hasLeases
                     ? LeaseBudget(
                         endpointsMax: configuration.endpointsMax, countMax: LeaseBudget.perEndpoint / configuration.queues.count) : .none,
-                resets: resets, names: seenNames)
+                resets: resets, names: seenNames, flights: link?.flights, redialSeconds: limits.redialSeconds)
             let queue = try Self.openQueue(number, holder, Self.queueOptions(configuration))
             let report = QueueReport(queue: number)
             VerdictThread.start(
-                queue: queue, handler: VerdictHandler(engine: engine, layout: tableConfiguration.mark), report: report, logger: logger,
+                queue: queue,
+                handler: VerdictHandler(
+                    engine: engine, layout: tableConfiguration.mark,
+                    hold: Self.hold(configuration, link, thread: index, verdicts, mailbox)), report: report, logger: logger,
                 reopen: { [configuration] in try Self.reopenQueue(number, configuration, Self.queueOptions(configuration)) })
             rings.append(ring)
             resetRings.append(resets)
@@ -269,7 +277,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             && (configuration.given.contains("dns.classPort") || policy.endpoints.contains { $0.classNumber != 0 })
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
-            hasClasses: hasClassPorts, logger: logger)
+            hasClasses: hasClassPorts, link: link, logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -305,6 +313,16 @@ public final class ExeatDaemon: @unchecked Sendable {
             ])
     }
 
+    private static func hold(
+        _ configuration: ExeatConfiguration, _ link: HoldLink?, thread: Int, _ counters: VerdictCounters,
+        _ mailbox: DNSMailbox<WorkerGate>
+    ) -> PacketHold {
+        guard let link else { return PacketHold() }
+        return PacketHold(
+            capacity: configuration.hold.packets, milliseconds: configuration.hold.milliseconds, link: link, thread: thread,
+            counters: counters, wake: { mailbox.wake() })
+    }
+
     /// The node itself may ask its own resolver.
     private static func ownAddresses(_ configuration: ExeatConfiguration) -> [IPPrefix] {
         [IPPrefix(parsing: "127.0.0.0/8"), IPPrefix(parsing: "::1/128")].compactMap { $0 } + configuration.dns.listen.map { IPPrefix($0) }
@@ -322,6 +340,9 @@ public final class ExeatDaemon: @unchecked Sendable {
         var options = QueueOptions()
         options.lengthMax = configuration.queues.lengthMax
         options.failsOpen = configuration.mode == .audit
+        options.heldMax = configuration.hold.isOn ? configuration.hold.packets : 0
+        // Later than the handler's own bound, which gives a reason.
+        options.holdMilliseconds = configuration.hold.milliseconds + 100
         return options
     }
 
@@ -500,7 +521,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog,
-            dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
+            holds: link, dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }
 }

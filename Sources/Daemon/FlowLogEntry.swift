@@ -59,7 +59,11 @@ enum FlowLogEntry: Sendable {
         case .drop: line.verdict = "drop"
         case .auditDeny: line.verdict = "audit_deny"
         }
-        if record.reason == .malformedPacket { line.detail = PacketError(rawValue: record.detail)?.label }
+        if record.reason == .malformedPacket {
+            line.detail = PacketError(rawValue: record.detail)?.label
+        } else if record.verdict != .allow, record.detail > 0 {
+            line.detail = HoldOutcome(rawValue: record.detail - 1).map { "hold_\($0.label)" }
+        }
         if record.verdict == .allow, record.detail == VerdictEngine.namePending { line.nameCheck = "pending" }
         guard let policy else { return line }
         if let id = record.endpoint, let endpoint = policy.endpoint(id) {

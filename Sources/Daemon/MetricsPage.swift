@@ -10,7 +10,7 @@ import Telemetry
 enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
-        forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog,
+        forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, holds: HoldLink?,
         dns: DNSCounters, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool, mode: VerdictEngine.Mode
     ) -> String {
         var families: [MetricFamily] = [
@@ -39,7 +39,8 @@ enum MetricsPage {
                 by: "reason", control.kernelDrops.map { ($0.reason, $0.packets) }),
         ]
         families +=
-            leases(control, verdicts) + self.hellos(hellos, forgottenNames, names) + policy(control) + tamper(guardReport) + bindings(names)
+            leases(control, verdicts) + self.holds(holds, verdicts) + self.hellos(hellos, forgottenNames, names) + policy(control)
+            + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
             + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
         return OpenMetricsText.render(families)
@@ -94,6 +95,20 @@ enum MetricsPage {
         ]
     }
 
+    private static func holds(_ link: HoldLink?, _ verdicts: [VerdictCounters]) -> [MetricFamily] {
+        [
+            MetricFamily(
+                "exeat_held_packets", .gauge, help: "Packets that wait for an answer on its way to their client.",
+                value: verdicts.reduce(0) { $0 + $1.held }),
+            MetricFamily(
+                "exeat_holds", .counter, help: "Packets that were to wait for an answer, by what became of them.", by: "outcome",
+                HoldOutcome.allCases.map { outcome in (outcome.label, verdicts.reduce(0) { $0 + $1.holds(outcome) }) }),
+            MetricFamily(
+                "exeat_redials", .counter, help: "Names to be resolved again for a client that dials an address whose binding has ended.",
+                by: "outcome", RedialOutcome.allCases.map { ($0.label, link?.count(of: $0) ?? 0) }),
+        ]
+    }
+
     private static func policy(_ control: ControlPlane.Status) -> [MetricFamily] {
         [
             MetricFamily("exeat_policy_version", .gauge, help: "Version of the policy in force.", value: control.policyVersion),
@@ -141,6 +156,8 @@ enum MetricsPage {
                 "exeat_bindings_drained", .counter, help: "Bindings kept beyond their end for live flows.",
                 value: names.counters.drained),
             MetricFamily("exeat_bindings_expired", .counter, help: "Bindings that ended and went.", value: names.counters.expired),
+            MetricFamily(
+                "exeat_bindings_remembered", .counter, help: "Of these, kept in mind for redials.", value: names.counters.remembered),
             MetricFamily(
                 "exeat_bindings_evicted", .counter, help: "Bindings ended or let go early, because a limit was reached.", by: "limit",
                 [("addresses_per_name", names.counters.evicted), ("draining_per_client", names.counters.drainingEvicted)]),

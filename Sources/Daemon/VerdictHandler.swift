@@ -7,7 +7,8 @@ import NetworkTypes
 
 /// One queue and the engine that decides its packets.
 public struct VerdictHandler: PacketHandler, ~Copyable {
-    private var engine: VerdictEngine
+    var engine: VerdictEngine
+    var hold: PacketHold
     private let layout: MarkLayout
     private let newReply: UInt32
     private let redecideReply: UInt32
@@ -24,8 +25,9 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     /// 0 without room for classes.
     private let classMask: UInt32
 
-    public init(engine: consuming VerdictEngine, layout: MarkLayout) {
+    public init(engine: consuming VerdictEngine, layout: MarkLayout, hold: consuming PacketHold = PacketHold()) {
         self.engine = engine
+        self.hold = hold
         self.layout = layout
         newReply = layout.deposit(layout.newReply)
         redecideReply = layout.deposit(layout.redecideReply)
@@ -81,7 +83,25 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         // All foreign bits set would ask for a lease: a packet that came so loses one.
         let isForeignFull = packet.mark & layout.foreignBits == layout.foreignBits
         let foreign = packet.mark & (isForeignFull ? foreignBitsLessOne : layout.foreignBits)
-        switch engine.decide(payload, state) {
+        let verdict = engine.decide(payload, state, patience: hold.isWanted ? .answersAndRedial : .none)
+        if case .hold(let ticket) = verdict {
+            if hold.take(packet.id, payload, foreign, ticket, now: engine.now) { return .hold }
+            return packetVerdict(engine.decide(payload, state, waited: hold.noteRefusal()), foreign)
+        }
+        return packetVerdict(verdict, foreign)
+    }
+
+    public mutating func nextRelease() -> PacketRelease? {
+        guard hold.isBusy else { return nil }
+        return nextHeld()
+    }
+
+    /// The queue has lost what waited.
+    mutating func forgetHeld() { hold.removeAll() }
+
+    /// How the kernel is told. A packet that is held is not the engine's matter any more.
+    func packetVerdict(_ verdict: VerdictEngine.Verdict, _ foreign: UInt32) -> PacketVerdict {
+        switch verdict {
         // Audit mode, and no endpoint whose generation could be stamped: a stamp of 0 would come back to the queue for ever.
         case .allow(0): return .acceptOnce
         case .allow(let generation): return .repeat(mark: foreign | layout.deposit(UInt32(generation)))
@@ -93,7 +113,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         case .checked: return .repeat(mark: foreign | checkedQUIC)
         case .reject: return .repeat(mark: foreign | reject)
         case .revoke: return .repeat(mark: foreign | denied)
-        case .drop: return .drop
+        case .drop, .hold: return .drop
         }
     }
 }

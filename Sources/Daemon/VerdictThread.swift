@@ -6,6 +6,9 @@ import NetworkTypes
 
 /// The thread of one queue.
 enum VerdictThread {
+    /// While packets wait for answers: how often it is asked whether one came.
+    private static let holdPollMilliseconds: Int32 = 1
+
     /// Serves the queue for good. An error of the socket is counted and logged, and the queue is bound again, by a new socket if need be
     /// (`reopen`); while it is not served, packets wait and then drop, never pass.
     static func start(
@@ -86,11 +89,12 @@ enum VerdictThread {
         var counters: QueueCounters { queue.counters }
 
         func serve(timeoutMilliseconds: Int32) throws(QueueError) -> Int {
-            try queue.serve(&handler, timeoutMilliseconds: timeoutMilliseconds)
+            try queue.serve(&handler, timeoutMilliseconds: queue.heldCount > 0 ? VerdictThread.holdPollMilliseconds : timeoutMilliseconds)
         }
 
         func bindAgain(_ reopen: () throws -> QueueSocket) throws {
             try VerdictThread.bindAgain(&queue, reopen)
+            handler.forgetHeld()
         }
     }
 

@@ -83,6 +83,9 @@ public final class AddressTable: @unchecked Sendable {
         return false
     }
 
+    /// Whether there is anything of the address at all, ended or not.
+    func hasSlot(_ endpoint: EndpointID, _ address: IPAddress) -> Bool { find(endpoint, address, part: 0) != nil }
+
     /// The record of the store under which the binding was published last; nil if there is none.
     public func record(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Int? {
         place(endpoint, address, number).map { Int(unsafe words[$0].load(ordering: .relaxed) >> 32) - 1 }
@@ -169,6 +172,12 @@ public final class AddressTable: @unchecked Sendable {
     /// Changes when a number that is published ends, in either direction.
     func replace(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int) {
         if let word = place(endpoint, address, number) { write(word, number, expiry: expiry.nanoseconds, record: record) }
+    }
+
+    /// Forgets that flows were admitted by the address: nobody holds it any more.
+    func forgetAdmission(_ endpoint: EndpointID, _ address: IPAddress) {
+        guard let slot = find(endpoint, address, part: 0) else { return }
+        unsafe words[slot * Self.slotWords + 5].store(0, ordering: .relaxed)
     }
 
     /// Takes one number back; "any name" takes the whole address with it.

@@ -27,6 +27,9 @@ public protocol AnswerGate: ~Copyable {
 
     /// How often `learn` took back what it released earlier, to make room.
     var withdrawals: UInt64 { get }
+
+    /// The name to resolve again for a redial; nil if its binding is no longer remembered.
+    func name(of redial: Redial, now: Instant) -> DomainName?
 }
 
 extension AnswerGate where Self: ~Copyable {
@@ -34,6 +37,7 @@ extension AnswerGate where Self: ~Copyable {
 
     /// A gate that knows no classes.
     public mutating func client(at source: IPAddress, ofClass number: UInt8) -> DNSClient? { number == 0 ? client(at: source) : nil }
+    public func name(of redial: Redial, now: Instant) -> DomainName? { nil }
 }
 
 /// Who sent a query.

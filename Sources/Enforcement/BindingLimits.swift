@@ -14,6 +14,10 @@ public struct BindingLimits: Sendable, Hashable {
     /// Bindings that ended and may carry flows still. Beyond it, what no flow uses goes first, then what ended first.
     public var drainingPerClient = 4_096
     public var bindings = 262_144
+    /// How long an ended binding is remembered, so that the name can be resolved again when its client still dials the address; 0: not at all.
+    public var redialSeconds: UInt32 = 60
+    /// Of one client. Beyond it an ended binding is not remembered.
+    public static let rememberedPerClient = 1_024
 
     public init() {}
 

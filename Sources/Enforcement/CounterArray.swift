@@ -24,6 +24,11 @@ public final class CounterArray: @unchecked Sendable {
         unsafe values[index].store(old &+ amount, ordering: .relaxed)
     }
 
+    func set(_ index: Int, _ value: UInt64) {
+        precondition(index >= 0 && index < count, "counter index")
+        unsafe values[index].store(value, ordering: .relaxed)
+    }
+
     public subscript(index: Int) -> UInt64 {
         precondition(index >= 0 && index < count, "counter index")
         return unsafe values[index].load(ordering: .relaxed)

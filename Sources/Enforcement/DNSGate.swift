@@ -61,6 +61,10 @@ public struct DNSGate: AnswerGate, ~Copyable {
 
     public var withdrawals: UInt64 { names.counters.evicted }
 
+    public func name(of redial: Redial, now: Instant) -> DomainName? {
+        names.name(ofRecord: Int(redial.record), client: redial.endpoint, address: redial.address, now: now)
+    }
+
     private mutating func refuse(_ reason: AnswerRefusal) -> AnswerRelease {
         refusals[Int(reason.rawValue)] += 1
         return .refuse(reason)

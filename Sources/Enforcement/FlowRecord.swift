@@ -22,7 +22,7 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public let policyVersion: UInt32
     /// Record of the BindingStore that holds the name; -1 if no name was involved.
     public let nameRecord: Int32
-    /// `PacketError.rawValue` for `malformedPacket`, else 0.
+    /// `PacketError.rawValue` for `malformedPacket`; else what the packet waited for in vain, `HoldOutcome.rawValue` + 1; else 0.
     public let detail: UInt8
     /// The flow was admitted before and decided again.
     public let isRedecision: Bool

@@ -9,6 +9,9 @@ import PolicyEngine
 /// Then it goes, unless a flow was admitted by it while it lived: then it is *draining*, good only for flows that were admitted before,
 /// until two sweeps over conntrack, one after the other, have seen no flow to any draining address of its name. A client has no more
 /// than `drainingPerClient` of these: what no flow uses goes first.
+///
+/// What goes for good is *remembered* for `redialSeconds`, so that its name can be resolved again when the client still dials the address. A
+/// remembered binding counts for nothing and nowhere, is not written to the store, and goes first when room is needed.
 public struct NameTable: ~Copyable {
     private struct Triple: Hashable {
         let client: EndpointID
@@ -26,12 +29,19 @@ public struct NameTable: ~Copyable {
         let name: Int32
     }
 
+    private enum State {
+        case free
+        case live
+        case draining
+        case remembered
+    }
+
     private struct Record {
         var client: EndpointID
         var name: Int32
         var address: IPAddress
         var expiry: Instant
-        var state: BindingStore.State
+        var state: State
         /// All of its numbers found a place in the table: only then may a renewal be left out.
         var isPublished = false
         /// Sweeps over conntrack, one after the other, that saw no flow for its name since it drains.
@@ -62,6 +72,8 @@ public struct NameTable: ~Copyable {
     private struct Name {
         var name: DomainName
         var references: Int
+        /// Of these, live and draining.
+        var bound = 0
         /// Numbers of all patterns that match. Those that policy no longer has are taken out by the sweep.
         var numbers: [PatternNumber]
     }
@@ -72,6 +84,7 @@ public struct NameTable: ~Copyable {
         /// Live and draining.
         var bindings = 0
         var draining = 0
+        var remembered = 0
     }
 
     private static let sweepsUnseenMax: UInt8 = 2
@@ -96,6 +109,11 @@ public struct NameTable: ~Copyable {
     private var nameLists: [ClientName: NameList] = [:]
     private var clientsOverDrainingMax: Set<EndpointID> = []
     private var bindingsMade: UInt64 = 0
+    private var namesBound = 0
+    private var rememberedCount = 0
+    /// Remembered records in the order in which they came to be so, with that of their making; some have gone meanwhile.
+    private var remembered: [(record: Int32, order: UInt64)] = []
+    private var rememberedHead = 0
     /// For whom expired bindings were looked for since the last tick; nil is the node.
     private var madeRoomFor: Set<EndpointID?> = []
     /// From `adopt` to `settle`: verdict threads may still use it.
@@ -135,8 +153,9 @@ public struct NameTable: ~Copyable {
         store.setUsedCount(records.count)
     }
 
-    public var bindingCount: Int { byTriple.count }
-    public var nameCount: Int { nameNumbers.count }
+    /// Live and draining.
+    public var bindingCount: Int { byTriple.count - rememberedCount }
+    public var nameCount: Int { namesBound }
 
     // MARK: Learning
 
@@ -175,7 +194,12 @@ public struct NameTable: ~Copyable {
         // Of one answer no address makes room for another.
         if addresses.count > limits.addressesPerName, Set(addresses).count > limits.addressesPerName { return .failure(.addressesPerName) }
         let number = intern(name)
-        defer { releaseIfUnused(number) }
+        // Held on to: making room may take its last binding.
+        names[Int(number)].references += 1
+        defer {
+            names[Int(number)].references -= 1
+            releaseIfUnused(number)
+        }
         let clientName = ClientName(client: client, name: number)
         let isNewName = nameLists[clientName, default: NameList()].live == 0
         if isNewName, expiry > now, known.names >= limits.namesPerClient { return .failure(.namesPerClient) }
@@ -194,12 +218,17 @@ public struct NameTable: ~Copyable {
         // What is held already first, so that it is not taken for what gives room.
         for address in addresses {
             guard let record = byTriple[Triple(client: client, name: number, address: address)] else { continue }
+            // It was no binding any more: it becomes a new one.
+            if records[Int(record)].state == .remembered {
+                forget(record)
+                continue
+            }
             extend(record, to: expiry)
             guard publish(record) else { return .failure(.bindings) }
         }
         // Room is made for all of them at once, so that their order is of no matter.
         if clients[client]!.bindings + addresses.count > limits.bindingsPerClient { makeRoom(for: client, now: now) }
-        if freeRecords.count + limits.bindings - records.count < addresses.count { makeRoom(for: nil, now: now) }
+        if freeRecords.count + rememberedCount + limits.bindings - records.count < addresses.count { makeRoom(for: nil, now: now) }
         for address in addresses {
             let triple = Triple(client: client, name: number, address: address)
             guard byTriple[triple] == nil else { continue }
@@ -239,6 +268,7 @@ public struct NameTable: ~Copyable {
         firstOfAddress[clientAddress] = record
         byTriple[triple] = record
         names[Int(triple.name)].references += 1
+        noteBound(triple.name)
         noteLive(record)
         clients[triple.client]!.bindings += 1
         store.write(Int(record), client: triple.client, address: triple.address, name: names[Int(triple.name)].name, expiry: expiry)
@@ -281,8 +311,25 @@ public struct NameTable: ~Copyable {
         }
     }
 
-    /// Publishes one record under "any name" and under every number of its name.
+    private mutating func noteBound(_ name: Int32) {
+        names[Int(name)].bound += 1
+        if names[Int(name)].bound == 1 { namesBound += 1 }
+    }
+
+    private mutating func noteBoundNoMore(_ name: Int32) {
+        names[Int(name)].bound -= 1
+        if names[Int(name)].bound == 0 { namesBound -= 1 }
+    }
+
+    /// Publishes one record under "any name" and under every number of its name. What is remembered gives way.
     private mutating func publish(_ record: Int32) -> Bool {
+        if tryToPublish(record) { return true }
+        guard rememberedCount > 0, records[Int(record)].state != .remembered else { return false }
+        while let oldest = takeOldestRemembered() { forget(oldest) }
+        return tryToPublish(record)
+    }
+
+    private mutating func tryToPublish(_ record: Int32) -> Bool {
         let entry = records[Int(record)]
         var succeeded = table.publish(entry.client, entry.address, anyName, expiry: entry.expiry, record: Int(record))
         for number in names[Int(entry.name)].numbers {
@@ -334,7 +381,84 @@ public struct NameTable: ~Copyable {
                     next: -1))
             return Int32(records.count - 1)
         }
+        guard let oldest = takeOldestRemembered() else { return nil }
+        forget(oldest)
+        return freeRecords.popLast()
+    }
+
+    // MARK: Remembering
+
+    /// The name of an ended binding that is remembered, or of one that is held again by now; nil of any other.
+    public func name(ofRecord record: Int, client: EndpointID, address: IPAddress, now: Instant) -> DomainName? {
+        guard records.indices.contains(record), records[record].state != .free, records[record].client == client,
+            records[record].address == address,
+            records[record].expiry.advanced(bySeconds: UInt64(limits.redialSeconds)) >= now
+        else { return nil }
+        return names[Int(records[record].name)].name
+    }
+
+    /// A binding that is to go is remembered instead, within window and limits.
+    private mutating func rememberOrRemove(_ record: Int32, now: Instant) {
+        let entry = records[Int(record)]
+        guard limits.redialSeconds > 0, entry.expiry.advanced(bySeconds: UInt64(limits.redialSeconds)) > now,
+            clients[entry.client].map({ $0.remembered < BindingLimits.rememberedPerClient }) ?? false
+        else { return remove(record) }
+        noteEnded(record)
+        records[Int(record)].state = .remembered
+        store.setState(Int(record), .free)
+        clients[entry.client]!.remembered += 1
+        rememberedCount += 1
+        remembered.append((record, entry.order))
+        counters.remembered += 1
+        forgetAdmissionUnlessHeld(entry.client, entry.address)
+    }
+
+    private mutating func forget(_ record: Int32) {
+        precondition(records[Int(record)].state == .remembered, "only what is remembered is forgotten")
+        remove(record)
+    }
+
+    private mutating func takeOldestRemembered() -> Int32? {
+        while rememberedHead < remembered.count {
+            let (record, order) = remembered[rememberedHead]
+            rememberedHead += 1
+            if rememberedHead >= 1_024, 2 * rememberedHead >= remembered.count {
+                remembered.removeFirst(rememberedHead)
+                rememberedHead = 0
+            }
+            if records[Int(record)].state == .remembered, records[Int(record)].order == order { return record }
+        }
         return nil
+    }
+
+    /// Those in front that have gone meanwhile.
+    private mutating func trimRemembered() {
+        while rememberedHead < remembered.count {
+            let (record, order) = remembered[rememberedHead]
+            if records[Int(record)].state == .remembered, records[Int(record)].order == order { break }
+            rememberedHead += 1
+        }
+        guard 2 * rememberedHead >= remembered.count else { return }
+        remembered.removeFirst(rememberedHead)
+        rememberedHead = 0
+    }
+
+    /// As long as an address is held under some name, flows that were admitted by it count for that name too.
+    private func forgetAdmissionUnlessHeld(_ client: EndpointID, _ address: IPAddress) {
+        var record = firstOfAddress[ClientAddress(client: client, address: address)] ?? -1
+        while record >= 0 {
+            if records[Int(record)].state != .remembered { return }
+            record = records[Int(record)].next
+        }
+        table.forgetAdmission(client, address)
+    }
+
+    /// Takes a live or draining record out of the counts.
+    private mutating func noteEnded(_ record: Int32) {
+        let entry = records[Int(record)]
+        if entry.state == .live { noteLiveNoMore(record) } else { clients[entry.client]?.draining -= 1 }
+        clients[entry.client]?.bindings -= 1
+        noteBoundNoMore(entry.name)
     }
 
     // MARK: Time
@@ -347,16 +471,19 @@ public struct NameTable: ~Copyable {
             let record = sweepPosition
             sweepPosition += 1
             if records[record].state != .free { forgetStaleNumbers(Int32(record)) }
-            if records[record].state != .free, records[record].expiry < now { end(Int32(record)) }
+            if records[record].state != .free, records[record].expiry < now { end(Int32(record), now: now) }
         }
         enforceDrainingMax()
+        if limits.redialSeconds > 0 { trimRemembered() }
     }
 
-    /// An expired binding drains if a flow was admitted by it, and goes otherwise.
-    private mutating func end(_ record: Int32) {
+    /// An expired binding drains if a flow was admitted by it, and goes otherwise; a remembered one goes when its window is over.
+    private mutating func end(_ record: Int32, now: Instant) {
         let entry = records[Int(record)]
-        if !table.isDraining(entry.client, entry.address, expiry: entry.expiry.nanoseconds) {
-            remove(record)
+        if entry.state == .remembered {
+            if entry.expiry.advanced(bySeconds: UInt64(limits.redialSeconds)) <= now { forget(record) }
+        } else if !table.isDraining(entry.client, entry.address, expiry: entry.expiry.nanoseconds) {
+            rememberOrRemove(record, now: now)
             counters.expired += 1
         } else if entry.state == .live {
             drain(record)
@@ -403,9 +530,9 @@ public struct NameTable: ~Copyable {
         guard madeRoomFor.insert(client).inserted else { return }
         for record in records.indices where client == nil || records[record].client == client {
             guard records[record].state != .free, records[record].expiry < now else { continue }
-            end(Int32(record))
+            end(Int32(record), now: now)
             guard records[record].state == .draining, records[record].use == .none else { continue }
-            remove(Int32(record))
+            rememberOrRemove(Int32(record), now: now)
             counters.expired += 1
         }
     }
@@ -430,7 +557,7 @@ public struct NameTable: ~Copyable {
     public mutating func releaseDraining(sweepBegan began: Instant, unless isInUse: (EndpointID, IPAddress) -> Bool) {
         var namesInUse: Set<ClientName> = []
         for record in records.indices where records[record].state != .free && records[record].expiry < began {
-            end(Int32(record))
+            end(Int32(record), now: began)
             guard records[record].state == .draining else { continue }
             let isUsed = isInUse(records[record].client, records[record].address)
             records[record].use = isUsed ? .flow : .none
@@ -445,7 +572,7 @@ public struct NameTable: ~Copyable {
             }
             records[record].unseenSweeps += 1
             guard records[record].unseenSweeps >= Self.sweepsUnseenMax else { continue }
-            remove(Int32(record))
+            rememberOrRemove(Int32(record), now: began)
             counters.expired += 1
         }
         enforceDrainingMax()
@@ -455,10 +582,11 @@ public struct NameTable: ~Copyable {
         let entry = records[Int(record)]
         let clientAddress = ClientAddress(client: entry.client, address: entry.address)
         let clientName = ClientName(client: entry.client, name: entry.name)
-        if entry.state == .live {
-            noteLiveNoMore(record)
+        if entry.state == .remembered {
+            clients[entry.client]?.remembered -= 1
+            rememberedCount -= 1
         } else {
-            clients[entry.client]?.draining -= 1
+            noteEnded(record)
         }
         // Out of the chains.
         if firstOfAddress[clientAddress] == record {
@@ -479,12 +607,12 @@ public struct NameTable: ~Copyable {
         republish(record)
         index?.withdraw(entry.client, entry.address, names[Int(entry.name)].name)
         byTriple[Triple(client: entry.client, name: entry.name, address: entry.address)] = nil
-        clients[entry.client]?.bindings -= 1
         names[Int(entry.name)].references -= 1
         releaseIfUnused(entry.name)
         records[Int(record)].state = .free
         store.setState(Int(record), .free)
         freeRecords.append(record)
+        if rememberedCount > 0 { forgetAdmissionUnlessHeld(entry.client, entry.address) }
     }
 
     /// Brings what is published of a record that ended or is out of its chain to what all records of the same client and address say.
@@ -551,8 +679,9 @@ public struct NameTable: ~Copyable {
 
     /// Calls `body` for every binding, in no order.
     public func forEachBinding(_ body: (EndpointID, DomainName, IPAddress, Instant, BindingStore.State) -> Void) {
-        for record in records where record.state != .free {
-            body(record.client, names[Int(record.name)].name, record.address, record.expiry, record.state)
+        for record in records where record.state == .live || record.state == .draining {
+            body(
+                record.client, names[Int(record.name)].name, record.address, record.expiry, record.state == .live ? .live : .draining)
         }
     }
 }

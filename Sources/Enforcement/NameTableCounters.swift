@@ -8,6 +8,8 @@ public struct NameTableCounters: Sendable {
     public var evicted: UInt64 = 0
     /// Gone while draining, because their client has more of them than it may.
     public var drainingEvicted: UInt64 = 0
+    /// Ended, and remembered for redials for a while.
+    public var remembered: UInt64 = 0
     /// Taken over from the process before.
     public var recovered: UInt64 = 0
     /// Bindings whose name found no room in the `NameIndex`.

@@ -8,12 +8,14 @@ public final class VerdictCounters: Sendable {
     private let seenPolicy = Atomic<UInt32>(0)
 
     public init() {
-        storage = CounterArray(count: Self.revocation + 1)
+        storage = CounterArray(count: Self.held + 1)
     }
 
     private static let stagedStart = VerdictReason.allCases.count + 256
     private static let leaseStart = stagedStart + 2
     private static let revocation = leaseStart + 2
+    private static let holdStart = revocation + 1
+    private static let held = holdStart + HoldOutcome.allCases.count
 
     func noteBatch(policyVersion: UInt32) { seenPolicy.store(policyVersion, ordering: .releasing) }
 
@@ -36,6 +38,16 @@ public final class VerdictCounters: Sendable {
 
     /// Flows that were admitted once, decided again and refused.
     public var revocations: UInt64 { storage[Self.revocation] }
+
+    public func noteHold(_ outcome: HoldOutcome) { storage.increment(Self.holdStart + Int(outcome.rawValue)) }
+
+    public func setHeld(_ count: Int) { storage.set(Self.held, UInt64(count)) }
+
+    /// What became of packets that were to wait for an answer.
+    public func holds(_ outcome: HoldOutcome) -> UInt64 { storage[Self.holdStart + Int(outcome.rawValue)] }
+
+    /// Packets that wait now.
+    public var held: UInt64 { storage[Self.held] }
 
     public func count(of reason: VerdictReason) -> UInt64 { storage[Int(reason.rawValue)] }
 

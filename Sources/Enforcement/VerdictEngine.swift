@@ -55,6 +55,17 @@ public struct VerdictEngine: ~Copyable {
         case drop
         /// Refuse this packet, and every later one of the flow, in both directions: it was admitted once, and policy has changed.
         case revoke
+        /// Not decided: an answer that is on its way, or a redial, may allow it. Only if the caller said that it may wait.
+        case hold(HoldTicket)
+    }
+
+    /// What a packet may wait for that would be refused for want of a name.
+    public enum Patience: Sendable, BitwiseCopyable {
+        case none
+        /// Answers to queries of the same client that are in flight.
+        case answers
+        /// These, and a redial.
+        case answersAndRedial
     }
 
     private var policy: Published<CompiledPolicy>.Reader
@@ -66,11 +77,17 @@ public struct VerdictEngine: ~Copyable {
     private let leases: LeaseBudget
     private let resets: Ring<FlowReset>?
     private let names: SeenNames?
-    private var now = Instant(nanoseconds: 0)
+    private let flights: QueryFlights?
+    private let redialNanoseconds: UInt64
+    /// When the packets' batch began.
+    public private(set) var now = Instant(nanoseconds: 0)
+    /// Of `flights`, from before the next decision.
+    private var changes: UInt64 = 0
 
     public init(
         policy: Published<CompiledPolicy>, table: AddressTable, facts: Ring<FlowRecord>, counters: VerdictCounters, mode: Mode,
-        denyAction: DenyAction, leases: LeaseBudget = .none, resets: Ring<FlowReset>? = nil, names: SeenNames? = nil
+        denyAction: DenyAction, leases: LeaseBudget = .none, resets: Ring<FlowReset>? = nil, names: SeenNames? = nil,
+        flights: QueryFlights? = nil, redialSeconds: UInt32 = 0
     ) {
         self.policy = Published<CompiledPolicy>.Reader(policy)
         self.table = table
@@ -81,12 +98,15 @@ public struct VerdictEngine: ~Copyable {
         self.leases = leases
         self.resets = resets
         self.names = names
+        self.flights = flights
+        redialNanoseconds = UInt64(redialSeconds) * 1_000_000_000
     }
 
     /// Once before the packets of a batch.
     public mutating func beginBatch(now: Instant) {
         policy.refresh()
         self.now = now
+        _ = noteChanges()
         counters.noteBatch(policyVersion: policy.value.version)
     }
 
@@ -102,8 +122,16 @@ public struct VerdictEngine: ~Copyable {
         return unsafe table.firstPlace(policy.value.programs[position].id, isReply ? source : destination)
     }
 
-    /// Decides one packet that begins with its IP header.
-    public mutating func decide(_ packet: Span<UInt8>, _ state: FlowState) -> Verdict {
+    /// Takes note of what was published until now; called before packets are decided again within a batch.
+    public mutating func noteChanges() -> UInt64 {
+        changes = flights?.changes ?? 0
+        return changes
+    }
+
+    /// Decides one packet that begins with its IP header. `waited` is what the packet has waited for in vain.
+    public mutating func decide(
+        _ packet: Span<UInt8>, _ state: FlowState, patience: Patience = .none, waited: HoldOutcome? = nil
+    ) -> Verdict {
         let headers: PacketHeaders
         do throws(PacketError) {
             headers = try PacketHeaders(parsing: packet)
@@ -118,6 +146,9 @@ public struct VerdictEngine: ~Copyable {
         let (id, generation) = (program.id, program.generation)
         let bindings = AddressBindings(table: table, now: now, liveness: state.wasAdmitted ? .liveOrDraining : .live)
         let decision = policy.value.evaluate(endpoint: position, flow, bindings: bindings)
+        if patience != .none, !decision.isAllowed, let ticket = ticket(flow, position, id, decision.reason, state, patience) {
+            return .hold(ticket)
+        }
         let place = table.find(id, flow.destination, decision.pattern)
         let nameRecord: Int32 = if let place { Int32(truncatingIfNeeded: table.record(at: place)) } else { -1 }
         let staged = policy.value.evaluateStaged(endpoint: position, flow, bindings: bindings)
@@ -126,7 +157,8 @@ public struct VerdictEngine: ~Copyable {
         let isUnverified = check == .refused
         guard decision.isAllowed, !isUnverified else {
             let refusal = refuse(
-                flow: flow, endpoint: id, isUnverified ? .nameUnverified : decision.reason, detail: 0, state: state, rule: decision.rule,
+                flow: flow, endpoint: id, isUnverified ? .nameUnverified : decision.reason,
+                detail: waited.map { $0.rawValue &+ 1 } ?? 0, state: state, rule: decision.rule,
                 nameRecord: nameRecord,
                 generation: generation, staged: staged)
             guard state.wasAdmitted, mode == .enforce else { return refusal }
@@ -183,6 +215,31 @@ public struct VerdictEngine: ~Copyable {
         // Of a connection of TCP that does not begin here nobody knows where its first byte is.
         let begins = !state.isReply && !state.isUntracked && (flow.transport != .tcp || headers.tcpFlags & 0x12 == 0x02)
         return begins ? .pending : isRequired ? .refused : .none
+    }
+
+    /// What the packet may wait for; nil if nothing that is on its way could allow it.
+    private func ticket(
+        _ flow: FlowTuple, _ position: Int, _ id: EndpointID, _ reason: VerdictReason, _ state: FlowState, _ patience: Patience
+    ) -> HoldTicket? {
+        guard let flights, mode == .enforce, !state.isReply, !state.wasAdmitted, state.classNumber == 0, !state.isUntracked,
+            reason == .addressNotResolved || reason == .nameNotAllowed
+        else { return nil }
+        let seen = flights.state(of: id)
+        let redial = patience == .answersAndRedial && redialNanoseconds > 0 ? redial(flow, position, id) : nil
+        let ticket = HoldTicket(endpoint: id, flights: seen, isStale: flights.changes != changes, redial: redial)
+        return ticket.awaitsAnswer || redial != nil ? ticket : nil
+    }
+
+    /// The name to resolve again, if policy would have allowed the flow under a binding that ended within the window.
+    private func redial(_ flow: FlowTuple, _ position: Int, _ id: EndpointID) -> Redial? {
+        guard table.hasSlot(id, flow.destination) else { return nil }
+        let then = Instant(nanoseconds: now.nanoseconds - min(now.nanoseconds, redialNanoseconds))
+        let decision = policy.value.evaluate(
+            endpoint: position, flow, bindings: AddressBindings(table: table, now: then, liveness: .live))
+        guard decision.isAllowed, decision.pattern != anyName, let record = table.record(id, flow.destination, decision.pattern) else {
+            return nil
+        }
+        return Redial(endpoint: id, source: flow.source, address: flow.destination, record: Int32(truncatingIfNeeded: record))
     }
 
     /// Whether the kernel may let later flows to the same destination pass: what was decided holds for them too, for as long as a lease.

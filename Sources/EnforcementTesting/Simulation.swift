@@ -75,6 +75,8 @@ public struct Simulation: ~Copyable {
         limits.drainingPerClient = limits.bindingsPerClient
         limits.floorSeconds = 5
         limits.graceSeconds = 2
+        // Nobody may see what is remembered: the model knows nothing of it.
+        limits.redialSeconds = 30
         self.limits = limits
         var generator = SeededGenerator(seed: seed ^ 0xabcd)
         universe = SimulationUniverse(&generator)
@@ -391,7 +393,7 @@ public struct Simulation: ~Copyable {
             let stamp = fault == .stampsStaleVerdicts && random.chance(30) ? generation &+ 1 : generation
             guard current[tuple.source] == stamp else { throw failed("11 a verdict counts only if its generation is current", "\(stamp)") }
             return stamp
-        case .reject, .drop, .revoke:
+        case .reject, .drop, .revoke, .hold:
             coverage.denied += 1
             guard !expected.isAllowed else {
                 let position = published.current.endpointIndex(of: tuple.source) ?? 0

@@ -1,7 +1,7 @@
 /// The packets of one queue that wait for a later verdict, oldest first; a fixed ring.
 ///
 /// The kernel numbers the packets of a queue upwards, and all wait equally long, so ids and deadlines rise from head to tail: an id is
-/// found by bisection, and what is overdue stands in front. A packet that was released leaves a gap until it is the first.
+/// found by bisection, and what is overdue stands in front. A packet that was released leaves a gap until it is the first, or the ring is full.
 @usableFromInline
 @safe
 struct HeldPackets: ~Copyable {
@@ -31,12 +31,20 @@ struct HeldPackets: ~Copyable {
     /// False if there is no room; the id must be later than all before it.
     @usableFromInline
     mutating func append(_ id: UInt32, deadline: UInt64) -> Bool {
+        if places == capacity { closeGaps() }
         guard places < capacity else { return false }
         // Sound, as below: the place is taken modulo the capacity.
         unsafe entries[(head + places) % capacity] = Entry(id: id, isHeld: true, deadline: deadline)
         places += 1
         count += 1
         return true
+    }
+
+    /// None waits any more.
+    mutating func removeAll() {
+        head = 0
+        places = 0
+        count = 0
     }
 
     /// Whether the packet waited; it does no more.
@@ -76,6 +84,18 @@ struct HeldPackets: ~Copyable {
 
     /// When the oldest packet has waited too long; nil if none waits.
     @usableFromInline var nextDeadline: UInt64? { count > 0 ? unsafe entries[head].deadline : nil }
+
+    private mutating func closeGaps() {
+        guard count < places else { return }
+        var kept = 0
+        for place in 0..<places {
+            let entry = unsafe entries[(head + place) % capacity]
+            guard entry.isHeld else { continue }
+            unsafe entries[(head + kept) % capacity] = entry
+            kept += 1
+        }
+        places = kept
+    }
 
     private mutating func dropGaps() {
         while places > 0, unsafe !entries[head].isHeld {

@@ -11,5 +11,6 @@ extension QueueSocket {
         } catch {
             throw Self.named(error, queue)
         }
+        held.removeAll()
     }
 }

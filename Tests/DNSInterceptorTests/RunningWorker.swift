@@ -1,4 +1,5 @@
 import DNSInterceptor
+import Enforcement
 import Foundation
 import NetworkTypes
 
@@ -13,7 +14,7 @@ final class RunningWorker: Sendable {
 
     init(
         upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001), onlyAddsBetweenTicks: Bool = false,
-        _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
+        link: HoldLink? = nil, _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = DNSWorkerConfiguration(upstreams: upstreams.map(\.address))
         configuration.tryTimeoutsMilliseconds = [200, 200, 200, 200]
@@ -30,7 +31,8 @@ final class RunningWorker: Sendable {
             do {
                 var worker = try DNSWorker(
                     configuration: final, datagramSockets: [sockets.datagrams, datagramsV6], streamSockets: [sockets.streams],
-                    gate: TestGate(log: log, onlyAddsBetweenTicks: onlyAddsBetweenTicks), counters: counters, mailbox: mailbox)
+                    gate: TestGate(log: log, onlyAddsBetweenTicks: onlyAddsBetweenTicks), counters: counters, mailbox: mailbox,
+                    link: link)
                 worker.run()
                 _ = worker.finish()
             } catch {

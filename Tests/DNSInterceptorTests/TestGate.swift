@@ -71,4 +71,9 @@ struct TestGate: TickingGate {
     }
 
     mutating func tick(now: Instant) { log.tick() }
+
+    /// Record 7 is r7.example.org; there are none below 0.
+    func name(of redial: Redial, now: Instant) -> DomainName? {
+        redial.record < 0 ? nil : try? DomainName(parsing: "r\(redial.record).example.org")
+    }
 }

@@ -156,6 +156,7 @@ final class ScenarioRun {
         case .reject: "reject \(reason)"
         case .drop: "drop \(reason)"
         case .revoke: "\(outcome.record?.verdict == .drop ? "drop" : "reject") \(reason)"
+        case .hold: "hold"
         }
     }
 }

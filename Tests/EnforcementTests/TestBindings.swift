@@ -84,7 +84,8 @@ final class TestBindings {
 }
 
 extension BindingLimits {
-    /// 64 bindings, 20 for each client, 6 names for each client, 4 addresses for each name; floor 5 s, ceiling 100 s, grace 10 s.
+    /// 64 bindings, 20 for each client, 6 names for each client, 4 addresses for each name; floor 5 s, ceiling 100 s, grace 10 s, nothing
+    /// remembered.
     static var small: BindingLimits {
         var limits = BindingLimits()
         limits.bindings = 64
@@ -92,6 +93,7 @@ extension BindingLimits {
         limits.namesPerClient = 6
         limits.addressesPerName = 4
         limits.ceilingSeconds = 100
+        limits.redialSeconds = 0
         return limits
     }
 }

@@ -33,6 +33,7 @@ struct VerdictEngineTests {
         case .reject: "reject"
         case .drop: "drop"
         case .revoke: "revoke"
+        case .hold: "hold"
         }
     }
 

@@ -63,7 +63,7 @@ extension KernelSuites {
         @Test func `a lease ends before the binding, also when connections go on all the time`() throws {
             // A binding lives for the TTL of 2 seconds and 14 more.
             let node = try RunningNode(
-                NodeSettings(floorSeconds: 0, graceSeconds: 14),
+                NodeSettings(floorSeconds: 0, graceSeconds: 14, bindings: "  redialSeconds: 0\n"),
                 policies: [
                     "shop.yaml": PolicyText.allow("shop", domains: ["short.example.org"]), "rest.yaml": PolicyText.denyRest,
                 ])

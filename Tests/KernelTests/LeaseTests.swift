@@ -7,9 +7,9 @@ extension KernelSuites {
         private static let leaseSeconds = 15.0
 
         @Test func `an open connection outlives its name by far, and a new one needs a new lookup`() throws {
-            let node = try RunningNode(policies: [
-                "shop.yaml": PolicyText.allow("shop", domains: ["short.example.org"]), "rest.yaml": PolicyText.denyRest,
-            ])
+            let node = try RunningNode(
+                NodeSettings(bindings: "  redialSeconds: 0\n"),
+                policies: ["shop.yaml": PolicyText.allow("shop", domains: ["short.example.org"]), "rest.yaml": PolicyText.denyRest])
             defer { node.stop() }
             try node.echo("192.0.2.30")
 

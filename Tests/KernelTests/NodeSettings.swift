@@ -8,6 +8,9 @@ struct NodeSettings: Sendable {
     var user = "root"
     /// Whether decisions go to `flows.jsonl`.
     var hasFlowLog = true
+    var upstream = "192.0.2.53"
+    /// Further lines of `bindings`, indented by two.
+    var bindings = ""
     /// Further lines of `dns`, indented by two.
     var dns = ""
     /// Further lines of `flowLog`, indented by two.
@@ -28,11 +31,11 @@ struct NodeSettings: Sendable {
         podCIDRs: ["10.65.0.0/16", "fd00:65::/64"]
         dns:
           listen: ["169.254.20.10", "fd00:ec8a::10"]
-          upstreams: ["192.0.2.53"]
+          upstreams: ["\(upstream)"]
         \(dns)bindings:
           floorSeconds: \(floorSeconds)
           graceSeconds: \(graceSeconds)
-        \(hasFlowLog ? "flowLog:\n  path: \(directory)/flows.jsonl\n\(flowLog)" : "")
+        \(bindings)\(hasFlowLog ? "flowLog:\n  path: \(directory)/flows.jsonl\n\(flowLog)" : "")
         \(extra)
         """
     }
