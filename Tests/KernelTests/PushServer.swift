@@ -69,7 +69,7 @@ final class PushServer: Sendable {
                         }
                     }
                 } else {
-                    count = unsafe send(connection, payload, payload.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+                    count = unsafe send(connection, payload, payload.count, 0x4000 | 0x40)  // MSG_NOSIGNAL, MSG_DONTWAIT
                 }
                 let code = errno
                 if count > 0 {

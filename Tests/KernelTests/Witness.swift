@@ -13,7 +13,8 @@ struct Witness {
 
     /// Packets to this destination that are longer than those without data are.
     init(in lab: DemoNetwork, dataTo destination: IPAddress) throws {
-        try self.init(lab, counter: "data-to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination) meta length > 80")
+        try self.init(
+            lab.internet, counter: "data-to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination) meta length > 80")
     }
 
     /// Packets with this source.
