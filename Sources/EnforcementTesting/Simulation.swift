@@ -393,7 +393,9 @@ public struct Simulation: ~Copyable {
             let stamp = fault == .stampsStaleVerdicts && random.chance(30) ? generation &+ 1 : generation
             guard current[tuple.source] == stamp else { throw failed("11 a verdict counts only if its generation is current", "\(stamp)") }
             return stamp
-        case .reject, .drop, .revoke, .hold:
+        // The engine of a simulation waits for nothing and looks for no names.
+        case .hold, .pending, .checked: throw failed("8 every packet has a verdict", "\(verdict)")
+        case .reject, .drop, .revoke:
             coverage.denied += 1
             guard !expected.isAllowed else {
                 let position = published.current.endpointIndex(of: tuple.source) ?? 0

@@ -34,6 +34,8 @@ struct VerdictEngineTests {
         case .drop: "drop"
         case .revoke: "revoke"
         case .hold: "hold"
+        case .pending: "pending"
+        case .checked: "checked"
         }
     }
 
