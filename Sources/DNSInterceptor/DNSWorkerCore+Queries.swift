@@ -57,6 +57,8 @@ extension DNSWorkerCore {
         switch origin {
         case .datagram(let listener, _): listeners[listener].classNumber
         case .connection(let slot, let generation): connection(slot, generation)?.classNumber ?? 0
+        // Flows of classes are not held.
+        case .redial: 0
         }
     }
 
