@@ -2,7 +2,6 @@ import Enforcement
 import NetworkTypes
 import Testing
 
-
 @Suite struct VerifiedNamesTests {
     private static func key(_ port: UInt16) -> FlowKey {
         FlowKey(
