@@ -28,7 +28,7 @@ final class EchoStream: @unchecked Sendable {
             var limit = timeval(tv_sec: 2, tv_usec: 0)
             unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
             var one: Int32 = 1
-            unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+            unsafe setsockopt(descriptor, Int32(6), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
             var target = sockaddr_in()
             target.sin_family = sa_family_t(AF_INET)
             target.sin_port = port.bigEndian
