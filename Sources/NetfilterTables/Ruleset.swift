@@ -10,7 +10,7 @@ import NetworkTypes
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
 ///
-/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: as many flows as it may have? drop; -> "lease"
+/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: too many, or too fast ("begin4")? drop; -> "lease"
 ///           | original source not policed? accept | -> "decide"
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": pending? -> "pending" | checkedQUIC? -> "checked" | the question goes into the packet mark -> "ask"
@@ -152,6 +152,7 @@ struct Ruleset: Sendable, Hashable {
                 "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "hello", "bare4", "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
                 "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited", "queries_limited",
+                "begun_limited", "begin4", "begin6",
             ] { chain(name) }
             if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
@@ -523,6 +524,7 @@ struct Ruleset: Sendable, Hashable {
                         deny(.connectionCap), comment: family == .v4 ? "as many flows as it may have" : nil)
                 }
             }
+            if let limit = configuration.connectionLimit { limitConnections(limit) }
             if hasClasses { classJumps() }
             if configuration.hasLeases {
                 let isUnmarked = Expression.packetMark(.max, NFT_CMP_EQ, 0) + Expression.flowMark(.max, NFT_CMP_EQ, 0)
@@ -660,6 +662,29 @@ struct Ruleset: Sendable, Hashable {
             }
             // Audit mode refuses nothing; what it cannot look at passes, as it does when the queue is full.
             rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
+        }
+
+        /// New flows of policed workloads beyond the rate of their source, ahead of leases: those that end at once never come near the cap of flows.
+        mutating func limitConnections(_ limit: RateLimit) {
+            for family: IPFamily in [.v4, .v6] {
+                let (chain, set) = (family == .v4 ? "begin4" : "begin6", ElementSet.begun(family).name)
+                rule(
+                    "judge", isFamily(family), Expression.state(new), Expression.flowMark(mask, NFT_CMP_EQ, 0), [loadSource(family)],
+                    isPoliced(family),
+                    // What the node itself sends came in nowhere.
+                    [
+                        .loadMeta(NFT_META_IIF.rawValue, into: lookupRegister),
+                        .compare(NFT_CMP_NEQ.rawValue, register: lookupRegister, Expression.native(0)), .verdict(.jump(chain)),
+                    ], comment: family == .v4 ? "new flows of workloads" : nil)
+                rule(chain, [loadSource(family), .staysWithin(limit, set: set, key: lookupRegister), .verdict(.return)])
+                rule(
+                    chain, [loadSource(family), .lookup(set: set, register: lookupRegister, isInverted: false)],
+                    [.verdict(.goto("begun_limited"))])
+                // A full set ends the first rule, too. All who find no room there have one bucket together.
+                rule(chain, [.exceeds(limit), .verdict(.goto("begun_limited"))], comment: "no room for a bucket of its own")
+                rule("begun_limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
+            }
+            rule("begun_limited", deny(.connectionRate))
         }
 
         func queueExpression(_ queues: ClosedRange<UInt16>) -> Expression {
