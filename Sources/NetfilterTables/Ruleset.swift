@@ -15,8 +15,8 @@ import NetworkTypes
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": pending? -> "pending" | checkedQUIC? -> "checked" | the question goes into the packet mark -> "ask"
 /// "ask":    more questions of this source than it may have? -> "limited" | NFQUEUE
-/// "pending": TCP without payload that neither begins nor ends the connection? accept | -> "hello"
-/// "checked": from the responder, or one datagram with a short header? accept | -> "hello"
+/// "pending": TCP without payload that neither begins nor ends the connection nor is urgent? accept | -> "hello"
+/// "checked": from the responder, or one datagram with a short header? accept | the whole packet to the queue of "hello", as a question of its own
 /// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
 /// "admitted": a lease was asked for? remember it | accept
@@ -594,10 +594,13 @@ struct Ruleset: Sendable, Hashable {
 
         /// Flows that were admitted by a name that is still to be seen, and flows of QUIC whose name was good.
         mutating func names() {
-            // Every SYN, as the sequence numbers begin with it, and what ends a connection, so that it need not be remembered.
-            for (direction, flags, comment) in [(UInt8(0), UInt8(0x07), "FIN, SYN, RST"), (1, 0x04, "RST")] {
+            // The first SYN, as the sequence numbers begin with it (one sent once the responder has answered begins nothing, whatever number it
+            // bears), and what ends a connection, so that it need not be remembered. URG without payload takes a byte out of the stream.
+            for (direction, flags, state, comment) in [
+                (UInt8(0), UInt8(0x02), Expression.state(new), "SYN"), (0, 0x25, [], "FIN, RST, URG"), (1, 0x04, [], "RST"),
+            ] {
                 rule(
-                    "pending", Expression.direction(direction), Expression.isProtocol(tcp),
+                    "pending", Expression.direction(direction), Expression.isProtocol(tcp), state,
                     Expression.masked(
                         .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: flags),
                     [.verdict(.goto("hello"))], comment: comment)
@@ -636,7 +639,8 @@ struct Ruleset: Sendable, Hashable {
                         .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 8, count: 1, into: 1), byte: 0x80, isSet: false),
                     [.verdict(.accept)], comment: family == .v4 ? "a short header" : nil)
             }
-            rule("checked", [.verdict(.goto("hello"))])
+            rule("checked", Expression.setPacketMark(clear: mask, set: mark.deposit(mark.redecideOriginal)))
+            rule("checked", [queueExpression(configuration.helloQueues)])
 
             rule("hello", Expression.direction(0), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.hello)))
             rule("hello", Expression.direction(1), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.newReply)))
