@@ -6,7 +6,7 @@ import Testing
 
 struct HelloEngineTests {
     /// One thread of hellos over a NameTable with an index, and requests of HTTP out of `web`.
-    private struct Node: ~Copyable {
+    private final class Node {
         var names: NameTable
         var engine: HelloEngine
         let table: AddressTable
@@ -21,11 +21,13 @@ struct HelloEngineTests {
             let compiled = try TestPolicy.compile(yaml, &compiler)
             let policy = compiled.withGenerations(compiled.endpoints.map { _ in 9 })
             let limits = BindingLimits.small
-            memory = (
+            let memory = (
                 SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)),
                 SharedMemory(byteCount: NameIndex.byteCount(capacity: indexed)), SharedMemory(byteCount: VerifiedNames.byteCount(flows: 16))
             )
-            table = AddressTable(slots: 4_096, seed: (1, 2))
+            let table = AddressTable(slots: 4_096, seed: (1, 2))
+            self.memory = memory
+            self.table = table
             let store = BindingStore(memory.store, capacity: limits.bindings, bootMark: 1)
             let index = NameIndex(memory.index, seed: (5, 6))
             names = NameTable(limits: limits, table: table, store: store, index: index, policy: policy, now: Instant(seconds: 0))
@@ -37,14 +39,14 @@ struct HelloEngineTests {
                 resets: Ring(capacity: 16, filler: .filler))
         }
 
-        mutating func learn(_ name: String, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0) throws {
+        func learn(_ name: String, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0) throws {
             let result = names.learn(
                 try domain(name), [address("192.0.2.1")], timeToLiveSeconds: 20, client: client, now: Instant(seconds: seconds))
             if case .failure(let fullness) = result { Issue.record("\(fullness)") }
         }
 
         /// The verdict on a whole request for this host.
-        mutating func request(_ host: String, at seconds: UInt64 = 0, synData: Bool = false) -> HelloVerdict {
+        func request(_ host: String, at seconds: UInt64 = 0, synData: Bool = false) -> HelloVerdict {
             nextPort += 1
             engine.beginBatch(now: Instant(seconds: seconds))
             let request = Array("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n".utf8)
@@ -56,7 +58,7 @@ struct HelloEngineTests {
         }
 
         /// The verdict on one segment of a connection from this port.
-        mutating func segment(_ port: UInt16, sequence: UInt32, flags: UInt8, _ payload: [UInt8] = []) -> HelloVerdict {
+        func segment(_ port: UInt16, sequence: UInt32, flags: UInt8, _ payload: [UInt8] = []) -> HelloVerdict {
             engine.decide(
                 Self.segment(port, sequence: sequence, flags: flags, payload).span, packet: 3, isReply: false, isAggregate: false)
         }
@@ -72,7 +74,7 @@ struct HelloEngineTests {
     }
 
     @Test func `only a name under which this client holds the address is good`() throws {
-        var node = try Node()
+        let node = try Node()
         try node.learn("api.example.org")
         try node.learn("sibling.example.org", client: TestPolicy.db)
         #expect(node.request("api.example.org") == .allow(generation: 9))
@@ -87,7 +89,7 @@ struct HelloEngineTests {
     }
 
     @Test func `a name whose binding is over is good as long as its address drains`() throws {
-        var node = try Node()
+        let node = try Node()
         try node.learn("api.example.org")
         node.table.noteAdmission(TestPolicy.web, address("192.0.2.1"), now: Instant(seconds: 10))
         node.names.sweep(.max, now: Instant(seconds: 40))
@@ -98,7 +100,7 @@ struct HelloEngineTests {
     }
 
     @Test func `what finds no room in the index is counted and cannot be confirmed`() throws {
-        var node = try Node(indexed: 1)
+        let node = try Node(indexed: 1)
         for number in 0..<40 { try node.learn("n\(number).example.org") }
         let unindexed = node.names.counters.unindexed
         #expect(unindexed > 0)
@@ -108,7 +110,7 @@ struct HelloEngineTests {
     }
 
     @Test func `with require data of a SYN does not leave, nor a second SYN, nor an urgent pointer`() throws {
-        var node = try Node()
+        let node = try Node()
         try node.learn("api.example.org")
         #expect(node.request("api.example.org", synData: true) == .drop)
         #expect(node.segment(7, sequence: 99, flags: 2) == .leave)
@@ -117,7 +119,7 @@ struct HelloEngineTests {
         #expect(node.segment(7, sequence: 100, flags: 0x30) == .revoke)
         let unreadable = node.counters[.unreadable]
         #expect(unreadable == 1)
-        var lenient = try Node(value: "observe")
+        let lenient = try Node(value: "observe")
         try lenient.learn("api.example.org")
         #expect(lenient.request("api.example.org", synData: true) == .allow(generation: 9))
     }
