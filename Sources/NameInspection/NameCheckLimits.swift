@@ -2,8 +2,8 @@
 public struct NameCheckLimits: Hashable, Sendable {
     /// Bytes of one flow that are put together; a name that is not complete by then is `tooLarge`.
     public var bytesPerFlow = 16_384
-    /// Pieces with gaps between them; more are `tooManyPieces`.
-    public var piecesPerFlow = 16
+    /// Pieces with gaps between them; more are `tooManyPieces`. Browsers cut the hello of QUIC into a dozen for each datagram and mix them.
+    public var piecesPerFlow = 48
     /// Segments with data before the name is complete; more are `tooManyPieces`.
     public var segmentsPerFlow = 256
     /// QUIC connections in one flow: a second one begins after a Retry. More are `tooManyQUICConnections`.
