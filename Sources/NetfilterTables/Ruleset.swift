@@ -163,6 +163,7 @@ struct Ruleset: Sendable, Hashable {
             chain("output", "filter", hook: NF_INET_LOCAL_OUT, priority: 20)
             if hasClasses { chain("dns_output", "nat", hook: NF_INET_LOCAL_OUT, priority: -110) }
 
+            knownTCP()
             directQueries()
             spoofing()
             dnsRedirect()
@@ -183,6 +184,16 @@ struct Ruleset: Sendable, Hashable {
                     base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 12 : 8, count: family == .v4 ? 4 : 16, into: 2),
                 .lookup(set: ElementSet.known(family).name, register: lookupRegister, isInverted: false),
             ]
+        }
+
+        /// Nothing that "workload" asks below is of TCP, but for the source: bulk comes this way. The protocol is that behind all extension headers; where
+        /// these cannot be followed there is none, and the rule ends.
+        mutating func knownTCP() {
+            for family: IPFamily in [.v4, .v6] {
+                rule(
+                    "workload", isFamily(family), Expression.isProtocol(tcp), isKnown(family), [.verdict(.accept)],
+                    comment: family == .v4 ? "TCP from its own address" : nil)
+            }
         }
 
         /// UDP queries that a policed endpoint sends to the interceptor's own address, and their answers, are not tracked: for each query conntrack
