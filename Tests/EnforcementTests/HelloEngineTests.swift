@@ -22,8 +22,9 @@ struct HelloEngineTests {
             let policy = compiled.withGenerations(compiled.endpoints.map { _ in 9 })
             let limits = BindingLimits.small
             let memory = (
-                SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)),
-                SharedMemory(byteCount: NameIndex.byteCount(capacity: indexed)), SharedMemory(byteCount: VerifiedNames.byteCount(flows: 16))
+                store: SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)),
+                index: SharedMemory(byteCount: NameIndex.byteCount(capacity: indexed)),
+                verified: SharedMemory(byteCount: VerifiedNames.byteCount(flows: 16))
             )
             let table = AddressTable(slots: 4_096, seed: (1, 2))
             self.memory = memory
