@@ -14,13 +14,12 @@ struct HelloEngineTests {
         private let memory: (store: SharedMemory, index: SharedMemory, verified: SharedMemory)
         private var nextPort: UInt16 = 40_000
 
-        init(_ domains: String = "'*.example.org'", value: String = "require", indexed: Int = 64) throws {
+        init(_ domains: String = "'*.example.org'", value: String = "require", indexed: Int = 64, limits: BindingLimits = .small) throws {
             var compiler = PolicyCompiler()
             let yaml = TestPolicy.allow(domains).replacing(
                 "metadata: {name: p}", with: "metadata: {name: p, annotations: {exeat.io/verify-name: \(value)}}")
             let compiled = try TestPolicy.compile(yaml, &compiler)
             let policy = compiled.withGenerations(compiled.endpoints.map { _ in 9 })
-            let limits = BindingLimits.small
             let memory = (
                 store: SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)),
                 index: SharedMemory(byteCount: NameIndex.byteCount(capacity: indexed)),
@@ -101,12 +100,18 @@ struct HelloEngineTests {
     }
 
     @Test func `what finds no room in the index is counted and cannot be confirmed`() throws {
-        let node = try Node(indexed: 1)
-        for number in 0..<40 { try node.learn("n\(number).example.org") }
+        // More names than the smallest index has places.
+        let count = 1_500
+        var limits = BindingLimits.small
+        limits.bindings = count
+        limits.bindingsPerClient = count
+        limits.namesPerClient = count
+        let node = try Node(indexed: 1, limits: limits)
+        for number in 0..<count { try node.learn("n\(number).example.org") }
         let unindexed = node.names.counters.unindexed
         #expect(unindexed > 0)
         var refused: UInt64 = 0
-        for number in 0..<40 where node.request("n\(number).example.org") == .revoke { refused += 1 }
+        for number in 0..<count where node.request("n\(number).example.org") == .revoke { refused += 1 }
         #expect(refused == unindexed)
     }
 
