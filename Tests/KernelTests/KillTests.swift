@@ -7,7 +7,7 @@ extension KernelSuites {
     /// The daemon dies again and again, at moments that nobody chose.
     @Suite struct KillTests {
         /// `EXEAT_KILLS` gives another number.
-        private static let kills = ProcessInfo.processInfo.environment["EXEAT_KILLS"].flatMap { Int($0) } ?? 6
+        private static let kills = ProcessInfo.processInfo.environment["EXEAT_KILLS"].flatMap { Int($0) } ?? 3
 
         private static let zone = """
             one    3600 A 198.51.100.101

@@ -165,7 +165,7 @@ struct FloodCommand: ParsableCommand {
 
     /// The internet's side drops what comes to one port, so that conntrack of the node keeps waiting for an answer.
     private static func silence(_ lab: BenchLab) throws {
-        let rules = "table inet silent { chain input { type filter hook input priority 0; tcp dport \(silentPort) drop; } }\n"
+        let rules = "table inet silent { chain input { type filter hook input priority 0; tcp dport \(silentPort) drop; }; }\n"
         try lab.write(rules, "silent.nft")
         let loaded = try lab.network.internet.run(["nft", "-f", lab.path("silent.nft")])
         guard loaded.isSuccess else { throw BenchError("nft: \(loaded.stderr)") }
