@@ -29,14 +29,14 @@ extension BenchLab {
         guard answer.addresses.contains(BenchPolicy.webAddress) else { throw BenchError("\(BenchPolicy.webName) does not resolve") }
     }
 
-    /// Client and server of a load share the last processor: what counts is what a byte or a connection costs, not where the scheduler puts them.
+    /// Client and server of a transfer share the last processor: what counts is what a byte costs, not where the scheduler puts them.
     private static let onOneProcessor = ["taskset", "-c", "\(ProcessInfo.processInfo.processorCount - 1)"]
 
     /// Starts both servers of `tcp-load`; they go with the lab.
     func startLoadServers(_ program: String) throws {
         for (port, manner) in [(Self.closingPort, "close"), (Self.answeringPort, "answer")] {
             _ = try MeasuredProgram(
-                Self.onOneProcessor + [program, "serve", "\(BenchPolicy.webAddress)", "\(port)", manner], in: network.internet,
+                [program, "serve", "\(BenchPolicy.webAddress)", "\(port)", manner], in: network.internet,
                 output: path("server-\(port).out"))
         }
         try Data(ClientHello.bytes(name: BenchPolicy.webName)).write(to: URL(fileURLWithPath: path("hello")))
@@ -53,7 +53,7 @@ extension BenchLab {
         let number = loadClients.count
         var client =
             try loadClients[arguments]
-            ?? (MeasuredProgram(Self.onOneProcessor + arguments, in: pod.namespace, output: path("client-\(number).out")), 1)
+            ?? (MeasuredProgram(arguments, in: pod.namespace, output: path("client-\(number).out")), 1)
         let before = try used()
         client.program.process.kill(SIGUSR1)
         client.lines += 1
