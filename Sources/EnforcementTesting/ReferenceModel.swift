@@ -21,6 +21,9 @@ public struct ReferenceModel {
         didSet { policy = ReferencePolicy(resources) }
     }
     private var policy = ReferencePolicy(ResourceSet())
+    /// What the kernel was told last; `resources` is what the verdict threads go by.
+    private(set) var inForce = ResourceSet()
+    private var policyInForce = ReferencePolicy(ResourceSet())
     var now = Instant(nanoseconds: 0)
     /// When each binding ends. Bindings that ended stay here until nobody can tell the difference.
     var expiries: [Binding: Instant] = [:]
@@ -95,8 +98,25 @@ public struct ReferenceModel {
         firstAdmissions = firstAdmissions.filter { identities.contains($0.key.client) }
     }
 
+    /// The kernel goes by what the verdict threads go by.
+    mutating func commit() {
+        inForce = resources
+        policyInForce = policy
+    }
+
     /// The decision for one flow, and whether it hung on a name.
     func decide(_ endpoint: WorkloadEndpoint, _ flow: FlowTuple, wasAdmitted: Bool) -> (isAllowed: Bool, byName: Bool) {
+        decide(policy, endpoint, flow, wasAdmitted: wasAdmitted)
+    }
+
+    /// The same under the policy that the kernel's marks stand for.
+    func decideInForce(_ endpoint: WorkloadEndpoint, _ flow: FlowTuple, wasAdmitted: Bool) -> Bool {
+        decide(policyInForce, endpoint, flow, wasAdmitted: wasAdmitted).isAllowed
+    }
+
+    private func decide(
+        _ policy: ReferencePolicy, _ endpoint: WorkloadEndpoint, _ flow: FlowTuple, wasAdmitted: Bool
+    ) -> (isAllowed: Bool, byName: Bool) {
         let flow = ReferenceFlow(
             source: flow.source, destination: flow.destination, transport: flow.transport, sourcePort: flow.sourcePort,
             destinationPort: flow.destinationPort, icmpType: flow.icmpType, icmpCode: flow.icmpCode)

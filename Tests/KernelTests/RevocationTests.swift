@@ -40,5 +40,20 @@ extension KernelSuites {
                 try node.metrics()["exeat_kernel_refused_packets_total{reason=\"revoked\"}"] > 0
             }
         }
+
+        @Test func `a UDP flow that was refused goes on when the daemon starts with a policy that allows it`() throws {
+            let node = try RunningNode(policies: ["shop.yaml": Self.shop("api.example.org"), "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            let udp = try node.stream("pod-a", to: "192.0.2.10", isDatagram: true)
+            #expect(udp.exchange() == .echoed)
+            try node.afterReload { try node.write(policy: "shop.yaml", Self.shop("other.example.org")) }
+            #expect(udp.exchange(timeoutMilliseconds: 200) != .echoed)
+            try node.end(SIGKILL)
+            try node.write(policy: "shop.yaml", Self.shop("api.example.org"))
+            try node.start()
+            try Stopwatch.wait("the flow goes on", seconds: 4) { udp.exchange(timeoutMilliseconds: 100) == .echoed }
+        }
     }
 }

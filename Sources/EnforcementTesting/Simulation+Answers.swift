@@ -1,0 +1,160 @@
+import DomainNames
+import Enforcement
+import NetworkTypes
+import PolicyModel
+
+extension Simulation {
+    mutating func answer() throws(Failure) {
+        // Those that the gate knows; the verdict threads may not know them yet.
+        guard let client = randomEndpoint(), daemon.gatePolicy.endpoints.contains(where: { $0.identity == client.identity }) else { return }
+        coverage.note(.answers)
+        let name = random.pick(universe.names)
+        var addresses = (0..<Int.random(in: 1...4, using: &random)).map { _ in random.pick(universe.addresses) }
+        let ttl = UInt32.random(in: 0...40, using: &random)
+        guard let asking = daemon.gate.client(at: client.addresses[0]), case .endpoint(let id) = asking else {
+            throw failed(.bindingsOfOneClient, "\(client.identity) is not known to the gate")
+        }
+        if fault == .releasesBeforePublishing {
+            // The client has its answer already; its packet comes first.
+            learned(name, addresses, expiry: now.advanced(bySeconds: limits.leaseSeconds(timeToLive: ttl)), client)
+            return try connect(client, to: addresses[0])
+        }
+        let pointsInside = random.chance(4)
+        if pointsInside { addresses.append(random.pick(universe.insideAddresses)) }
+        let before = bindings(except: id)
+        let release = daemon.gate.learn(
+            name, addresses: fault == .releasesMoreThanLearned ? Array(addresses.dropLast()) : addresses,
+            timeToLiveSeconds: fault == .neverExpires ? 80_000 : ttl, client: asking, now: now)
+        if fault == .sharesBindings, let other = model.resources.endpoints.first(where: { $0.identity != client.identity }),
+            let otherClient = daemon.gate.client(at: other.addresses[0])
+        {
+            _ = daemon.gate.learn(name, addresses: addresses, timeToLiveSeconds: ttl, client: otherClient, now: now)
+        }
+        if fault == .evictsOthers { daemon.gate.releaseDraining(sweepBegan: now.advanced(bySeconds: 100_000)) { _, _ in false } }
+        // 7: one client's flood takes nothing from another.
+        guard fault == .sharesBindings || bindings(except: id) == before else {
+            throw failed(.bounded, "an answer for \(client.identity) changed the bindings of others")
+        }
+        if pointsInside {
+            coverage.note(.answersThatPointInside)
+            guard case .refuse = release else { throw failed(.learnedIsReleased, "\(name) points at \(addresses)") }
+            return
+        }
+        let lease = now.advanced(bySeconds: limits.leaseSeconds(timeToLive: ttl))
+        // What made room went before the new was learned.
+        try settleBounds(client.identity, id, afterAnswerOf: name, addresses)
+        switch release {
+        case .release(let cap):
+            let handedOut = fault == .handsOutLongTimesToLive ? 60 : min(ttl, cap)
+            guard UInt64(handedOut) <= limits.leaseSeconds(timeToLive: ttl) else {
+                throw failed(.learnedIsReleased, "TTL \(handedOut) is longer than the lease")
+            }
+            learned(name, addresses, expiry: lease, client)
+            let held = heldAddresses(id, name)
+            for address in Set(addresses) where fault != .neverExpires {
+                guard let actual = held[address],
+                    model.settle(name, address, at: actual, client: client.identity, slack: limits.renewalSlackNanoseconds)
+                else { throw failed(.learnedIsReleased, "\(name) \(address)") }
+            }
+            try connect(client, to: random.pick(addresses))
+        case .refuse:
+            coverage.note(.boundsReached)
+            // What was learned before the limit struck stays; the model takes it over as it is.
+            for (address, expiry) in heldAddresses(id, name) where addresses.contains(address) {
+                learned(name, [address], expiry: expiry, client)
+            }
+        }
+        try checkBounds(of: client.identity, id)
+    }
+
+    private mutating func learned(_ name: DomainName, _ addresses: [IPAddress], expiry: Instant, _ client: WorkloadEndpoint) {
+        model.learn(name, addresses, expiry: expiry, client: client.identity)
+        for address in addresses {
+            everLearned.insert(ReferenceModel.Binding(client: client.identity, name: name, address: address))
+        }
+    }
+
+    private func checkBounds(of client: String, _ id: EndpointID) throws(Failure) {
+        var ofClient = 0
+        var live: [DomainName: Int] = [:]
+        daemon.gate.names.forEachBinding { owner, name, _, expiry, _ in
+            guard owner == id else { return }
+            ofClient += 1
+            if expiry > now { live[name, default: 0] += 1 }
+        }
+        guard daemon.gate.names.bindingCount <= limits.bindings, ofClient <= limits.bindingsPerClient,
+            live.count <= limits.namesPerClient, live.values.allSatisfy({ $0 <= limits.addressesPerName })
+        else { throw failed(.bounded, "\(ofClient) bindings and \(live.count) names of \(client)") }
+    }
+
+    /// How many bindings others have, and a sum over what they say.
+    private func bindings(except id: EndpointID) -> [UInt64] {
+        var count: UInt64 = 0
+        var sum: UInt64 = 0
+        daemon.gate.names.forEachBinding { owner, _, address, expiry, state in
+            guard owner != id else { return }
+            count += 1
+            sum &+= (expiry.nanoseconds ^ address.lower &* 0x9e37_79b9_7f4a_7c15 ^ UInt64(owner.rawValue)) &* 0x0000_0100_0000_01b3
+        }
+        return [count, sum]
+    }
+
+    private func heldAddresses(_ id: EndpointID, _ name: DomainName) -> [IPAddress: Instant] {
+        var held: [IPAddress: Instant] = [:]
+        daemon.gate.names.forEachBinding { client, bound, address, expiry, _ in
+            if client == id, bound == name { held[address] = expiry }
+        }
+        return held
+    }
+
+    /// Every binding of the gate, by the client's identity.
+    func allBindings() -> [ReferenceModel.Binding: Instant] {
+        var identities: [EndpointID: String] = [:]
+        for endpoint in daemon.gatePolicy.endpoints { identities[endpoint.id] = endpoint.identity }
+        var held: [ReferenceModel.Binding: Instant] = [:]
+        daemon.gate.names.forEachBinding { owner, name, address, expiry, _ in
+            held[ReferenceModel.Binding(client: identities[owner] ?? "nobody", name: name, address: address)] = expiry
+        }
+        return held
+    }
+
+    /// Bounds may have ended bindings, or let draining ones go: whether rightly so, and then as it is.
+    private mutating func settleBounds(
+        _ client: String, _ id: EndpointID, afterAnswerOf name: DomainName?, _ answer: [IPAddress]
+    ) throws(Failure) {
+        guard fault != .neverExpires, fault != .forgetsLiveFlows, fault != .losesBindingsAtRestart else { return }
+        var held: [ReferenceModel.Binding: Instant] = [:]
+        daemon.gate.names.forEachBinding { owner, bound, address, expiry, _ in
+            if owner == id { held[ReferenceModel.Binding(client: client, name: bound, address: address)] = expiry }
+        }
+        let expected = model.expiries.filter { $0.key.client == client }
+        let draining = expected.count { $0.value < now }
+        // Nothing but the oldest addresses of the name that was learned ends early, and only if there are too many.
+        let live = held.filter { $0.key.name == name && $0.value > now }
+        for (binding, expiry) in expected where held[binding] == now && expiry > now {
+            let outlivesOther = live.contains { $0.value < expiry && !answer.contains($0.key.address) }
+            guard binding.name == name, !answer.contains(binding.address), live.count >= limits.addressesPerName, !outlivesOther else {
+                throw failed(.bounded, "newer addresses end the oldest of their name: \(binding)")
+            }
+            coverage.note(.boundsReached)
+            model.expiries[binding] = now
+            endedEarly[ReferenceModel.ClientAddress(client: client, address: binding.address)] = now
+        }
+        for (binding, expiry) in expected where held[binding] == nil {
+            let isUnknown = model.unseenSweeps[binding] == nil && model.counts(binding, wasAdmitted: true)
+            let mayCarry = isUnknown || model.carrying.contains(binding)
+            guard expiry < now, !mayCarry || draining > limits.drainingPerClient else {
+                throw failed(.liveFlows, "a binding that carries a flow stays: \(binding)")
+            }
+            coverage.note(.boundsReached)
+            model.forget(binding)
+        }
+        guard held.count(where: { $0.value < now }) <= limits.drainingPerClient || name != nil else {
+            throw failed(.bounded, "draining bindings of \(client)")
+        }
+    }
+
+    mutating func settleAllBounds() throws(Failure) {
+        for endpoint in daemon.gatePolicy.endpoints { try settleBounds(endpoint.identity, endpoint.id, afterAnswerOf: nil, []) }
+    }
+}
