@@ -146,7 +146,12 @@ let package = Package(
                 "CLinux", "CAllocationCounter",
             ]),
         .testTarget(name: "DatastoresTests", dependencies: ["Datastores"], exclude: ["Broken"], swiftSettings: strict),
-        tests("KernelTests", ["NetworkTypes", "DemoNetwork", "CLinux"]),
+        tests(
+            "KernelTests",
+            [
+                "NetworkTypes", "DemoNetwork", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ]),
         tests("CommandLineTests", ["NetworkTypes", "DemoNetwork"]),
     ],
     swiftLanguageModes: [.v6]

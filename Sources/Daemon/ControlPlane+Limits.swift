@@ -29,17 +29,21 @@ extension ControlPlane {
         }
     }
 
-    /// On the queue, every second: which endpoints the limits of questions and of intercepted queries holds back.
+    /// On the queue, every second: which endpoints the limits of questions, of intercepted queries and of new flows hold back.
     func reportLimited(_ counters: [CounterValue]) throws(TableError) {
-        let reasons = [TableCounter.questionRate, .queryRate].map(\.rawValue)
+        let reasons = [TableCounter.questionRate, .queryRate, .connectionRate].map(\.rawValue)
         let count = counters.reduce(0) { reasons.contains($1.reason) ? $0 + $1.packets : $0 }
         // A table that was made anew counts from 0.
         defer { questionsHeldBack = count }
-        guard count > questionsHeldBack, let limit = tableConfiguration.questionLimit else { return }
+        guard count > questionsHeldBack else { return }
+        let limits = configuration.limits
         for endpoint in questionLog.take(names(of: try table.limitedAddresses()), now: BootClock.now()) {
             logger.warning(
                 "an endpoint begins too many flows; those beyond the limit are dropped ahead of the queue",
-                metadata: ["endpoint": "\(endpoint)", "questions_per_second": "\(limit.packetsPerSecond)"])
+                metadata: [
+                    "endpoint": "\(endpoint)", "questions_per_second": "\(limits.questionsPerSecond)",
+                    "connections_per_second": "\(limits.connectionsPerSecond)",
+                ])
         }
     }
 

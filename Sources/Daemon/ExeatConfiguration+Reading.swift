@@ -204,10 +204,14 @@ extension ExeatConfiguration {
     }
 
     private mutating func readLimits(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
-        let fields = MappingReader.Fields(["questionsPerSecond", "questionsBurst", "connectionsPerEndpoint"])
+        let fields = MappingReader.Fields([
+            "questionsPerSecond", "questionsBurst", "connectionsPerSecond", "connectionsBurst", "connectionsPerEndpoint",
+        ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["questionsPerSecond"]?.integer(in: 0...1_000_000, &problems) { limits.questionsPerSecond = value }
         if let value = reader["questionsBurst"]?.integer(in: 1...1_000_000, &problems) { limits.questionsBurst = value }
+        if let value = reader["connectionsPerSecond"]?.integer(in: 0...10_000_000, &problems) { limits.connectionsPerSecond = value }
+        if let value = reader["connectionsBurst"]?.integer(in: 1...10_000_000, &problems) { limits.connectionsBurst = value }
         if let value = reader["connectionsPerEndpoint"]?.integer(in: 0...16_777_216, &problems) { limits.connectionsPerEndpoint = value }
     }
 

@@ -141,6 +141,9 @@ public final class ExeatDaemon: @unchecked Sendable {
             questionLimit: configuration.limits.questionsPerSecond > 0 && features.has(.endpointLimits)
                 ? RateLimit(
                     packetsPerSecond: configuration.limits.questionsPerSecond, burst: configuration.limits.questionsBurst) : nil,
+            connectionLimit: configuration.limits.connectionsPerSecond > 0 && features.has(.endpointLimits)
+                ? RateLimit(
+                    packetsPerSecond: configuration.limits.connectionsPerSecond, burst: configuration.limits.connectionsBurst) : nil,
             capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
         table.resolverUser = geteuid()

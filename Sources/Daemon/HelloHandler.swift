@@ -10,6 +10,7 @@ public struct HelloHandler: PacketHandler, ~Copyable {
     private var engine: HelloEngine
     private let layout: MarkLayout
     private let newReply: UInt32
+    private let checked: UInt32
     /// Of packets that wait, where others have set bits.
     private var foreignMarks: [UInt32: UInt32] = [:]
 
@@ -17,6 +18,7 @@ public struct HelloHandler: PacketHandler, ~Copyable {
         self.engine = engine
         self.layout = layout
         newReply = layout.deposit(layout.newReply)
+        checked = layout.deposit(layout.redecideOriginal)
     }
 
     public mutating func beginBatch() { engine.beginBatch(now: BootClock.now()) }
@@ -24,7 +26,8 @@ public struct HelloHandler: PacketHandler, ~Copyable {
     public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
         let foreign = packet.mark & layout.foreignBits
         let verdict = engine.decide(
-            payload, packet: packet.id, isReply: packet.mark & layout.mask == newReply, isAggregate: packet.isAggregate)
+            payload, packet: packet.id, isReply: packet.mark & layout.mask == newReply, isChecked: packet.mark & layout.mask == checked,
+            isAggregate: packet.isAggregate)
         if verdict == .hold, foreign != 0, foreignMarks.count < Self.foreignMarksMax { foreignMarks[packet.id] = foreign }
         return self.verdict(verdict, foreign)
     }

@@ -95,8 +95,11 @@ public struct HelloEngine: ~Copyable {
     /// - Parameters:
     ///   - packet: its number in the queue.
     ///   - isReply: it comes from the responder.
+    ///   - isChecked: of a flow of QUIC whose name was good; false for a reply.
     ///   - isAggregate: several datagrams in one, which will be sent apart.
-    public mutating func decide(_ bytes: Span<UInt8>, packet: UInt32, isReply: Bool, isAggregate: Bool) -> HelloVerdict {
+    public mutating func decide(
+        _ bytes: Span<UInt8>, packet: UInt32, isReply: Bool, isChecked: Bool = false, isAggregate: Bool
+    ) -> HelloVerdict {
         let headers: PacketHeaders
         do throws(PacketError) {
             headers = try PacketHeaders(parsing: bytes)
@@ -114,6 +117,10 @@ public struct HelloEngine: ~Copyable {
         }
         let payload = bytes.extracting(min(headers.payloadOffset, bytes.count)..<Self.end(of: bytes, headers))
         let isTCP = headers.transport == .tcp
+        // Without data it takes a byte of the data that follows out of the stream (RFC 9293 §3.8.5).
+        if isTCP, !isReply, headers.tcpFlags & 0x20 != 0, payload.count == 0 {
+            return end(question, .unreadable, .nameUnreadable, reset, fault: .urgentData)
+        }
         if isTCP, payload.count == 0, headers.tcpFlags & 0x05 != 0 {
             checks.close(question.inspected)
             return .leave
@@ -122,10 +129,21 @@ public struct HelloEngine: ~Copyable {
             guard payload.count > 0 || !isTCP else { return .leave }
             return end(question, .responderFirst, .responderFirst, reset)
         }
+        if isChecked, !isTCP, payload.count == 0 || payload[0] & 0x80 == 0 {
+            // Behind the hello; whether or not its keys are still known. A look-alike is sent again.
+            return isAggregate && question.isRequired && DatagramNameCheck.mayHideHello(payload) ? .drop : .leave
+        }
         let action: NameAction
         if isTCP {
             let sequence = Self.sequence(bytes, headers)
             if headers.tcpFlags & 0x02 != 0 {
+                // A responder that takes no data of a SYN reads what is sent later in its place: it has to come again without (RFC 7413 §4.1.3). Of
+                // two SYNs only the first leaves, as it could not be told which of their numbers the responder takes.
+                if question.isRequired,
+                    payload.count > 0 || checks.hasRival(question.inspected, of: question.client, synSequence: sequence, now: now)
+                {
+                    return .drop
+                }
                 guard checks.open(question.inspected, of: question.client, synSequence: sequence, now: now) else {
                     counters.noteRefusal()
                     return end(question, .unreadable, .nameUnreadable, reset, fault: .tooManyWaiting)

@@ -63,7 +63,7 @@ public final class VerifiedNames: @unchecked Sendable {
     public var evictionCount: UInt64 { evictions.load(ordering: .relaxed) }
 
     /// Notes that the flow gave the name that stands at this place of the NameIndex.
-    func note(_ flow: FlowKey, place: IPAddress) {
+    public func note(_ flow: FlowKey, place: IPAddress) {
         let key = self.key(flow)
         let bucket = Int(truncatingIfNeeded: key.0) & mask & ~(Self.bucketSlots - 1)
         var target = bucket + Int(truncatingIfNeeded: key.1 & UInt64(Self.bucketSlots - 1))
@@ -84,7 +84,7 @@ public final class VerifiedNames: @unchecked Sendable {
     }
 
     /// Where the name stands that the flow gave.
-    func place(of flow: FlowKey) -> IPAddress? {
+    public func place(of flow: FlowKey) -> IPAddress? {
         let key = self.key(flow)
         let bucket = Int(truncatingIfNeeded: key.0) & mask & ~(Self.bucketSlots - 1)
         for slot in bucket..<bucket + Self.bucketSlots {

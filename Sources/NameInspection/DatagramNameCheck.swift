@@ -19,7 +19,7 @@ public struct DatagramNameCheck: Sendable {
     public var isWaiting: Bool { !untold.isEmpty }
 
     /// Takes the payload of one UDP packet. An aggregate (GSO) holds several datagrams one behind the other; with their size given in
-    /// `segmentBytes` it is split there, else it is read on as far as packets say how long they are.
+    /// `segmentBytes` it is split there, else it is read on as far as packets say how long they are, and no other may begin in it.
     ///
     /// A name is told when each connection that had packets has one, and all the same.
     public mutating func handle(_ payload: Span<UInt8>, isAggregate: Bool = false, segmentBytes: Int? = nil) -> NameReading {
@@ -52,25 +52,46 @@ public struct DatagramNameCheck: Sendable {
     }
 
     private mutating func read(_ datagram: Span<UInt8>, isAggregate: Bool) throws(NameFault) {
+        guard datagram.count > 0 else { throw .notQUIC }
+        if datagram[0] & 0x80 == 0, connections.isEmpty { throw .notQUIC }
+        var starts: [Int] = []
         var position = 0
-        while position < datagram.count {
-            if datagram[position] & 0x80 == 0 {
-                try readShort(datagram, at: position, isAggregate: isAggregate)
-                return
-            }
+        // What has no length of its own reaches to the end of the datagram.
+        while position < datagram.count, datagram[position] & 0x80 != 0 {
             let header = try QUICLongHeader(parsing: datagram, at: position)
             if header.type == .initial { try take(header, datagram) }
+            starts.append(position)
             position = header.end
         }
-        guard datagram.count > 0 else { throw .notQUIC }
+        guard isAggregate else { return }
+        if Self.mayHideHello(datagram, besides: starts) { throw .unreadableAggregate }
     }
 
-    /// What has no length of its own reaches to the end of the datagram.
-    private func readShort(_ datagram: Span<UInt8>, at position: Int, isAggregate: Bool) throws(NameFault) {
-        if position == 0, connections.isEmpty { throw .notQUIC }
-        guard isAggregate else { return }
-        // Where this datagram ends and the next one begins cannot be told; but nothing begins among zeros.
-        for place in position..<datagram.count where datagram[place] != 0 { throw .unreadableAggregate }
+    /// Whether a datagram of an aggregate (GSO) could begin with a hello at another place than these.
+    ///
+    /// Where its datagrams begin is known to the kernel alone. One that began within a packet, be it in a token, would be read by the server and not
+    /// here: so nothing there may look like a hello's first bytes, in any version that servers have been known to speak.
+    public static func mayHideHello(_ aggregate: Span<UInt8>, besides starts: [Int] = []) -> Bool {
+        var next = 0
+        var place = 0
+        while place + 4 < aggregate.count {
+            defer { place += 1 }
+            if next < starts.count, starts[next] == place {
+                next += 1
+                continue
+            }
+            guard aggregate[place] & 0x80 != 0 else { continue }
+            var version: UInt32 = 0
+            for byte in 1...4 { version = version << 8 | UInt32(aggregate[place + byte]) }
+            switch version {
+            // RFC 9000, RFC 9369, drafts 27 to 34, Q043, Q046, Q050, T050, T051, mvfst.
+            case 1, 0x6b33_43cf, 0xff00_001b...0xff00_0022, 0x5130_3433, 0x5130_3436, 0x5130_3530, 0x5430_3530, 0x5430_3531,
+                0xface_b001...0xface_b00e:
+                return true
+            default: continue
+            }
+        }
+        return false
     }
 
     private mutating func take(_ header: QUICLongHeader, _ datagram: Span<UInt8>) throws(NameFault) {

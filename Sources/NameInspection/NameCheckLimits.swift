@@ -2,8 +2,8 @@
 public struct NameCheckLimits: Hashable, Sendable {
     /// Bytes of one flow that are put together; a name that is not complete by then is `tooLarge`.
     public var bytesPerFlow = 16_384
-    /// Pieces with gaps between them; more are `tooManyPieces`.
-    public var piecesPerFlow = 16
+    /// Pieces with gaps between them; more are `tooManyPieces`. Browsers cut the hello of QUIC into a dozen for each datagram and mix them.
+    public var piecesPerFlow = 48
     /// Segments with data before the name is complete; more are `tooManyPieces`.
     public var segmentsPerFlow = 256
     /// QUIC connections in one flow: a second one begins after a Retry. More are `tooManyQUICConnections`.
@@ -21,6 +21,8 @@ public struct NameCheckLimits: Hashable, Sendable {
     public var waitingSeconds: UInt64 = 5
     /// How long a connection without data is remembered.
     public var openSeconds: UInt64 = 600
+    /// How long a SYN may go unanswered before another one of the same flow is believed; below `openSeconds`. Both ends give up sooner.
+    public var unansweredSeconds: UInt64 = 120
     /// How long the decision on a TCP flow is remembered, for packets that are in the queue when it falls.
     public var settledStreamSeconds: UInt64 = 1
     /// How long keys and decision of a QUIC flow are remembered after its last packet with a long header.

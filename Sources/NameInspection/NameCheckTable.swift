@@ -57,6 +57,15 @@ public struct NameCheckTable: Sendable {
         return true
     }
 
+    /// Whether the responder may still answer an earlier SYN of the flow, with another number: then this one must not leave.
+    public func hasRival(_ flow: InspectedFlow, of client: EndpointID, synSequence: UInt32, now: Instant) -> Bool {
+        guard let entry = flows[flow], entry.state == .open, entry.client == client, case .stream(let check) = entry.check else {
+            return false
+        }
+        let rest = limits.openSeconds > limits.unansweredSeconds ? limits.openSeconds - limits.unansweredSeconds : 0
+        return check.start != synSequence &+ 1 && now.advanced(bySeconds: rest) < entry.due
+    }
+
     /// Takes a TCP packet of a flow whose name is to be seen: sequence number and flags of its header, its payload, its id in the queue.
     public mutating func handle(
         _ flow: InspectedFlow, of client: EndpointID, packet: UInt32, sequence: UInt32, flags: UInt8, _ payload: Span<UInt8>, now: Instant

@@ -69,6 +69,10 @@ extension Expression {
             // The expression owns it now.
             unsafe nftnl_expr_set(made, UInt16(NFTNL_EXPR_DYNSET_EXPR), UnsafeRawPointer(Self.makeLimit(limit)), 0)
             return unsafe made
+        case .staysWithin(let limit, let name, let key):
+            let made = unsafe Self.makeSetChange(NFT_DYNSET_OP_UPDATE, name, key)
+            unsafe nftnl_expr_set(made, UInt16(NFTNL_EXPR_DYNSET_EXPR), UnsafeRawPointer(Self.makeLimit(limit, isInverted: false)), 0)
+            return unsafe made
         case .exceeds(let limit):
             return unsafe Self.makeLimit(limit)
         case .addMember(let name, let key):
@@ -137,13 +141,13 @@ extension Expression {
     private static func make(_ name: String) -> OpaquePointer { unsafe allocated(nftnl_expr_alloc(name)) }
 
     /// `limit rate over`: NFT_LIMIT_F_INV.
-    private static func makeLimit(_ limit: RateLimit) -> OpaquePointer {
+    private static func makeLimit(_ limit: RateLimit, isInverted: Bool = true) -> OpaquePointer {
         let made = unsafe make("limit")
         unsafe nftnl_expr_set_u64(made, UInt16(NFTNL_EXPR_LIMIT_RATE), UInt64(limit.packetsPerSecond))
         unsafe nftnl_expr_set_u64(made, UInt16(NFTNL_EXPR_LIMIT_UNIT), 1)
         unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LIMIT_BURST), UInt32(limit.burst))
         unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LIMIT_TYPE), NFT_LIMIT_PKTS.rawValue)
-        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LIMIT_FLAGS), UInt32(NFT_LIMIT_F_INV.rawValue))
+        unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_LIMIT_FLAGS), isInverted ? UInt32(NFT_LIMIT_F_INV.rawValue) : 0)
         return unsafe made
     }
 

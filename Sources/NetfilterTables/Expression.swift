@@ -23,6 +23,8 @@ enum Expression: Sendable, Hashable {
     /// Finds or makes the element of a set whose life begins anew and which has a bucket of its own; the rule goes on only where that has overflowed.
     /// It ends too where the set is full.
     case exceedsLimit(RateLimit, set: String, key: UInt32)
+    /// The same the other way round: the rule goes on only where the element's bucket has a token left. It ends too where the set is full.
+    case staysWithin(RateLimit, set: String, key: UInt32)
     /// The rule goes on only where the rule's own bucket has overflowed.
     case exceeds(RateLimit)
     /// Adds an element to a set that rules fill; the rule ends if it is full.

@@ -10,13 +10,13 @@ import NetworkTypes
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
 ///
-/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: as many flows as it may have? drop; -> "lease"
+/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: too many, or too fast ("begin4")? drop; -> "lease"
 ///           | original source not policed? accept | -> "decide"
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": pending? -> "pending" | checkedQUIC? -> "checked" | the question goes into the packet mark -> "ask"
 /// "ask":    more questions of this source than it may have? -> "limited" | NFQUEUE
-/// "pending": TCP without payload that neither begins nor ends the connection? accept | -> "hello"
-/// "checked": from the responder, or one datagram with a short header? accept | -> "hello"
+/// "pending": TCP without payload that neither begins nor ends the connection nor is urgent? accept | -> "hello"
+/// "checked": from the responder, or one datagram with a short header? accept | the whole packet to the queue of "hello", as a question of its own
 /// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
 /// "admitted": a lease was asked for? remember it | accept
@@ -152,6 +152,7 @@ struct Ruleset: Sendable, Hashable {
                 "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "hello", "bare4", "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
                 "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited", "queries_limited",
+                "begun_limited", "begin4", "begin6",
             ] { chain(name) }
             if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
@@ -162,6 +163,7 @@ struct Ruleset: Sendable, Hashable {
             chain("output", "filter", hook: NF_INET_LOCAL_OUT, priority: 20)
             if hasClasses { chain("dns_output", "nat", hook: NF_INET_LOCAL_OUT, priority: -110) }
 
+            knownTCP()
             directQueries()
             spoofing()
             dnsRedirect()
@@ -182,6 +184,16 @@ struct Ruleset: Sendable, Hashable {
                     base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: family == .v4 ? 12 : 8, count: family == .v4 ? 4 : 16, into: 2),
                 .lookup(set: ElementSet.known(family).name, register: lookupRegister, isInverted: false),
             ]
+        }
+
+        /// Nothing that "workload" asks below is of TCP, but for the source: bulk comes this way. The protocol is that behind all extension headers; where
+        /// these cannot be followed there is none, and the rule ends.
+        mutating func knownTCP() {
+            for family: IPFamily in [.v4, .v6] {
+                rule(
+                    "workload", isFamily(family), Expression.isProtocol(tcp), isKnown(family), [.verdict(.accept)],
+                    comment: family == .v4 ? "TCP from its own address" : nil)
+            }
         }
 
         /// UDP queries that a policed endpoint sends to the interceptor's own address, and their answers, are not tracked: for each query conntrack
@@ -523,6 +535,7 @@ struct Ruleset: Sendable, Hashable {
                         deny(.connectionCap), comment: family == .v4 ? "as many flows as it may have" : nil)
                 }
             }
+            if let limit = configuration.connectionLimit { limitConnections(limit) }
             if hasClasses { classJumps() }
             if configuration.hasLeases {
                 let isUnmarked = Expression.packetMark(.max, NFT_CMP_EQ, 0) + Expression.flowMark(.max, NFT_CMP_EQ, 0)
@@ -592,10 +605,13 @@ struct Ruleset: Sendable, Hashable {
 
         /// Flows that were admitted by a name that is still to be seen, and flows of QUIC whose name was good.
         mutating func names() {
-            // Every SYN, as the sequence numbers begin with it, and what ends a connection, so that it need not be remembered.
-            for (direction, flags, comment) in [(UInt8(0), UInt8(0x07), "FIN, SYN, RST"), (1, 0x04, "RST")] {
+            // The first SYN, as the sequence numbers begin with it (one sent once the responder has answered begins nothing, whatever number it
+            // bears), and what ends a connection, so that it need not be remembered. URG without payload takes a byte out of the stream.
+            for (direction, flags, state, comment) in [
+                (UInt8(0), UInt8(0x02), Expression.state(new), "SYN"), (0, 0x25, [], "FIN, RST, URG"), (1, 0x04, [], "RST"),
+            ] {
                 rule(
-                    "pending", Expression.direction(direction), Expression.isProtocol(tcp),
+                    "pending", Expression.direction(direction), Expression.isProtocol(tcp), state,
                     Expression.masked(
                         .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: flags),
                     [.verdict(.goto("hello"))], comment: comment)
@@ -634,7 +650,8 @@ struct Ruleset: Sendable, Hashable {
                         .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 8, count: 1, into: 1), byte: 0x80, isSet: false),
                     [.verdict(.accept)], comment: family == .v4 ? "a short header" : nil)
             }
-            rule("checked", [.verdict(.goto("hello"))])
+            rule("checked", Expression.setPacketMark(clear: mask, set: mark.deposit(mark.redecideOriginal)))
+            rule("checked", [queueExpression(configuration.helloQueues)])
 
             rule("hello", Expression.direction(0), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.hello)))
             rule("hello", Expression.direction(1), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.newReply)))
@@ -660,6 +677,29 @@ struct Ruleset: Sendable, Hashable {
             }
             // Audit mode refuses nothing; what it cannot look at passes, as it does when the queue is full.
             rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
+        }
+
+        /// New flows of policed workloads beyond the rate of their source, ahead of leases: those that end at once never come near the cap of flows.
+        mutating func limitConnections(_ limit: RateLimit) {
+            for family: IPFamily in [.v4, .v6] {
+                let (chain, set) = (family == .v4 ? "begin4" : "begin6", ElementSet.begun(family).name)
+                rule(
+                    "judge", isFamily(family), Expression.state(new), Expression.flowMark(mask, NFT_CMP_EQ, 0), [loadSource(family)],
+                    isPoliced(family),
+                    // What the node itself sends came in nowhere.
+                    [
+                        .loadMeta(NFT_META_IIF.rawValue, into: lookupRegister),
+                        .compare(NFT_CMP_NEQ.rawValue, register: lookupRegister, Expression.native(0)), .verdict(.jump(chain)),
+                    ], comment: family == .v4 ? "new flows of workloads" : nil)
+                rule(chain, [loadSource(family), .staysWithin(limit, set: set, key: lookupRegister), .verdict(.return)])
+                rule(
+                    chain, [loadSource(family), .lookup(set: set, register: lookupRegister, isInverted: false)],
+                    [.verdict(.goto("begun_limited"))])
+                // A full set ends the first rule, too. All who find no room there have one bucket together.
+                rule(chain, [.exceeds(limit), .verdict(.goto("begun_limited"))], comment: "no room for a bucket of its own")
+                rule("begun_limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
+            }
+            rule("begun_limited", deny(.connectionRate))
         }
 
         func queueExpression(_ queues: ClosedRange<UInt16>) -> Expression {

@@ -29,6 +29,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var rejectsRevoked: Bool
     /// How many new questions of one address may go to the queue (`asked4`, `asked6`); nil: as many as come.
     public var questionLimit: RateLimit?
+    /// How many new flows one workload's address may begin, leased or not (`begun4`, `begun6`); nil: as many as come.
+    public var connectionLimit: RateLimit?
     /// Whether new flows of the addresses in `capped4` and `capped6` are refused, leases or not.
     public var capsConnections: Bool
     /// Classes of the node's own processes; where two could match, the first does.
@@ -48,7 +50,7 @@ public struct TableConfiguration: Sendable, Hashable {
         mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
         dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, hasLeases: Bool = true,
-        rejectsRevoked: Bool = true, questionLimit: RateLimit? = nil, capsConnections: Bool = false,
+        rejectsRevoked: Bool = true, questionLimit: RateLimit? = nil, connectionLimit: RateLimit? = nil, capsConnections: Bool = false,
         queueBackend: QueueBackend, ownership: TableOwnership,
         tableName: String = "exeat"
     ) {
@@ -67,6 +69,7 @@ public struct TableConfiguration: Sendable, Hashable {
         self.hasLeases = hasLeases
         self.rejectsRevoked = rejectsRevoked
         self.questionLimit = questionLimit
+        self.connectionLimit = connectionLimit
         self.capsConnections = capsConnections
         self.queueBackend = queueBackend
         self.ownership = ownership

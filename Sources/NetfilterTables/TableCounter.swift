@@ -24,6 +24,8 @@ public enum TableCounter: String, Sendable, CaseIterable {
     case questionRate = "question_rate"
     /// New flows of intercepted queries of an endpoint beyond the same rate, in a bucket of their own.
     case queryRate = "query_rate"
+    /// New flows of an endpoint beyond its rate, ahead of leases.
+    case connectionRate = "connection_rate"
     /// New flows of an endpoint that has as many as it may.
     case connectionCap = "connection_cap"
 

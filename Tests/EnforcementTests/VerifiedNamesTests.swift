@@ -1,7 +1,6 @@
+import Enforcement
 import NetworkTypes
 import Testing
-
-@testable import Enforcement
 
 @Suite struct VerifiedNamesTests {
     private static func key(_ port: UInt16) -> FlowKey {

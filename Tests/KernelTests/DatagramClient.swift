@@ -35,6 +35,18 @@ final class DatagramClient: @unchecked Sendable {
         for _ in 0..<2 where unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count { return }
     }
 
+    /// Sends several datagrams of this size (the last may be shorter) at once, as one packet until the network's edge (`UDP_SEGMENT`, udp(7)).
+    func send(_ bytes: [UInt8], segmentBytes: Int) {
+        setSegment(Int32(segmentBytes))
+        send(bytes)
+        setSegment(0)
+    }
+
+    private func setSegment(_ bytes: Int32) {
+        var bytes = bytes
+        unsafe setsockopt(descriptor, Int32(IPPROTO_UDP), 103, &bytes, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     /// How many datagrams come back until there is silence.
     func answers(quietMilliseconds: Int32 = 300) -> Int {
         var count = 0

@@ -13,12 +13,16 @@ final class EchoStream: @unchecked Sendable {
     }
 
     private let descriptor: Int32
+    private let isDatagram: Bool
     private var last: UInt8 = 0
+    /// Datagrams that were sent again because a second had brought no answer.
+    private(set) var resent = 0
 
     /// Connects within two seconds; the socket belongs to `user`, if one is given.
     init(
         in namespace: DemoNetwork.Namespace, to address: IPAddress, port: UInt16, isDatagram: Bool = false, user: uid_t? = nil
     ) throws {
+        self.isDatagram = isDatagram
         descriptor = try namespace.withThread {
             // Of this thread alone (setfsuid(2)); files that it opens, sockets among them, belong to that user.
             if let user { exeat_set_file_user(user) }
@@ -28,7 +32,7 @@ final class EchoStream: @unchecked Sendable {
             var limit = timeval(tv_sec: 2, tv_usec: 0)
             unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
             var one: Int32 = 1
-            unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+            unsafe setsockopt(descriptor, Int32(6), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
             var target = sockaddr_in()
             target.sin_family = sa_family_t(AF_INET)
             target.sin_port = port.bigEndian
@@ -66,7 +70,7 @@ final class EchoStream: @unchecked Sendable {
         return true
     }
 
-    /// Sends one byte and waits for it to come back.
+    /// Sends one byte and waits for it to come back. A datagram is sent again every second, so that one that is lost is no flow that is cut.
     func exchange(timeoutMilliseconds: Int32 = 1_000) -> Exchange {
         last &+= 1
         var byte = last
@@ -74,8 +78,14 @@ final class EchoStream: @unchecked Sendable {
         let watch = Stopwatch()
         while true {
             let rest = Double(timeoutMilliseconds) - watch.seconds * 1_000
+            guard rest > 0 else { return .timedOut }
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard rest > 0, unsafe poll(&entry, 1, Int32(rest.rounded(.up))) > 0 else { return .timedOut }
+            if unsafe poll(&entry, 1, Int32(min(rest, isDatagram ? 1_000 : rest).rounded(.up))) == 0 {
+                guard isDatagram, watch.seconds * 1_000 < Double(timeoutMilliseconds) else { return .timedOut }
+                resent += 1
+                guard unsafe send(descriptor, &byte, 1, Int32(MSG_NOSIGNAL)) == 1 else { return .ended(errno: errno) }
+                continue
+            }
             var reply: UInt8 = 0
             let count = unsafe recv(descriptor, &reply, 1, 0)
             guard count == 1 else { return .ended(errno: count < 0 ? errno : 0) }

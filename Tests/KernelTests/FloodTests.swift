@@ -66,6 +66,35 @@ extension KernelSuites {
             #expect(try node.metrics()["exeat_kernel_refused_packets_total{reason=\"question_rate\"}"] == 0)
         }
 
+        @Test func `an endpoint that begins flows too fast is held back, leased or not, and no other`() throws {
+            let node = try RunningNode(
+                NodeSettings(extra: "limits: {connectionsPerSecond: 20, connectionsBurst: 50}\n"), policies: Self.policies)
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            for pod in ["pod-a", "pod-b"] { try node.resolve("api.example.org", from: pod) }
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            // The first is asked about; the others pass by its lease, and are all answered: nothing fills connection tracking.
+            try Self.flood(node, "pod-a", "192.0.2.10", ports: 10_000..<10_001)
+            Thread.sleep(forTimeInterval: 0.3)
+            let (before, queued) = (try Self.flows(node), try node.queuedPackets())
+            let watch = Stopwatch()
+            try Self.flood(node, "pod-a", "192.0.2.10", ports: 10_001..<12_000)
+            let made = try Self.flows(node) - before
+            #expect(made >= 30 && Double(made) <= 100 + 20 * (watch.seconds + 1), "\(made) in \(watch.seconds) s")
+            #expect(try node.queuedPackets() - queued <= 50)
+            // Its open flow and the other pod have nothing to do with that.
+            #expect(stream.exchange() == .echoed)
+            for _ in 0..<20 { #expect(try node.isReached("pod-b", "192.0.2.10")) }
+            let reason = "exeat_kernel_refused_packets_total{reason=\"connection_rate\"}"
+            try Stopwatch.wait("the counter is read", seconds: 5) { try node.metrics()[reason] > 1_000 }
+            #expect(try node.metrics()["exeat_kernel_refused_packets_total{reason=\"question_rate\"}"] == 0)
+            try Stopwatch.wait("the endpoint is named", seconds: 5) { node.log.contains("an endpoint begins too many flows") }
+            let lines = node.log.split(separator: "\n").filter { $0.contains("an endpoint begins too many flows") }
+            #expect(lines.count == 1 && lines[0].contains("pod-a") && !lines[0].contains("pod-b"))
+            #expect(try node.status()["kernel_connection_rate_packets"] as? Int ?? 0 > 0)
+            try Stopwatch.wait("new flows pass again", seconds: 10) { try node.isReached("pod-a", "192.0.2.10") }
+        }
+
         @Test func `an endpoint with as many flows as it may have gets no more until some end, leased or not`() throws {
             let node = try RunningNode(NodeSettings(extra: "limits: {connectionsPerEndpoint: 500}\n"), policies: Self.policies)
             defer { node.stop() }

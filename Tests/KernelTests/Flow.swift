@@ -3,6 +3,7 @@ struct Flow: Decodable, Sendable {
     let endpoint: String
     let destination: String
     let port: Int
+    let sourcePort: Int?
     let transport: String
     let names: [String]
     let verdict: String
@@ -16,6 +17,7 @@ struct Flow: Decodable, Sendable {
         case endpoint
         case destination
         case port = "destination_port"
+        case sourcePort = "source_port"
         case transport = "protocol"
         case names
         case verdict

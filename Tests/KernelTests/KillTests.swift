@@ -146,7 +146,7 @@ extension KernelSuites {
             for record in probed { #expect(record.attempts > 20 && record.reached == 0) }
             for (what, pump) in streams {
                 let record = try pump.stop()
-                print("kills: \(what): \(record.exchanges) exchanges, longest \(record.longestSeconds) s")
+                print("kills: \(what): \(record.exchanges) exchanges, longest \(record.longestSeconds) s, \(record.resent) sent again")
                 #expect(record.failure == nil, "\(what) was cut")
                 #expect(record.exchanges > 20, "\(what)")
             }

@@ -6,10 +6,10 @@ import Testing
 extension KernelSuites {
     /// `exeat.io/verify-name`: the name in the hello, on real connections.
     @Suite struct NameCheckTests {
-        private static let address = "192.0.2.10"
+        static let address = "192.0.2.10"
 
         /// `api` and its siblings share an address; nothing in policy tells them apart but their names.
-        private static let zones = [
+        static let zones = [
             "shared.test": """
             api      300 A 192.0.2.10
             sibling  300 A 192.0.2.10
@@ -17,7 +17,7 @@ extension KernelSuites {
             """
         ]
 
-        private static func policy(_ value: String, _ domains: [String] = ["*.shared.test"], ports: String? = nil) -> String {
+        static func policy(_ value: String, _ domains: [String] = ["*.shared.test"], ports: String? = nil) -> String {
             PolicyText.allow("shop", protocol: nil, domains: domains).replacing(
                 "  namespace: default\n",
                 with: """
@@ -28,7 +28,7 @@ extension KernelSuites {
                     """, maxReplacements: 1)
         }
 
-        private static func node(
+        static func node(
             _ value: String, domains: [String] = ["*.shared.test"], settings: NodeSettings = NodeSettings()
         ) throws -> RunningNode {
             let node = try RunningNode(

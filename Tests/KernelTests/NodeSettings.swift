@@ -35,7 +35,7 @@ struct NodeSettings: Sendable {
         \(dns)bindings:
           floorSeconds: \(floorSeconds)
           graceSeconds: \(graceSeconds)
-        \(bindings)\(hasFlowLog ? "flowLog:\n  path: \(directory)/flows.jsonl\n\(flowLog)" : "")
+        \(bindings)\(hasFlowLog ? "flowLog:\n  path: \(directory)/flows.jsonl\(flowLog.isEmpty ? "" : "\n" + flowLog)" : "")
         \(extra)
         """
     }

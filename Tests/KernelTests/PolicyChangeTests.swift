@@ -12,7 +12,7 @@ extension KernelSuites {
 
         @Test func `removing names from a policy file cuts the flows that used them within a second and no other`() throws {
             // A lease of two seconds for the names with a time to live of one.
-            let settings = NodeSettings(floorSeconds: 1, graceSeconds: 1)
+            let settings = NodeSettings(floorSeconds: 1, graceSeconds: 1, bindings: "  redialSeconds: 0\n")
             let node = try RunningNode(
                 settings, zones: ["names.test": Self.zone],
                 policies: [

@@ -56,7 +56,7 @@ final class PushServer: Sendable {
                 }
             }
             defer { if connection >= 0 { close(connection) } }
-            unsafe setsockopt(connection, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+            unsafe setsockopt(connection, Int32(6), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
             let payload = [UInt8](repeating: 7, count: 8)
             while !flag.isSet {
                 usleep(UInt32(seconds * 1_000_000))

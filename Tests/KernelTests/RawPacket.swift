@@ -56,10 +56,12 @@ enum RawPacket {
 
     /// TCP at any place of a connection.
     static func segment(
-        _ ends: Ends, _ sourcePort: UInt16, _ port: UInt16, sequence: UInt32, acknowledgement: UInt32, flags: UInt8, payload: [UInt8] = []
+        _ ends: Ends, _ sourcePort: UInt16, _ port: UInt16, sequence: UInt32, acknowledgement: UInt32, flags: UInt8, payload: [UInt8] = [],
+        urgent: UInt16 = 0
     ) -> [UInt8] {
         let numbers = [sequence, acknowledgement].flatMap { two(UInt16($0 >> 16)) + two(UInt16(truncatingIfNeeded: $0)) }
-        return checksummed(ends, 6, two(sourcePort) + two(port) + numbers + [0x50, flags, 0xff, 0xff, 0, 0, 0, 0] + payload, at: 16)
+        let header = two(sourcePort) + two(port) + numbers + [0x50, flags, 0xff, 0xff, 0, 0] + two(urgent)
+        return checksummed(ends, 6, header + payload, at: 16)
     }
 
     static func udp(

@@ -47,7 +47,9 @@ extension KernelSuites {
         /// The table without what counts by itself, and without the name of the process that owns it.
         private static func rules(_ node: RunningNode) throws -> String {
             let text = try node.lab.node.run(["nft", "list table inet exeat"]).stdout
-            return text.replacing(/(?s)\tmap leases.*?\n\t}/, with: "").replacing(/packets [0-9]+ bytes [0-9]+/, with: "").replacing(
+            return text.replacing(/(?s)\t(map leases|set asked|set queried|set limited|set begun).*?\n\t}/, with: "").replacing(
+                /packets [0-9]+ bytes [0-9]+/, with: ""
+            ).replacing(
                 /# progname .*/, with: "")
         }
     }

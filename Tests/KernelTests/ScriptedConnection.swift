@@ -10,6 +10,20 @@ final class ScriptedConnection: Sendable {
         case nothing
     }
 
+    /// What somebody does who wants to get by, besides sending data.
+    struct Trick: Sendable {
+        /// Data of a SYN that is sent ahead of the plain one.
+        var opening: [UInt8] = []
+        /// A second SYN, with a number that is so much higher, behind the first one and again when the connection is there.
+        var rival: UInt32?
+        /// The urgent pointer of a segment without data, sent ahead of all data.
+        var urgent: UInt16?
+        /// Another flag combination of all segments with data.
+        var flags: UInt8 = 0x18
+        /// Of what waits, once the first piece is sent: the rest goes when `goOn` is set.
+        var pause: (isReached: StopFlag, goOn: StopFlag)?
+    }
+
     private let namespace: DemoNetwork.Namespace
     private let ends: RawPacket.Ends
     private let port: UInt16
@@ -32,25 +46,33 @@ final class ScriptedConnection: Sendable {
     }
 
     /// Connects, sends these pieces (place in the stream, bytes) one after the other, and waits for data, a reset, or half the time of a client.
-    func send(_ pieces: [(Int, [UInt8])], waitMilliseconds: Int32 = 3_000) throws -> Answer {
+    func send(_ pieces: [(Int, [UInt8])], _ trick: Trick = Trick(), waitMilliseconds: Int32 = 3_000) throws -> Answer {
         let (ends, port, sourcePort, initial) = (ends, port, sourcePort, initial)
         return try namespace.withThread {
             let descriptor = socket(AF_PACKET, SocketKind.datagram | SocketKind.closeOnExec, Int32(UInt16(0x0800).bigEndian))
             guard descriptor >= 0 else { throw Problem("no packet socket: errno \(errno)") }
             defer { close(descriptor) }
-            try RawPacket.send([
-                RawPacket.v4(ends, 6, RawPacket.segment(ends, sourcePort, port, sequence: initial, acknowledgement: 0, flags: 0x02))
-            ])
+            func synchronize(_ offset: UInt32 = 0, _ payload: [UInt8] = []) throws {
+                try RawPacket.send([
+                    RawPacket.v4(
+                        ends, 6,
+                        RawPacket.segment(
+                            ends, sourcePort, port, sequence: initial &+ offset, acknowledgement: 0, flags: 0x02, payload: payload))
+                ])
+            }
+            if !trick.opening.isEmpty { try synchronize(0, trick.opening) }
+            try synchronize()
+            if let rival = trick.rival { try synchronize(rival) }
             guard let greeting = Self.next(descriptor, ends, sourcePort, waitMilliseconds), greeting.flags & 0x12 == 0x12 else {
                 throw Problem("no SYN-ACK")
             }
             let acknowledgement = greeting.sequence &+ 1
-            func packet(_ offset: Int, _ payload: [UInt8]) -> [UInt8] {
+            func packet(_ offset: Int, _ payload: [UInt8], flags: UInt8, urgent: UInt16 = 0) -> [UInt8] {
                 RawPacket.v4(
                     ends, 6,
                     RawPacket.segment(
-                        ends, sourcePort, port, sequence: initial &+ 1 &+ UInt32(offset), acknowledgement: acknowledgement, flags: 0x18,
-                        payload: payload))
+                        ends, sourcePort, port, sequence: initial &+ 1 &+ UInt32(offset), acknowledgement: acknowledgement, flags: flags,
+                        payload: payload, urgent: urgent))
             }
             try RawPacket.send([
                 RawPacket.v4(
@@ -58,7 +80,16 @@ final class ScriptedConnection: Sendable {
                     RawPacket.segment(
                         ends, sourcePort, port, sequence: initial &+ 1, acknowledgement: acknowledgement, flags: 0x10))
             ])
-            for (offset, bytes) in pieces { try RawPacket.send([packet(offset, bytes)]) }
+            if let rival = trick.rival { try synchronize(rival) }
+            if let urgent = trick.urgent { try RawPacket.send([packet(0, [], flags: 0x30, urgent: urgent)]) }
+            for (number, (offset, bytes)) in pieces.enumerated() {
+                if number == 1, let pause = trick.pause {
+                    pause.isReached.set()
+                    let patience = Stopwatch()
+                    while !pause.goOn.isSet, patience.seconds < 4 { usleep(1_000) }
+                }
+                try RawPacket.send([packet(offset, bytes, flags: trick.flags)])
+            }
             let watch = Stopwatch()
             while true {
                 let rest = waitMilliseconds - Int32(watch.seconds * 1_000)

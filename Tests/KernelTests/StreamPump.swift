@@ -6,6 +6,8 @@ final class StreamPump: Sendable {
     struct Record: Sendable {
         var exchanges = 0
         var longestSeconds = 0.0
+        /// Datagrams that had to be sent again.
+        var resent = 0
         /// How the connection failed; nil: it did not.
         var failure: EchoStream.Exchange?
         /// By the stopwatch that was given.
@@ -27,6 +29,7 @@ final class StreamPump: Sendable {
                 let exchange = Stopwatch()
                 let result = stream.exchange(timeoutMilliseconds: timeoutMilliseconds)
                 record.longestSeconds = max(record.longestSeconds, exchange.seconds)
+                record.resent = stream.resent
                 guard result == .echoed else {
                     record.failure = result
                     record.failedAtSecond = watch.seconds

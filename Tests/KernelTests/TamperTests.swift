@@ -232,7 +232,9 @@ extension KernelSuites {
             let text = try node.lab.node.run(["nft", "list table inet exeat"]).stdout
             // Counters, and what the packet path adds by itself, change all the time.
             return text.replacing(/packets [0-9]+ bytes [0-9]+/, with: "").replacing(/# progname .*/, with: "")
-                .replacing(/(map leases[46] \{[^{}]*?)elements = \{[^{}]*\}/) { $0.output.1 }
+                .replacing(/((?:map leases|set asked|set queried|set limited|set begun)[46] \{[^{}]*?)elements = \{[^{}]*\}/) {
+                    $0.output.1
+                }
                 .split { " \t\n,".contains($0) }.map(String.init).sorted()
         }
 

@@ -17,6 +17,22 @@ struct Witness {
             lab.internet, counter: "data-to-\(destination)", match: "\(Self.keyword(destination)) daddr \(destination) meta length > 80")
     }
 
+    /// Segments of TCP that bear data and no options, to this destination; IPv4.
+    init(in lab: DemoNetwork, everyByteTo destination: IPAddress) throws {
+        try self.init(
+            lab.internet, counter: "bytes-to-\(destination)", match: "ip daddr \(destination) meta l4proto tcp meta length > 40")
+    }
+
+    /// Datagrams to this destination, an aggregate as one; IPv4.
+    init(in lab: DemoNetwork, datagramsTo destination: IPAddress) throws {
+        try self.init(lab.internet, counter: "datagrams-to-\(destination)", match: "ip daddr \(destination) meta l4proto udp")
+    }
+
+    /// Segments that push data, from this source, at a pod; IPv4.
+    init(in namespace: DemoNetwork.Namespace, pushedFrom source: IPAddress) throws {
+        try self.init(namespace, counter: "pushed-from-\(source)", match: "ip saddr \(source) tcp flags & psh == psh")
+    }
+
     /// Packets with this source.
     init(in lab: DemoNetwork, from source: IPAddress) throws {
         try self.init(lab.internet, counter: "from-\(source)", match: "\(Self.keyword(source)) saddr \(source)")

@@ -107,6 +107,15 @@ struct NameCheckTableTests {
         #expect(action == .decided(Self.decision(Self.flow(), name("www.example.org"), [3])))
     }
 
+    @Test func `a SYN with another number has a rival until the first one can be answered no more`() {
+        let table = Self.opened()
+        for (number, seconds, isRival) in [(UInt32(99), UInt64(0), false), (139, 0, true), (139, 119, true), (139, 120, false)] {
+            let now = Self.start.advanced(bySeconds: seconds)
+            #expect(table.hasRival(Self.flow(), of: Self.client, synSequence: number, now: now) == isRival, "\(number) after \(seconds) s")
+        }
+        #expect(!table.hasRival(Self.flow(7), of: Self.client, synSequence: 1, now: Self.start))
+    }
+
     @Test func `what waits too long is decided`() throws {
         var table = Self.opened()
         #expect(table.nextDeadline == Self.start.advanced(bySeconds: 600))

@@ -226,6 +226,17 @@ struct QUICTests {
         // Something that could hide a beginning.
         var hidden = DatagramNameCheck()
         #expect(hidden.handle((packets[0] + [0x40, 1, 2, 3] + packets[1]).span, isAggregate: true) == .fault(.unreadableAggregate))
+        // A hello in the token of another: as a datagram of its own the server would read it.
+        let nested = try Self.initial(
+            Self.crypto(Self.hello), token: Self.initial(Self.crypto(HelloBuilder("b.test").message), keys: [4, 4, 4, 4, 4, 4, 4, 4]))
+        var outer = DatagramNameCheck()
+        #expect(outer.handle(nested.span) == Self.found)
+        var both = DatagramNameCheck()
+        #expect(both.handle(nested.span, isAggregate: true) == .fault(.unreadableAggregate))
+        let short = [UInt8](repeating: 0x55, count: 3_000)
+        let behind = short + packets[0]
+        let hides = (DatagramNameCheck.mayHideHello(short.span), DatagramNameCheck.mayHideHello(behind.span))
+        #expect(hides == (false, true))
         var single = DatagramNameCheck()
         #expect(single.handle((packets[0] + [0x40, 1, 2, 3] + packets[1]).span) == .needsMore)
     }

@@ -57,6 +57,43 @@ extension KernelSuites {
             #expect(fixture.script.take().map(\.code).contains(MarkLayout.standard.redecideOriginal))
         }
 
+        @Test(arguments: servers)
+        func `new flows of a workload beyond its rate are dropped ahead of its leases, and no other's`(server: IPAddress) throws {
+            let fixture = try Fixture { $0.connectionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
+            defer { fixture.stop() }
+            fixture.script.answer(.lease(1))
+            let client = try #require(try fixture.connect(from: fixture.network.podA, to: server).0)
+            #expect(try fixture.connect(from: fixture.network.podA, to: server).1 == .reached)
+            try Self.flood(fixture, 200, server)
+            // Those that came before the lease was there; all that had a token at the most.
+            #expect(fixture.script.take().count <= 12)
+            let refused = try fixture.counter(.connectionRate)
+            #expect((150...199).contains(refused), "\(refused)")
+            #expect(try fixture.table.socket.limitedAddresses() == [Self.policed(server)])
+            #expect(try fixture.node("nft list ruleset").text.contains("limit rate 1/second burst 10 packets"))
+            for _ in 0..<20 { #expect(client.echo() == .reached) }
+            // What is decided again because policy changed takes no token.
+            fixture.script.answer(.allow(2))
+            try fixture.table.socket.apply([.setCurrent(Self.policed(server), generation: 2)])
+            for _ in 0..<20 { #expect(client.echo() == .reached) }
+            #expect(fixture.script.take().map(\.code).contains(MarkLayout.standard.redecideOriginal))
+            // Nobody else's, and none of what comes from outside.
+            for _ in 0..<20 { #expect(try fixture.connect(from: fixture.network.podB, to: server).1 == .reached) }
+            for _ in 0..<20 { #expect(try fixture.connect(from: fixture.network.server, to: Self.policed(server)).1 == .reached) }
+            #expect(try fixture.table.socket.limitedAddresses() == [Self.policed(server)])
+        }
+
+        @Test func `audit mode counts new flows beyond the rate and lets them pass`() throws {
+            let fixture = try Fixture {
+                $0.connectionLimit = RateLimit(packetsPerSecond: 1, burst: 10)
+                $0.mode = .audit
+            }
+            defer { fixture.stop() }
+            fixture.script.answer(.allow(1))
+            for _ in 0..<30 { #expect(try fixture.connect(from: fixture.network.podA, to: TestNetwork.serverAddress).1 == .reached) }
+            #expect(try fixture.counter(.connectionRate) > 0)
+        }
+
         @Test func `audit mode counts what is beyond the rate and lets it pass`() throws {
             let fixture = try Fixture {
                 $0.questionLimit = RateLimit(packetsPerSecond: 1, burst: 10)

@@ -55,7 +55,8 @@ final class BenchLab {
     /// Starts the daemon with the bench's policy and waits until it is ready. Without leases every first packet is asked about.
     /// Other measurements than that of the limits ask more in a second than a pod may. `extra` are further lines of the configuration.
     func startDaemon(
-        _ program: String, hasLeases: Bool = false, namesPerClient: Int = 65_536, hasLimits: Bool = false, extra: String = ""
+        _ program: String, hasLeases: Bool = false, namesPerClient: Int = 65_536, hasLimits: Bool = false, connectionsPerSecond: Int = 0,
+        extra: String = ""
     ) throws {
         try write(
             """
@@ -70,7 +71,7 @@ final class BenchLab {
             bindings:
               namesPerClient: \(namesPerClient)
             kernelLeases: \(hasLeases)
-            \(hasLimits ? "" : "limits: {questionsPerSecond: 0, connectionsPerEndpoint: 0}")
+            \(hasLimits ? "" : "limits: {questionsPerSecond: 0, connectionsPerSecond: \(connectionsPerSecond), connectionsPerEndpoint: 0}")
             \(extra)
             """, "exeat.yaml")
         let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))

@@ -25,11 +25,13 @@ struct FloodCommand: ParsableCommand {
     private static let connectionsPerSecond = 50_000
     private static let namesPerSecond = 2_000
     private static let denied: UInt32 = 0xcb00_7100  // 203.0.113.0
+    /// Where the internet's side answers with a reset, and where it drops what comes.
     private static let port: UInt16 = 12_000
+    private static let silentPort: UInt16 = 12_001
     /// 40 addresses.
     private static let floodName = "big.example.org"
 
-    /// Beside the bench's policy: the flooder may reach some addresses, on one port.
+    /// Beside the bench's policy: the flooder may reach some addresses, on two ports.
     private static let policy = """
         apiVersion: projectcalico.org/v3
         kind: NetworkPolicy
@@ -41,7 +43,7 @@ struct FloodCommand: ParsableCommand {
           egress:
             - action: Allow
               protocol: TCP
-              destination: {domains: [\(floodName)], ports: [\(port)]}
+              destination: {domains: [\(floodName)], ports: [\(port), \(silentPort)]}
         """
 
     private struct Scenario {
@@ -50,6 +52,8 @@ struct FloodCommand: ParsableCommand {
         let perSecond: Int
         /// What must have held it back.
         let counter: String?
+        /// Whether the flooder is at its cap of flows before anything is measured.
+        var fills = false
     }
 
     private static func measure(_ options: BenchOptions, hasLeases: Bool) throws -> ResultTable {
@@ -73,9 +77,14 @@ struct FloodCommand: ParsableCommand {
                 what: "\(connectionsPerSecond) new flows/s to denied addresses",
                 kind: .connections(first: denied, count: 256, port: port), perSecond: connectionsPerSecond, counter: "question_rate"),
             Scenario(
-                what: "\(connectionsPerSecond) new flows/s to allowed addresses",
+                what: "\(connectionsPerSecond) new flows/s to allowed addresses that answer with resets",
                 kind: .connections(first: first, count: UInt32(allowed.count), port: port), perSecond: connectionsPerSecond,
-                counter: "connection_cap"),
+                counter: "connection_rate"),
+            // The flows stay for two minutes (SYN sent): the cap is reached and the flooder stays at it. Last of those to allowed addresses.
+            Scenario(
+                what: "\(connectionsPerSecond) new flows/s to allowed addresses that never answer",
+                kind: .connections(first: first, count: UInt32(allowed.count), port: silentPort), perSecond: connectionsPerSecond,
+                counter: "connection_cap", fills: true),
             Scenario(
                 what: "\(namesPerSecond) fresh names/s", kind: .freshNames(server: BenchLab.resolver.v4), perSecond: namesPerSecond,
                 counter: nil),
@@ -87,7 +96,9 @@ struct FloodCommand: ParsableCommand {
             _ = try pod.namespace.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535"])
             _ = try connect(50, lab)
         }
+        for lab in [enforced, plain] { try silence(lab) }
         for (place, scenario) in scenarios.enumerated() {
+            if scenario.fills { try fill(scenario, place, enforced) }
             table.add(try measure(scenario, place, enforced, plain, options))
         }
         let after = try ownBindings(enforced, options)
@@ -129,6 +140,7 @@ struct FloodCommand: ParsableCommand {
             again.append(try slice(plain, 64 + round).quantile(0.99))
         }
         let held = try refused(scenario, enforced) - refusedBefore
+        if let counter = scenario.counter, held <= 0 { throw BenchError("\(scenario.what): nothing was held back (\(counter))") }
         func text(_ index: Int) -> String {
             "p50 \(all[index].median.rounded(0)) µs, p99 \(all[index].quantile(0.99).rounded(0)) µs"
         }
@@ -137,6 +149,26 @@ struct FloodCommand: ParsableCommand {
         return .init(
             what: what, measured: text(0), anchor: text(1), ratio: Interval(ratiosOf: slices[0], to: slices[1]),
             anchorSpread: Interval(ratiosOf: again, to: slices[1]), bar: .ratioAtMost(2))
+    }
+
+    /// Floods until the daemon says that the flooder is at its cap.
+    private static func fill(_ scenario: Scenario, _ place: Int, _ lab: BenchLab) throws {
+        let source = try FloodSource(scenario.kind, from: try pods(lab).flooder, perSecond: scenario.perSecond, series: place * 128 + 127)
+        var isCapped = false
+        for _ in 0..<60 where !isCapped {
+            usleep(250_000)
+            isCapped = try lab.metrics()["exeat_endpoints_capped"] == 1
+        }
+        _ = try source.stop()
+        guard isCapped else { throw BenchError("the flooder never comes to its cap of flows") }
+    }
+
+    /// The internet's side drops what comes to one port, so that conntrack of the node keeps waiting for an answer.
+    private static func silence(_ lab: BenchLab) throws {
+        let rules = "table inet silent { chain input { type filter hook input priority 0; tcp dport \(silentPort) drop; }; }\n"
+        try lab.write(rules, "silent.nft")
+        let loaded = try lab.network.internet.run(["nft", "-f", lab.path("silent.nft")])
+        guard loaded.isSuccess else { throw BenchError("nft: \(loaded.stderr)") }
     }
 
     private static func refused(_ scenario: Scenario, _ lab: BenchLab) throws -> Double {

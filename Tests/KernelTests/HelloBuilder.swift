@@ -1,0 +1,1 @@
+../NameInspectionTests/HelloBuilder.swift

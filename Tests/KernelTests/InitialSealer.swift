@@ -1,0 +1,1 @@
+../NameInspectionTests/InitialSealer.swift
