@@ -18,8 +18,13 @@ public struct ReferenceModel {
     }
 
     var resources = ResourceSet() {
-        didSet { policy = ReferencePolicy(resources) }
+        didSet {
+            guard resources != oldValue else { return }
+            vocabulary.remember(resources)
+            policy = ReferencePolicy(resources, vocabulary: vocabulary)
+        }
     }
+    private var vocabulary = ReferenceVocabulary()
     private var policy = ReferencePolicy(ResourceSet())
     /// What the kernel was told last; `resources` is what the verdict threads go by.
     private(set) var inForce = ResourceSet()

@@ -32,6 +32,10 @@ extension Simulation {
     }
 
     private mutating func handle(_ event: FlowEvent, ending gone: SimulatedKernel.Flow? = nil) throws(Failure) {
+        switch event {
+        case .seen(let sight), .swept(let sight): noteOwner(told: sight)
+        case .decided, .ended, .sweepBegan, .sweepEnded: break
+        }
         for action in daemon.flows.handle(event, now: now) {
             switch action {
             case .ended(let flow):
@@ -39,16 +43,21 @@ extension Simulation {
                 guard let gone, flow.id == gone.id, flow.traffic != gone.traffic else { continue }
                 throw failed(.liveFlows, "a flow ended with \(flow.traffic), and has sent \(gone.traffic)")
             case .redecide(let flow):
-                let tuple = FlowTuple(
-                    source: flow.key.source, destination: flow.key.destination, transport: flow.key.transport,
-                    sourcePort: flow.key.sourcePort, destinationPort: flow.key.destinationPort)
-                guard let place = kernel.place(tuple) else { continue }
+                guard let place = kernel.place(Self.tuple(flow.key)) else { continue }
                 coverage.note(.flowsAskedAgain)
                 kernel.flows[place].mark = .asked
                 kernel.flows[place].deniedUnder = nil
             }
         }
         guard daemon.flows.flowCount <= flowsMax else { throw failed(.bounded, "\(daemon.flows.flowCount) flows in the table") }
+    }
+
+    /// Told that its address is another endpoint's, the table ends what it knew of a flow: until the next verdict it is known under nothing.
+    private mutating func noteOwner(told sight: FlowSight) {
+        guard let owner = sight.endpoint, let place = kernel.place(Self.tuple(sight.key)), kernel.flows[place].id == sight.id,
+            kernel.flows[place].endpoint != owner
+        else { return }
+        kernel.flows[place].isUncertain = true
     }
 
     private func sight(_ flow: SimulatedKernel.Flow) -> FlowSight {
@@ -64,6 +73,12 @@ extension Simulation {
             key: Self.key(flow.tuple), originalDestination: flow.tuple.destination, originalDestinationPort: flow.tuple.destinationPort,
             id: flow.id, mark: mark, endpoint: policy.endpointIndex(of: flow.tuple.source).map { policy.programs[$0].id },
             count: flow.traffic, start: flow.start)
+    }
+
+    private static func tuple(_ key: FlowKey) -> FlowTuple {
+        FlowTuple(
+            source: key.source, destination: key.destination, transport: key.transport, sourcePort: key.sourcePort,
+            destinationPort: key.destinationPort)
     }
 
     static func key(_ tuple: FlowTuple) -> FlowKey {

@@ -136,8 +136,7 @@ extension Simulation {
             throw failed(.bindingsOfOneClient, "a flow of \(client) goes on as one of \(owner.identity): \(tuple)")
         }
         let key = ReferenceModel.ClientAddress(client: owner.identity, address: tuple.destination)
-        // What a damaged file has lost is lost, for flows that nobody asks about again too.
-        guard !lostToDamage.contains(key) else { return }
+        guard !lost.contains(key) else { return }
         guard daemon.gatePolicy.endpoints.contains(where: { $0.identity == owner.identity }) else { return }
         guard model.decideInForce(owner, tuple, wasAdmitted: true) else {
             throw failed(.currentGeneration, "a mark that is current stands for a decision of today: \(tuple)")

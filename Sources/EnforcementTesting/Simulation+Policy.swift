@@ -15,6 +15,7 @@ extension Simulation {
         let registryBefore = files.registry.bytes(0..<files.registry.byteCount)
         isChanging = true
         defer { isChanging = false }
+        withdrawn = []
 
         let previous = daemon.published.current
         let (policy, exhausted) = daemon.compile(next, kernel, now: now)
@@ -32,7 +33,11 @@ extension Simulation {
             for _ in 0..<3 { try openFlow() }
         }
         daemon.adopt(policy)
-        model.forgetClients(except: Set(next.endpoints.map(\.identity)))
+        let identities = Set(next.endpoints.map(\.identity))
+        for binding in model.expiries.keys where !identities.contains(binding.client) {
+            withdrawn.insert(ReferenceModel.ClientAddress(client: binding.client, address: binding.address))
+        }
+        model.forgetClients(except: identities)
         if try between(next, nil) { return }
 
         daemon.published.publish(policy)
@@ -82,7 +87,11 @@ extension Simulation {
 
     /// The transaction: `known`, `policed` and `current` at once.
     mutating func commit(_ policy: CompiledPolicy, clearsLeases: Bool) {
+        let before = kernel.current
         kernel.current = Self.current(of: policy)
+        for endpoint in policy.endpoints where endpoint.addresses.contains(where: { before[$0] != kernel.current[$0] }) {
+            lost = lost.filter { $0.client != endpoint.identity }
+        }
         kernel.known = Set(policy.endpoints.flatMap(\.addresses))
         if clearsLeases { kernel.leases = [:] }
         model.commit()
@@ -131,6 +140,7 @@ extension Simulation {
         let found = random.chance(60) ? next : random.chance(50) ? model.resources : universe.resources(&random, previous: next)
         isChanging = false
         hasDiedWithinChange = true
+        lost.formUnion(withdrawn)
         try restart(reading: found, isCrash: true)
         return true
     }

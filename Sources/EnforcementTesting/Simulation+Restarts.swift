@@ -84,7 +84,7 @@ extension Simulation {
         guard missing.count <= torn else { throw failed(.functionOfInputs, "a restart loses \(missing.count) bindings") }
         for binding in missing {
             model.forget(binding)
-            lostToDamage.insert(ReferenceModel.ClientAddress(client: binding.client, address: binding.address))
+            lost.insert(ReferenceModel.ClientAddress(client: binding.client, address: binding.address))
         }
     }
 

@@ -68,8 +68,11 @@ public struct Simulation: ~Copyable {
 
     // What the checks remember.
     var decisions = 0
-    /// Bindings that were in records that came back damaged.
-    var lostToDamage: Set<ReferenceModel.ClientAddress> = []
+    /// What had bindings that were lost: in records that came back damaged, or withdrawn for a policy that the process died before. Flows that were
+    /// admitted by them go on until their endpoint has another policy.
+    var lost: Set<ReferenceModel.ClientAddress> = []
+    /// What had bindings of endpoints that the change under way removes.
+    var withdrawn: Set<ReferenceModel.ClientAddress> = []
     var isChanging = false
     /// The process died within a change: its generations may have been given already.
     var hasDiedWithinChange = false

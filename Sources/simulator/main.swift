@@ -21,6 +21,9 @@ struct Simulator: ParsableCommand {
     @Option(help: "How many run at a time (default: one for each processor).")
     var jobs = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
+    @Flag(help: "Go on after a failure.")
+    var all = false
+
     @Option(help: "Put a defect in, which must be found: \(SimulationFault.allCases.map(\.rawValue).joined(separator: ", ")).")
     var fault: String?
 
@@ -41,12 +44,12 @@ struct Simulator: ParsableCommand {
             guard let fault = SimulationFault(rawValue: name) else { throw ValidationError("unknown fault \(name)") }
             return fault
         }
-        let (steps, end) = (steps, from + seeds)
+        let (steps, end, all) = (steps, from + seeds, all)
         let progress = Mutex(Progress(next: from))
         DispatchQueue.concurrentPerform(iterations: jobs) { _ in
             while true {
                 let seed = progress.withLock { progress -> UInt64? in
-                    guard progress.next < end, progress.failures.isEmpty else { return nil }
+                    guard progress.next < end, all || progress.failures.isEmpty else { return nil }
                     progress.next += 1
                     return progress.next - 1
                 }
