@@ -56,7 +56,7 @@ struct SimulatedDaemon: ~Copyable {
         registry.retain(Set(policy.endpoints.map(\.identity)))
         published = Published(policy)
         gatePolicy = policy
-        table = AddressTable(slots: 4_096, seed: seed)
+        table = AddressTable(slots: 2 * limits.bindings, seed: seed)
         store = BindingStore(files.bindings.memory, capacity: limits.bindings, bootMark: bootMark)
         let names = NameTable(limits: limits, table: table, store: store, policy: policy, now: now)
         gate = DNSGate(
