@@ -10,6 +10,12 @@ public struct ReferenceModel {
         let client: String
         let name: DomainName
         let address: IPAddress
+
+        /// Of a little that tells most bindings apart: they are looked up all the time.
+        func hash(into hasher: inout Hasher) {
+            let name = UInt64(self.name.rootFirst.count) << 8 | UInt64(self.name.rootFirst.last ?? 0)
+            hasher.combine(address.lower ^ name << 40 ^ UInt64(client.utf8.last ?? 0) << 32)
+        }
     }
 
     struct ClientAddress: Hashable {

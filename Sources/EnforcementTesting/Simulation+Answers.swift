@@ -21,7 +21,7 @@ extension Simulation {
         }
         let pointsInside = random.chance(4)
         if pointsInside { addresses.append(random.pick(universe.insideAddresses)) }
-        let before = bindings(except: id)
+        let (before, _) = bindings(of: id)
         let release = daemon.gate.learn(
             name, addresses: fault == .releasesMoreThanLearned ? Array(addresses.dropLast()) : addresses,
             timeToLiveSeconds: fault == .neverExpires ? 80_000 : ttl, client: asking, now: now)
@@ -32,7 +32,8 @@ extension Simulation {
         }
         if fault == .evictsOthers { daemon.gate.releaseDraining(sweepBegan: now.advanced(bySeconds: 100_000)) { _, _ in false } }
         // 7: one client's flood takes nothing from another.
-        guard fault == .sharesBindings || bindings(except: id) == before else {
+        let (after, held) = bindings(of: id)
+        guard fault == .sharesBindings || after == before else {
             throw failed(.bounded, "an answer for \(client.identity) changed the bindings of others")
         }
         if pointsInside {
@@ -42,7 +43,7 @@ extension Simulation {
         }
         let lease = now.advanced(bySeconds: limits.leaseSeconds(timeToLive: ttl))
         // What made room went before the new was learned.
-        try settleBounds(client.identity, id, afterAnswerOf: name, addresses)
+        try settleBounds(client.identity, held, afterAnswerOf: name, addresses)
         switch release {
         case .release(let cap):
             let handedOut = fault == .handsOutLongTimesToLive ? 60 : min(ttl, cap)
@@ -50,21 +51,21 @@ extension Simulation {
                 throw failed(.learnedIsReleased, "TTL \(handedOut) is longer than the lease")
             }
             learned(name, addresses, expiry: lease, client)
-            let held = heldAddresses(id, name)
             for address in Set(addresses) where fault != .neverExpires {
-                guard let actual = held[address],
+                guard let actual = held.first(where: { $0.name == name && $0.address == address })?.expiry,
                     model.settle(name, address, at: actual, client: client.identity, slack: limits.renewalSlackNanoseconds)
                 else { throw failed(.learnedIsReleased, "\(name) \(address)") }
             }
+            try checkBounds(of: client.identity, held)
             try connect(client, to: random.pick(addresses))
         case .refuse:
             coverage.note(.boundsReached)
             // What was learned before the limit struck stays; the model takes it over as it is.
-            for (address, expiry) in heldAddresses(id, name) where addresses.contains(address) {
-                learned(name, [address], expiry: expiry, client)
+            for binding in held where binding.name == name && addresses.contains(binding.address) {
+                learned(name, [binding.address], expiry: binding.expiry, client)
             }
+            try checkBounds(of: client.identity, held)
         }
-        try checkBounds(of: client.identity, id)
     }
 
     private mutating func learned(_ name: DomainName, _ addresses: [IPAddress], expiry: Instant, _ client: WorkloadEndpoint) {
@@ -74,37 +75,31 @@ extension Simulation {
         }
     }
 
-    private func checkBounds(of client: String, _ id: EndpointID) throws(Failure) {
-        var ofClient = 0
-        var live: [DomainName: Int] = [:]
-        daemon.gate.names.forEachBinding { owner, name, _, expiry, _ in
-            guard owner == id else { return }
-            ofClient += 1
-            if expiry > now { live[name, default: 0] += 1 }
-        }
-        guard daemon.gate.names.bindingCount <= limits.bindings, ofClient <= limits.bindingsPerClient,
-            live.count <= limits.namesPerClient, live.values.allSatisfy({ $0 <= limits.addressesPerName })
-        else { throw failed(.bounded, "\(ofClient) bindings and \(live.count) names of \(client)") }
+    private struct Held {
+        let name: DomainName
+        let address: IPAddress
+        let expiry: Instant
     }
 
-    /// How many bindings others have, and a sum over what they say.
-    private func bindings(except id: EndpointID) -> [UInt64] {
+    private func checkBounds(of client: String, _ held: [Held]) throws(Failure) {
+        var live: [DomainName: Int] = [:]
+        for binding in held where binding.expiry > now { live[binding.name, default: 0] += 1 }
+        guard daemon.gate.names.bindingCount <= limits.bindings, held.count <= limits.bindingsPerClient,
+            live.count <= limits.namesPerClient, live.values.allSatisfy({ $0 <= limits.addressesPerName })
+        else { throw failed(.bounded, "\(held.count) bindings and \(live.count) names of \(client)") }
+    }
+
+    /// The bindings of one client; how many others have, and a sum over what they say.
+    private func bindings(of id: EndpointID) -> (others: [UInt64], held: [Held]) {
         var count: UInt64 = 0
         var sum: UInt64 = 0
-        daemon.gate.names.forEachBinding { owner, _, address, expiry, state in
-            guard owner != id else { return }
+        var held: [Held] = []
+        daemon.gate.names.forEachBinding { owner, name, address, expiry, state in
+            guard owner != id else { return held.append(Held(name: name, address: address, expiry: expiry)) }
             count += 1
             sum &+= (expiry.nanoseconds ^ address.lower &* 0x9e37_79b9_7f4a_7c15 ^ UInt64(owner.rawValue)) &* 0x0000_0100_0000_01b3
         }
-        return [count, sum]
-    }
-
-    private func heldAddresses(_ id: EndpointID, _ name: DomainName) -> [IPAddress: Instant] {
-        var held: [IPAddress: Instant] = [:]
-        daemon.gate.names.forEachBinding { client, bound, address, expiry, _ in
-            if client == id, bound == name { held[address] = expiry }
-        }
-        return held
+        return ([count, sum], held)
     }
 
     /// Every binding of the gate, by the client's identity.
@@ -120,13 +115,11 @@ extension Simulation {
 
     /// Bounds may have ended bindings, or let draining ones go: whether rightly so, and then as it is.
     private mutating func settleBounds(
-        _ client: String, _ id: EndpointID, afterAnswerOf name: DomainName?, _ answer: [IPAddress]
+        _ client: String, _ bindings: [Held], afterAnswerOf name: DomainName?, _ answer: [IPAddress]
     ) throws(Failure) {
         guard fault != .neverExpires, fault != .forgetsLiveFlows, fault != .losesBindingsAtRestart else { return }
         var held: [ReferenceModel.Binding: Instant] = [:]
-        daemon.gate.names.forEachBinding { owner, bound, address, expiry, _ in
-            if owner == id { held[ReferenceModel.Binding(client: client, name: bound, address: address)] = expiry }
-        }
+        for binding in bindings { held[ReferenceModel.Binding(client: client, name: binding.name, address: binding.address)] = binding.expiry }
         let expected = Array(model.expiries.lazy.filter { $0.key.client == client })
         let draining = expected.count { $0.value < now }
         // Nothing but the oldest addresses of the name that was learned ends early, and only if there are too many.
@@ -156,7 +149,9 @@ extension Simulation {
 
     mutating func settleAllBounds() throws(Failure) {
         if isAsExpected() { return }
-        for endpoint in daemon.gatePolicy.endpoints { try settleBounds(endpoint.identity, endpoint.id, afterAnswerOf: nil, []) }
+        for endpoint in daemon.gatePolicy.endpoints {
+            try settleBounds(endpoint.identity, bindings(of: endpoint.id).held, afterAnswerOf: nil, [])
+        }
     }
 
     /// Whether the gate has exactly the bindings of the model, and no more draining ones than it may: the usual case, told in one walk.
