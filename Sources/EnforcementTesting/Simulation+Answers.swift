@@ -119,7 +119,9 @@ extension Simulation {
     ) throws(Failure) {
         guard fault != .neverExpires, fault != .forgetsLiveFlows, fault != .losesBindingsAtRestart else { return }
         var held: [ReferenceModel.Binding: Instant] = [:]
-        for binding in bindings { held[ReferenceModel.Binding(client: client, name: binding.name, address: binding.address)] = binding.expiry }
+        for binding in bindings {
+            held[ReferenceModel.Binding(client: client, name: binding.name, address: binding.address)] = binding.expiry
+        }
         let expected = Array(model.expiries.lazy.filter { $0.key.client == client })
         let draining = expected.count { $0.value < now }
         // Nothing but the oldest addresses of the name that was learned ends early, and only if there are too many.
@@ -141,6 +143,10 @@ extension Simulation {
             }
             coverage.note(.boundsReached)
             model.forget(binding)
+            // The last sweep saw no flow that uses it. One that was refused then, and is allowed again since, goes on without its name.
+            if kernel.flows.contains(where: { $0.wasRevoked && $0.client == client && $0.tuple.destination == binding.address }) {
+                lost.insert(ReferenceModel.ClientAddress(client: client, address: binding.address))
+            }
         }
         guard held.count(where: { $0.value < now }) <= limits.drainingPerClient || name != nil else {
             throw failed(.bounded, "draining bindings of \(client)")
@@ -165,8 +171,9 @@ extension Simulation {
             guard isSame else { return }
             count += 1
             if expiry < now { draining[owner, default: 0] += 1 }
-            isSame =
-                identities[owner].map { model.expiries[ReferenceModel.Binding(client: $0, name: name, address: address)] == expiry } ?? false
+            // Of nobody the model has nothing.
+            let client = identities[owner] ?? ""
+            isSame = model.expiries[ReferenceModel.Binding(client: client, name: name, address: address)] == expiry
         }
         return isSame && count == model.expiries.count && draining.values.allSatisfy { $0 <= limits.drainingPerClient }
     }

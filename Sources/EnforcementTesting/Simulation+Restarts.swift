@@ -14,6 +14,8 @@ extension Simulation {
         }
         try settleAllBounds()
         if isCrash { loseWhatWasOnItsWay() }
+        // A process counts only its own sweeps.
+        sweepsSinceGone = [:]
         let flowsBefore = keptFlows()
         var bindingsBefore = allBindings()
         let torn = isCrash && random.chance(40) ? tearRecords() : 0
@@ -65,7 +67,6 @@ extension Simulation {
             if case .began(let flow) = event, let place = kernel.place(flow.tuple), flow.isLeased { kernel.flows[place].isUncertain = true }
         }
         kernel.events = []
-        sweepsSinceGone = [:]
         for position in flights.indices { flights[position].verdict = nil }
         // Of whom a verdict was lost there may be flows in the table, and none in the kernel, and the reverse.
         for place in kernel.flows.indices where kernel.flows[place].isLeased { kernel.flows[place].isUncertain = true }

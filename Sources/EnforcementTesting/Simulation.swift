@@ -68,8 +68,8 @@ public struct Simulation: ~Copyable {
 
     // What the checks remember.
     var decisions = 0
-    /// What had bindings that were lost: in records that came back damaged, or withdrawn for a policy that the process died before. Flows that were
-    /// admitted by them go on until their endpoint has another policy.
+    /// What had bindings that were lost: in records that came back damaged, withdrawn for a policy that the process died before, or while a flow was
+    /// refused. Flows that were admitted by them go on until their endpoint has another policy.
     var lost: Set<ReferenceModel.ClientAddress> = []
     /// What had bindings of endpoints that the change under way removes.
     var withdrawn: Set<ReferenceModel.ClientAddress> = []

@@ -21,7 +21,8 @@ struct GenerationsTests {
     @Test func `what a kernel lease or a verdict on its way may bear is passed over, for the next owner of an address too`() throws {
         var compiler = PolicyCompiler()
         var registry = Self.registry()
-        let id = try #require(registry.register("default/web"))
+        let number = registry.register("default/web")
+        let id = try #require(number)
         let policy = try Self.policy("api.example.org", &compiler, id)
         var retired = RetiredGenerations()
         // The owner before had 1 and 2.
@@ -36,11 +37,13 @@ struct GenerationsTests {
     @Test func `an endpoint that takes the place of another does not get the generation of that one`() throws {
         var compiler = PolicyCompiler()
         var registry = Self.registry()
-        let first = try #require(registry.register("default/web"))
+        let firstNumber = registry.register("default/web")
+        let first = try #require(firstNumber)
         let before = try Self.policy("api.example.org", &compiler, first)
         let given = registry.generations(
             for: before, previous: nil, retired: RetiredGenerations(), now: Self.start, isClean: { _ in true }, marks: { [:] })
-        let second = try #require(registry.register("default/other"))
+        let secondNumber = registry.register("default/other")
+        let second = try #require(secondNumber)
         var next = PolicyCompiler()
         let after = try Self.policy("www.example.org", &next, second)
         let taken = registry.generations(
@@ -61,7 +64,8 @@ struct GenerationsTests {
         for (index, row) in rows.enumerated() {
             var compiler = PolicyCompiler()
             var registry = Self.registry()
-            let id = try #require(registry.register("default/web"))
+            let number = registry.register("default/web")
+            let id = try #require(number)
             let policy = try Self.policy("api.example.org", &compiler, id)
             var retired = RetiredGenerations()
             for generation in 1...3 as ClosedRange<UInt16> { retired.retire(generation, of: Self.source, now: Self.start) }
@@ -75,7 +79,8 @@ struct GenerationsTests {
     @Test func `an endpoint whose policy is the same keeps its generation although its flows bear it`() throws {
         var compiler = PolicyCompiler()
         var registry = Self.registry()
-        let id = try #require(registry.register("default/web"))
+        let number = registry.register("default/web")
+        let id = try #require(number)
         let first = try Self.policy("api.example.org", &compiler, id)
         let before = registry.generations(
             for: first, previous: nil, retired: RetiredGenerations(), now: Self.start, isClean: { _ in true }, marks: { [:] })
@@ -92,7 +97,8 @@ struct GenerationsTests {
     @Test func `an endpoint that shares its addresses gets a generation of its own, and none that flows there bear`() throws {
         var compiler = PolicyCompiler()
         var registry = Self.registry()
-        let id = try #require(registry.register("default/web"))
+        let number = registry.register("default/web")
+        let id = try #require(number)
         let policy = try Self.policy("api.example.org", &compiler, id)
         let shared = address("198.51.100.9")
         let given = registry.generations(
@@ -106,7 +112,8 @@ struct GenerationsTests {
     @Test func `conntrack is looked at only where a generation may come again`() throws {
         var compiler = PolicyCompiler()
         var registry = Self.registry()
-        let id = try #require(registry.register("default/web"))
+        let number = registry.register("default/web")
+        let id = try #require(number)
         var looks: [Int] = []
         var previous: CompiledPolicy?
         for number in 0..<5 {

@@ -41,6 +41,25 @@ extension KernelSuites {
             }
         }
 
+        @Test func `an address that changes hands while no daemon runs brings its next owner no flow of the last`() throws {
+            let node = try RunningNode(policies: ["shop.yaml": Self.shop("api.example.org"), "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            // Under the second generation of the address.
+            try node.afterReload { try node.write(policy: "shop.yaml", Self.shop("api.example.org", "www.example.org")) }
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            #expect(stream.exchange() == .echoed)
+            try node.end(SIGKILL)
+            try node.writeEndpoints(labels: ["pod-a": ["app": "other"]], names: ["pod-a": "pod-z"])
+            try node.start()
+            // The second generation of the next owner, to whom the flow is as good as any while it is idle.
+            try node.afterReload {
+                try node.write(policy: "other.yaml", PolicyText.allow("other", selector: "app == \"other\"", domains: ["www.example.org"]))
+            }
+            #expect(stream.exchange() != .echoed)
+        }
+
         @Test func `a UDP flow that was refused goes on when the daemon starts with a policy that allows it`() throws {
             let node = try RunningNode(policies: ["shop.yaml": Self.shop("api.example.org"), "rest.yaml": PolicyText.denyRest])
             defer { node.stop() }
