@@ -30,7 +30,9 @@ extension Simulation {
         {
             _ = daemon.gate.learn(name, addresses: addresses, timeToLiveSeconds: ttl, client: otherClient, now: now)
         }
-        if fault == .evictsOthers { daemon.gate.releaseDraining(sweepBegan: now.advanced(bySeconds: 100_000)) { _, _ in false } }
+        if fault == .evictsOthers, before[0] > 0 {
+            daemon.gate.releaseDraining(sweepBegan: now.advanced(bySeconds: 100_000)) { _, _ in false }
+        }
         // 7: one client's flood takes nothing from another.
         let (after, held) = bindings(of: id)
         guard fault == .sharesBindings || after == before else {
@@ -145,7 +147,7 @@ extension Simulation {
             model.forget(binding)
             // The last sweep saw no flow that uses it. One that was refused then, and is allowed again since, goes on without its name.
             if kernel.flows.contains(where: { $0.wasRevoked && $0.client == client && $0.tuple.destination == binding.address }) {
-                lost.insert(ReferenceModel.ClientAddress(client: client, address: binding.address))
+                lose(ReferenceModel.ClientAddress(client: client, address: binding.address))
             }
         }
         guard held.count(where: { $0.value < now }) <= limits.drainingPerClient || name != nil else {

@@ -42,6 +42,7 @@ extension Simulation {
 
         daemon.published.publish(policy)
         model.resources = next
+        noteLost()
         if try between(next, nil) { return }
 
         let knownBefore = kernel.known
@@ -90,7 +91,7 @@ extension Simulation {
         let before = kernel.current
         kernel.current = Self.current(of: policy)
         for endpoint in policy.endpoints where endpoint.addresses.contains(where: { before[$0] != kernel.current[$0] }) {
-            lost = lost.filter { $0.client != endpoint.identity }
+            forgetLost(of: endpoint.identity)
         }
         kernel.known = Set(policy.endpoints.flatMap(\.addresses))
         if clearsLeases { kernel.leases = [:] }
@@ -140,7 +141,7 @@ extension Simulation {
         let found = random.chance(60) ? next : random.chance(50) ? model.resources : universe.resources(&random, previous: next)
         isChanging = false
         hasDiedWithinChange = true
-        lost.formUnion(withdrawn)
+        for key in withdrawn { lose(key) }
         try restart(reading: found, isCrash: true)
         return true
     }

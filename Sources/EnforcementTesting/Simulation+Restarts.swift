@@ -31,6 +31,7 @@ extension Simulation {
         coverage.note(.flowsRecovered, Int(daemon.flows.counters.recovered))
         // The table is installed anew: sets and kernel leases at once.
         kernel.purge(daemon.exhaustedAtStart)
+        noteLost()
         commit(daemon.published.current, clearsLeases: true)
         forgive(Set(kernel.current.keys))
         if fault != .trustsEarlierFlows { kernel.askAgain() }
@@ -85,7 +86,7 @@ extension Simulation {
         guard missing.count <= torn else { throw failed(.functionOfInputs, "a restart loses \(missing.count) bindings") }
         for binding in missing {
             model.forget(binding)
-            lost.insert(ReferenceModel.ClientAddress(client: binding.client, address: binding.address))
+            lose(ReferenceModel.ClientAddress(client: binding.client, address: binding.address))
         }
     }
 

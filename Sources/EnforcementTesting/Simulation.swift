@@ -70,7 +70,9 @@ public struct Simulation: ~Copyable {
     var decisions = 0
     /// What had bindings that were lost: in records that came back damaged, withdrawn for a policy that the process died before, or while a flow was
     /// refused. Flows that were admitted by them go on until their endpoint has another policy.
-    var lost: Set<ReferenceModel.ClientAddress> = []
+    private(set) var lost: Set<ReferenceModel.ClientAddress> = []
+    /// Of these, what was lost before the verdict threads got the policy that is on its way to the kernel.
+    private var lostBefore: Set<ReferenceModel.ClientAddress> = []
     /// What had bindings of endpoints that the change under way removes.
     var withdrawn: Set<ReferenceModel.ClientAddress> = []
     var isChanging = false
@@ -160,6 +162,19 @@ public struct Simulation: ~Copyable {
 
     /// Whose address it is, under the policy in force.
     func owner(_ address: IPAddress) -> WorkloadEndpoint? { model.inForce.endpoints.first { $0.addresses.contains(address) } }
+
+    mutating func lose(_ key: ReferenceModel.ClientAddress) {
+        lost.insert(key)
+        lostBefore.remove(key)
+    }
+
+    /// The verdict threads go by another policy from now on.
+    mutating func noteLost() { lostBefore = lost }
+
+    /// The endpoint has another generation: of its flows none goes on that was decided under the last.
+    mutating func forgetLost(of client: String) {
+        lost = lost.filter { $0.client != client || !lostBefore.contains($0) }
+    }
 
     func failed(_ invariant: SimulationInvariant, _ detail: String) -> Failure {
         Failure(seed: seed, step: step, invariant: invariant, detail: detail)
