@@ -113,7 +113,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "exeat-fuzz",
-            dependencies: ["DNSMessages", "PacketHeaders", "NameInspection", "Datastores", "PolicyModel"],
+            dependencies: ["DNSMessages", "PacketHeaders", "NameInspection", "Datastores", "PolicyModel", "Netlink", "Conntrack"],
             exclude: ["Corpus"],
             swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

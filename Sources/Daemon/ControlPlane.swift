@@ -110,6 +110,7 @@ final class ControlPlane: @unchecked Sendable {
     private var isPurgeScheduled = false
     /// Of endpoints that went, purged since: no conntrack entry has one of them as its source.
     private var cleanAddresses: Set<IPAddress> = []
+    private var retired = RetiredGenerations()
     /// Of endpoints whose generation changed within the last second.
     private var addressesToForgive: Set<IPAddress> = []
 
@@ -148,13 +149,19 @@ final class ControlPlane: @unchecked Sendable {
     var status: Status { sharedStatus.withLock { $0 } }
 
     /// Installs the table for the policy that is published already. Blocking.
-    func install(policy: CompiledPolicy, resources: ResourceSet) throws {
+    ///
+    /// - Parameter exhausted: See `EndpointRegistry.Generations`.
+    func install(policy: CompiledPolicy, resources: ResourceSet, exhausted: Set<IPAddress>) throws {
         try queue.sync {
             let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
+            purge(exhausted)
             try table.install(tableConfiguration, contents: wanted)
             fingerprint = try table.fingerprint()
             contents = wanted
+            try EarlierFlows.ask(wanted, policy, tableConfiguration.mark, logger)
+            // Which of them have another policy than under the process before, nobody knows.
+            forgive(wanted.policed, again: false)
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }
             let counters = try table.counters()
             sharedStatus.withLock { status in
@@ -238,13 +245,20 @@ final class ControlPlane: @unchecked Sendable {
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
         owners = NodeOwners.current(hasCgroups: hasCgroups)
-        let (policy, changed, exhausted) = Self.compile(
+        let (policy, generations) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
-            nodeAddresses: nodeAddresses, isClean: cleanAddresses.contains)
+            nodeAddresses: nodeAddresses, retired: retired, isClean: cleanAddresses.contains)
         let classes = nodeClasses(of: policy)
         let tableWanted = tableConfiguration.with(felix).with(classes)
         var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
         wanted.capped = addressesToCap.intersection(wanted.policed)
+        let now = BootClock.now()
+        for (address, generation) in contents.current where wanted.current[address] != generation {
+            retired.retire(UInt16(generation), of: address, now: now)
+        }
+        for entry in contents.classes.subtracting(wanted.classes) {
+            retired.retire(UInt16(entry.generation), of: entry.address, now: now)
+        }
         flowLog.use(policy)
         onDNSWorker { $0.adopt(policy) }
         published.publish(policy)
@@ -256,18 +270,21 @@ final class ControlPlane: @unchecked Sendable {
             failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound, classes: classes.rules,
             tableConfiguration.mark, logger)
         cleanAddresses.subtract(wanted.known.map(\.address))
+        // No flow may bear what is given again when it becomes current; what is stamped from now on is decided under the new policy.
+        purge(generations.exhausted)
         do {
-            if tableWanted != tableConfiguration {
+            // Installed anew it has no kernel leases: some may bear a generation that is given again.
+            if tableWanted != tableConfiguration || !generations.exhausted.isEmpty {
                 tableConfiguration = tableWanted
                 try table.install(tableConfiguration, contents: wanted)
                 fingerprint = try table.fingerprint()
             } else if !changes.isEmpty {
                 try table.apply(changes)
             }
-            // The next owner of an address starts clean, and so does one of whose generations none was free.
+            // The next owner of an address starts clean.
             let came = Set(wanted.known.subtracting(contents.known).map(\.address))
             let went = Set(contents.known.subtracting(wanted.known).map(\.address))
-            var purged = came.subtracting(clean).union(came.intersection(went)).union(exhausted)
+            var purged = came.subtracting(clean).union(came.intersection(went))
             for endpoint in policy.endpoints {
                 for address in endpoint.addresses {
                     if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id {
@@ -294,14 +311,14 @@ final class ControlPlane: @unchecked Sendable {
             status.policyVersion = policy.version
             status.policies = resources.policies.count
             status.endpoints = policy.endpoints.count
-            status.generationChanges += UInt64(changed)
+            status.generationChanges += UInt64(generations.changed)
         }
-        if changed > 0 || !changes.isEmpty {
+        if generations.changed > 0 || !changes.isEmpty {
             logger.info(
                 "policy in force",
                 metadata: [
                     "version": "\(policy.version)", "policies": "\(resources.policies.count)", "endpoints": "\(policy.endpoints.count)",
-                    "changed_endpoints": "\(changed)",
+                    "changed_endpoints": "\(generations.changed)",
                 ])
         }
     }
@@ -354,21 +371,18 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Compiles and gives generations; also how many endpoints have a new one, and the addresses of those for which none was free: their
-    /// flows have to be purged.
+    /// Compiles and gives generations.
     static func compile(
         _ resources: ResourceSet, _ compiler: inout PolicyCompiler, _ registry: inout EndpointRegistry, previous: CompiledPolicy?,
-        layout: MarkLayout, isLocal: (String?) -> Bool, nodeAddresses: [IPAddress], isClean: (IPAddress) -> Bool = { _ in false }
-    ) -> (CompiledPolicy, changed: Int, exhausted: Set<IPAddress>) {
+        layout: MarkLayout, isLocal: (String?) -> Bool, nodeAddresses: [IPAddress], retired: RetiredGenerations = RetiredGenerations(),
+        isClean: (IPAddress) -> Bool = { _ in false }
+    ) -> (CompiledPolicy, EndpointRegistry.Generations) {
         var remote: Set<String> = []
         for endpoint in resources.endpoints where !isLocal(endpoint.node) { remote.insert(endpoint.identity) }
         for endpoint in resources.hostEndpoints where !isLocal(endpoint.node.isEmpty ? nil : endpoint.node) {
             remote.insert(endpoint.identity)
         }
         let policy = compiler.compile(resources) { remote.contains($0) ? nil : registry.register($0) }
-        var borne: [IPAddress: Set<UInt32>]?
-        var changed = 0
-        var exhausted: Set<IPAddress> = []
         var classes: [EndpointID: UInt8] = [:]
         for endpoint in policy.endpoints where endpoint.isHost {
             if endpoint.processes == nil {
@@ -377,57 +391,28 @@ final class ControlPlane: @unchecked Sendable {
                 classes[endpoint.id] = number
             }
         }
-        let generations = policy.endpoints.map { endpoint in
-            let number = classes[endpoint.id]
-            let addresses = number == nil ? endpoint.addresses : nodeAddresses
-            let range = endpoint.isHost ? layout.generations(ofClass: UInt32(number ?? 0)) : 1...layout.generationMax
-            let before = previous?.endpoint(endpoint.id)
-            // Until its generations begin again, only flows of another owner of its address can bear one that is still to come.
-            let isNew = before == nil || before?.addresses != endpoint.addresses
-            let mayBeBorne = registry.hasWrapped(endpoint.id) || (isNew && !addresses.allSatisfy(isClean))
-            var isExhausted = false
-            let generation = registry.generation(
-                of: endpoint.id, fingerprint: Self.fingerprint(endpoint), in: UInt16(range.lowerBound)...UInt16(range.upperBound)
-            ) { candidate in
-                guard mayBeBorne else { return false }
-                guard let marks = borne ?? Self.marksInConntrack(layout) else {
-                    isExhausted = true
-                    return false
-                }
-                borne = marks
-                return addresses.contains { marks[$0]?.contains(UInt32(candidate)) ?? false }
-            }
-            if before?.generation != generation {
-                changed += 1
-                if let borne { isExhausted = addresses.contains { borne[$0]?.contains(UInt32(generation)) ?? false } }
-                if isExhausted { exhausted.formUnion(addresses) }
-            }
-            return generation
-        }
-        return (policy.withGenerations(generations, classes: classes), changed, exhausted)
-    }
-
-    /// Of policy and addresses: an endpoint that gets another address gets a new generation, because flows that began there under
-    /// another owner may bear its old one.
-    private static func fingerprint(_ endpoint: CompiledEndpoint) -> UInt64 {
-        endpoint.addresses.reduce(endpoint.fingerprint) { value, address in
-            var value = (value ^ UInt64(address.family.rawValue)) &* 0x0000_0100_0000_01b3
-            for word in [address.upper, address.lower] {
-                value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
-                value ^= value >> 32
-            }
-            return value
-        }
+        let numbered = policy.withGenerations(policy.endpoints.map(\.generation), classes: classes)
+        let generations = registry.generations(
+            for: numbered, previous: previous, retired: retired, now: BootClock.now(), isClean: isClean,
+            space: { endpoint in
+                guard endpoint.isHost else { return nil }
+                let range = layout.generations(ofClass: UInt32(endpoint.classNumber))
+                return EndpointRegistry.Space(
+                    addresses: endpoint.classNumber == 0 ? endpoint.addresses : nodeAddresses,
+                    range: UInt16(range.lowerBound)...UInt16(range.upperBound))
+            },
+            marks: { marksInConntrack(layout) })
+        return (policy.withGenerations(generations.values, classes: classes), generations)
     }
 
     /// Which of our codes the flows of each address bear; nil if conntrack cannot be read.
-    private static func marksInConntrack(_ layout: MarkLayout) -> [IPAddress: Set<UInt32>]? {
-        var marks: [IPAddress: Set<UInt32>] = [:]
+    private static func marksInConntrack(_ layout: MarkLayout) -> [IPAddress: Set<UInt16>]? {
+        var marks: [IPAddress: Set<UInt16>] = [:]
         do {
             var conntrack = try ConntrackSocket()
             try conntrack.dump { flow in
                 let code = layout.extract(flow.mark)
-                if code != 0 { marks[flow.original.source, default: []].insert(code) }
+                if (1...layout.generationMax).contains(code) { marks[flow.original.source, default: []].insert(UInt16(code)) }
             }
         } catch {
             return nil

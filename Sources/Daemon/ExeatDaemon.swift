@@ -179,7 +179,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(
             registryMemory, capacity: configuration.endpointsMax, generationMax: UInt16(tableConfiguration.mark.generationMax))
-        let (policy, _, _) = ControlPlane.compile(
+        let (policy, generations) = ControlPlane.compile(
             resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses)
         registry.retain(Set(policy.endpoints.map(\.identity)))
@@ -303,7 +303,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         if kept == nil, configuration.existingFlows == .keep {
             try ExistingFlows.keep(policy, tableConfiguration.mark, logger)
         }
-        try control.install(policy: policy, resources: load.resources)
+        try control.install(policy: policy, resources: load.resources, exhausted: generations.exhausted)
         // Only now: what the holder has under this name is a table in force (see failStart).
         if kept == nil { try holder.put("table", tableDescriptor) }
         try holder.retain(Self.heldNames(configuration, hasClasses: hasClassPorts))

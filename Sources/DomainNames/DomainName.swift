@@ -31,6 +31,9 @@ public struct DomainName: Hashable, Sendable {
         rootFirst = bytes
     }
 
+    /// All bytes at once: an array would hash them one by one.
+    public func hash(into hasher: inout Hasher) { unsafe rootFirst.withUnsafeBytes { unsafe hasher.combine(bytes: $0) } }
+
     /// Takes labels that this module has checked.
     init(unchecked bytes: [UInt8]) { rootFirst = bytes }
 

@@ -83,7 +83,8 @@ public struct AddressNumbers: BoundNumbers, BitwiseCopyable {
             let entry = unsafe words[word + AddressTable.firstNumberWord + index * 2].load(ordering: .relaxed)
             let expiry = unsafe words[word + AddressTable.firstNumberWord + index * 2 + 1].load(ordering: .relaxed)
             guard entry != 0 else { continue }
-            if now <= expiry || (drains && firstAdmission != 0 && firstAdmission <= expiry) {
+            let end = expiry & ~AddressTable.isRemembered
+            if now <= end || (drains && firstAdmission != 0 && firstAdmission <= end && end == expiry) {
                 numbers[count] = PatternNumber(truncatingIfNeeded: entry)
                 count += 1
             }

@@ -11,6 +11,7 @@ import Synchronization
 ///      0         8                  16      24      32               40                48 ... 128
 ///     [sequence][endpoint | part  ][upper ][lower ][family | goes on][first admission][5 x [record | number][expiry]]
 ///
+/// The highest bit of an expiry says that its binding is only remembered: it counts for nobody, but was live until then.
 /// The first number of the first part is 0, "any name". A number never moves to another place, so that a reader that goes from part to
 /// part misses none. The writer publishes with a releasing store of the sequence, readers acquire it: after `publish` has returned,
 /// every reader that begins a lookup sees the binding (invariant 1). The hash is keyed, so that a client that chooses its addresses
@@ -33,6 +34,8 @@ public final class AddressTable: @unchecked Sendable {
     /// Of one address of one client: 1,279 patterns and "any name".
     static let partsMax = 256
     static let goesOn: UInt64 = 1 << 8
+    /// In the word of an expiry.
+    static let isRemembered: UInt64 = 1 << 63
 
     static let neverUsed: UInt64 = 0
     private static let removed: UInt64 = .max
@@ -135,9 +138,12 @@ public final class AddressTable: @unchecked Sendable {
 
     // MARK: Writing, by the one owner
 
-    /// Makes a binding visible, or lengthens it; an earlier expiry never shortens a later one. "Any name" comes first for an address.
-    /// False if the window is full or the address has `partsMax` parts.
-    func publish(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int) -> Bool {
+    /// Makes a binding visible, or lengthens it; an earlier expiry never shortens a later one, and what is only remembered never covers a binding.
+    /// "Any name" comes first for an address. False if the window is full or the address has `partsMax` parts.
+    func publish(
+        _ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int, isRemembered: Bool = false
+    ) -> Bool {
+        let flag = isRemembered ? Self.isRemembered : 0
         var free: Int?
         var part = 0
         while let slot = find(endpoint, address, part: part) {
@@ -148,7 +154,11 @@ public final class AddressTable: @unchecked Sendable {
                     if free == nil { free = word }
                 } else if UInt32(truncatingIfNeeded: entry) == number {
                     let old = unsafe words[word + 1].load(ordering: .relaxed)
-                    write(word, number, expiry: max(old, expiry.nanoseconds), record: record)
+                    if old & Self.isRemembered == flag {
+                        write(word, number, expiry: max(old, expiry.nanoseconds | flag), record: record)
+                    } else if !isRemembered {
+                        write(word, number, expiry: expiry.nanoseconds, record: record)
+                    }
                     return true
                 }
             }
@@ -165,13 +175,16 @@ public final class AddressTable: @unchecked Sendable {
                 }
             }
         }
-        if let free { write(free, number, expiry: expiry.nanoseconds, record: record) }
+        if let free { write(free, number, expiry: expiry.nanoseconds | flag, record: record) }
         return true
     }
 
-    /// Changes when a number that is published ends, in either direction.
-    func replace(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int) {
-        if let word = place(endpoint, address, number) { write(word, number, expiry: expiry.nanoseconds, record: record) }
+    /// Changes when a number that is published ends, in either direction, and whether it is only remembered.
+    func replace(
+        _ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int, isRemembered: Bool = false
+    ) {
+        let flag = isRemembered ? Self.isRemembered : 0
+        if let word = place(endpoint, address, number) { write(word, number, expiry: expiry.nanoseconds | flag, record: record) }
     }
 
     /// Forgets that flows were admitted by the address: nobody holds it any more.
@@ -211,7 +224,7 @@ public final class AddressTable: @unchecked Sendable {
     }
 
     func expiry(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Instant? {
-        place(endpoint, address, number).map { Instant(nanoseconds: unsafe words[$0 + 1].load(ordering: .relaxed)) }
+        place(endpoint, address, number).map { Instant(nanoseconds: unsafe words[$0 + 1].load(ordering: .relaxed) & ~Self.isRemembered) }
     }
 
     /// Slots in use.

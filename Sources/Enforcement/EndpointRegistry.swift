@@ -86,12 +86,13 @@ public struct EndpointRegistry: ~Copyable {
 
     /// The generation for this fingerprint: the one in use if the policy is the same, else the next. A value that `isBorne`
     /// affirms is passed over: some conntrack entry of the endpoint's addresses still carries it, of an earlier round or of
-    /// another endpoint that had the address before. Should all be borne, the next one is taken, and the caller has to take the flows
-    /// that bear it back.
+    /// another endpoint that had the address before. Should all be borne, the next one is taken that `isInForce` denies, and the caller has to
+    /// take the flows that bear it back.
     ///
     /// `range`: of at least two generations that this endpoint may have, if not all; one outside of it is replaced.
     public mutating func generation(
-        of id: EndpointID, fingerprint: UInt64, in range: ClosedRange<UInt16>? = nil, isBorne: (UInt16) -> Bool
+        of id: EndpointID, fingerprint: UInt64, in range: ClosedRange<UInt16>? = nil, isInForce: (UInt16) -> Bool = { _ in false },
+        isBorne: (UInt16) -> Bool
     ) -> UInt16 {
         let range = range ?? 1...generationMax
         let place = unsafe at(Int(id.rawValue))
@@ -100,16 +101,25 @@ public struct EndpointRegistry: ~Copyable {
         func after(_ value: UInt16) -> UInt16 { value >= range.upperBound || value < range.lowerBound ? range.lowerBound : value + 1 }
         let following = after(current)
         var next = following
+        var isFree = false
         // At most once round; the one in use is never taken again, whatever bears it.
         repeat {
-            if next != current, !isBorne(next) { break }
-            next = after(next)
-        } while next != following
+            isFree = next != current && !isBorne(next)
+            if !isFree { next = after(next) }
+        } while !isFree && next != following
+        while !isFree {
+            isFree = next != current && !isInForce(next)
+            if !isFree { next = after(next) }
+            if next == following { break }
+        }
         if next < current { unsafe place.storeBytes(of: 1, toByteOffset: 6, as: UInt8.self) }
         unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)
         unsafe place.storeBytes(of: fingerprint, toByteOffset: 8, as: UInt64.self)
         return next
     }
+
+    /// The generation in use; 0 of an endpoint that has had none.
+    public func generation(of id: EndpointID) -> UInt16 { unsafe at(Int(id.rawValue)).load(fromByteOffset: 2, as: UInt16.self) }
 
     /// Whether the endpoint's generations have begun again from 1: until then no flow of its own can bear one that is still to come.
     public func hasWrapped(_ id: EndpointID) -> Bool { unsafe at(Int(id.rawValue)).load(fromByteOffset: 6, as: UInt8.self) != 0 }

@@ -331,11 +331,15 @@ public struct NameTable: ~Copyable {
 
     private mutating func tryToPublish(_ record: Int32) -> Bool {
         let entry = records[Int(record)]
-        var succeeded = table.publish(entry.client, entry.address, anyName, expiry: entry.expiry, record: Int(record))
+        let isRemembered = entry.state == .remembered
+        var succeeded = table.publish(
+            entry.client, entry.address, anyName, expiry: entry.expiry, record: Int(record), isRemembered: isRemembered)
         for number in names[Int(entry.name)].numbers {
-            succeeded = table.publish(entry.client, entry.address, number, expiry: entry.expiry, record: Int(record)) && succeeded
+            let isThere = table.publish(
+                entry.client, entry.address, number, expiry: entry.expiry, record: Int(record), isRemembered: isRemembered)
+            succeeded = isThere && succeeded
         }
-        if let index {
+        if let index, !isRemembered {
             // A name that finds no room cannot be confirmed; its addresses are as good as before.
             let name = names[Int(entry.name)].name
             if !index.publish(entry.client, entry.address, name, expiry: entry.expiry, record: Int(record)) { counters.unindexed += 1 }
@@ -410,6 +414,8 @@ public struct NameTable: ~Copyable {
         rememberedCount += 1
         remembered.append((record, entry.order))
         counters.remembered += 1
+        republish(record)
+        index?.withdraw(entry.client, entry.address, names[Int(entry.name)].name)
         forgetAdmissionUnlessHeld(entry.client, entry.address)
     }
 
@@ -615,7 +621,8 @@ public struct NameTable: ~Copyable {
         if rememberedCount > 0 { forgetAdmissionUnlessHeld(entry.client, entry.address) }
     }
 
-    /// Brings what is published of a record that ended or is out of its chain to what all records of the same client and address say.
+    /// Brings what is published of a record that ended, is only remembered or is out of its chain to what all records of the same client and
+    /// address say: what is remembered says something only where there is nothing else.
     private func republish(_ record: Int32) {
         let entry = records[Int(record)]
         let first = firstOfAddress[ClientAddress(client: entry.client, address: entry.address)] ?? -1
@@ -628,15 +635,23 @@ public struct NameTable: ~Copyable {
         var record = first
         while record >= 0 {
             let other = records[Int(record)]
-            let isPublished = number == anyName || names[Int(other.name)].numbers.contains(number)
-            if isPublished, latest < 0 || other.expiry > records[Int(latest)].expiry { latest = record }
+            if number == anyName || names[Int(other.name)].numbers.contains(number), latest < 0 || isBetter(other, records[Int(latest)]) {
+                latest = record
+            }
             record = other.next
         }
         if latest >= 0 {
-            table.replace(entry.client, entry.address, number, expiry: records[Int(latest)].expiry, record: Int(latest))
+            table.replace(
+                entry.client, entry.address, number, expiry: records[Int(latest)].expiry, record: Int(latest),
+                isRemembered: records[Int(latest)].state == .remembered)
         } else {
             table.withdraw(entry.client, entry.address, number)
         }
+    }
+
+    private func isBetter(_ record: Record, _ other: Record) -> Bool {
+        let (isBinding, isOtherBinding) = (record.state != .remembered, other.state != .remembered)
+        return isBinding == isOtherBinding ? record.expiry > other.expiry : isBinding
     }
 
     // MARK: Policy

@@ -10,6 +10,12 @@ public struct ReferenceModel {
         let client: String
         let name: DomainName
         let address: IPAddress
+
+        /// Of a little that tells most bindings apart: they are looked up all the time.
+        func hash(into hasher: inout Hasher) {
+            let name = UInt64(self.name.rootFirst.count) << 8 | UInt64(self.name.rootFirst.last ?? 0)
+            hasher.combine(address.lower ^ name << 40 ^ UInt64(client.utf8.last ?? 0) << 32)
+        }
     }
 
     struct ClientAddress: Hashable {
@@ -18,9 +24,17 @@ public struct ReferenceModel {
     }
 
     var resources = ResourceSet() {
-        didSet { policy = ReferencePolicy(resources) }
+        didSet {
+            guard resources != oldValue else { return }
+            vocabulary.remember(resources)
+            policy = ReferencePolicy(resources, vocabulary: vocabulary)
+        }
     }
+    private var vocabulary = ReferenceVocabulary()
     private var policy = ReferencePolicy(ResourceSet())
+    /// What the kernel was told last; `resources` is what the verdict threads go by.
+    private(set) var inForce = ResourceSet()
+    private var policyInForce = ReferencePolicy(ResourceSet())
     var now = Instant(nanoseconds: 0)
     /// When each binding ends. Bindings that ended stay here until nobody can tell the difference.
     var expiries: [Binding: Instant] = [:]
@@ -95,8 +109,25 @@ public struct ReferenceModel {
         firstAdmissions = firstAdmissions.filter { identities.contains($0.key.client) }
     }
 
+    /// The kernel goes by what the verdict threads go by.
+    mutating func commit() {
+        inForce = resources
+        policyInForce = policy
+    }
+
     /// The decision for one flow, and whether it hung on a name.
     func decide(_ endpoint: WorkloadEndpoint, _ flow: FlowTuple, wasAdmitted: Bool) -> (isAllowed: Bool, byName: Bool) {
+        decide(policy, endpoint, flow, wasAdmitted: wasAdmitted)
+    }
+
+    /// The same under the policy that the kernel's marks stand for.
+    func decideInForce(_ endpoint: WorkloadEndpoint, _ flow: FlowTuple, wasAdmitted: Bool) -> Bool {
+        decide(policyInForce, endpoint, flow, wasAdmitted: wasAdmitted).isAllowed
+    }
+
+    private func decide(
+        _ policy: ReferencePolicy, _ endpoint: WorkloadEndpoint, _ flow: FlowTuple, wasAdmitted: Bool
+    ) -> (isAllowed: Bool, byName: Bool) {
         let flow = ReferenceFlow(
             source: flow.source, destination: flow.destination, transport: flow.transport, sourcePort: flow.sourcePort,
             destinationPort: flow.destinationPort, icmpType: flow.icmpType, icmpCode: flow.icmpCode)

@@ -34,12 +34,15 @@ public struct ReferencePolicy {
             resources.endpoints.map { ($0.identity, $0.profiles) } + resources.hostEndpoints.map { ($0.identity, $0.profiles) },
             uniquingKeysWith: { first, _ in first })
         let enforced = resources.policies.filter { $0.stagedAction == nil }
-        let staged = stagedPolicies
-        let (enforcedRules, stagedRules) = (writtenOut(enforced), writtenOut(staged))
+        let enforcedRules = writtenOut(enforced)
         for endpoint in endpoints {
-            let names = profiles[endpoint.identity] ?? []
-            programs[endpoint.identity] = program(endpoint, profiles: names, enforcedRules)
-            stagedPrograms[endpoint.identity] = program(endpoint, profiles: names, stagedRules)
+            programs[endpoint.identity] = program(endpoint, profiles: profiles[endpoint.identity] ?? [], enforcedRules)
+        }
+        stagedPrograms = programs
+        guard enforced.count < resources.policies.count else { return }
+        let stagedRules = writtenOut(stagedPolicies)
+        for endpoint in endpoints {
+            stagedPrograms[endpoint.identity] = program(endpoint, profiles: profiles[endpoint.identity] ?? [], stagedRules)
         }
     }
 

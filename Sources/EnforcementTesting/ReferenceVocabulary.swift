@@ -47,6 +47,23 @@ public struct ReferenceVocabulary: Sendable {
         return pattern
     }
 
+    /// Reads what the policies and sets of a simulation are made of, so that it is read once.
+    mutating func remember(_ resources: ResourceSet) {
+        func remember(_ selector: Selector?) {
+            guard let selector, selectors[selector] == nil else { return }
+            selectors[selector] = tree(of: selector)
+        }
+        func remember(_ pattern: DomainPattern) { if patterns[pattern] == nil { patterns[pattern] = meaning(of: pattern) } }
+        for policy in resources.policies {
+            remember(policy.selector)
+            for rule in policy.egress {
+                remember(rule.destination.selector)
+                rule.destination.domains.forEach(remember)
+            }
+        }
+        for set in resources.networkSets { set.allowedEgressDomains.forEach(remember) }
+    }
+
     /// The tree of a selector; one that no generator made is read from its canonical text.
     func tree(of selector: Selector) -> ReferenceSelector {
         if let known = selectors[selector] { return known }

@@ -6,6 +6,8 @@ import PolicyModel
 struct SimulationUniverse {
     let names: [DomainName]
     let addresses: [IPAddress]
+    /// What no name from outside may point at.
+    let insideAddresses = [IPAddress(v4: 0xa9fe_a9fe), IPAddress(v4: 0x0a00_0009), IPAddress(v6Upper: 0xfd00_0000_0000_0000, lower: 1)]
     private let patterns: [DomainPattern]
 
     private static let nameTexts = [
@@ -40,7 +42,7 @@ struct SimulationUniverse {
             next.policies = (0..<4).map { policy($0, &random) }
             return next
         }
-        switch Int.random(in: 0..<6, using: &random) {
+        switch Int.random(in: 0..<7, using: &random) {
         case 0:
             let added = policy(Int.random(in: 0..<1_000, using: &random) + 10, &random)
             if !next.policies.contains(where: { $0.name == added.name }) { next.policies.append(added) }
@@ -50,8 +52,13 @@ struct SimulationUniverse {
             next.endpoints[position].labels = labels(&random)
         case 3 where next.endpoints.count > 2: next.endpoints.remove(at: Int.random(in: 0..<next.endpoints.count, using: &random))
         case 4:
-            let missing = (0..<5).first { number in !next.endpoints.contains { $0.name == "pod-\(number)" } }
+            let missing = (0..<5).first { number in !next.endpoints.contains { $0.interfaceName == "cali\(number)" } }
             if let missing { next.endpoints.append(endpoint(missing, &random)) }
+        case 5:
+            // Another pod with the address of one that is gone.
+            let position = Int.random(in: 0..<next.endpoints.count, using: &random)
+            let number = next.endpoints[position].interfaceName.last?.wholeNumberValue ?? 0
+            next.endpoints[position] = endpoint(number, &random)
         default: next.networkSets = (0..<2).map { networkSet($0, &random) }
         }
         return next
@@ -63,7 +70,8 @@ struct SimulationUniverse {
 
     private func endpoint(_ number: Int, _ random: inout SeededGenerator) -> WorkloadEndpoint {
         WorkloadEndpoint(
-            name: "pod-\(number)", namespace: number == 4 ? "other" : "default", labels: labels(&random),
+            name: "pod-\(number)-\(Int.random(in: 0..<3, using: &random))", namespace: number == 4 ? "other" : "default",
+            labels: labels(&random),
             addresses: [
                 IPAddress(v4: 0xc633_6400 + UInt32(number) + 1), IPAddress(v6Upper: 0x2001_0db8_0000_0064, lower: UInt64(number) + 1),
             ], interfaceName: "cali\(number)")

@@ -8,6 +8,7 @@ enum FuzzTarget: String, CaseIterable {
     case segments = "tcp-segments"
     case quicDatagrams = "quic-datagrams"
     case quicFrames = "quic-frames"
+    case conntrack
     case yaml
 
     /// What one input led to: inputs with an outcome that is new or rare are mutated further.
@@ -25,7 +26,7 @@ enum FuzzTarget: String, CaseIterable {
         switch self {
         case .dnsScan, .dnsParse: "dns"
         case .packetHeaders: "packets"
-        case .clientHello, .httpHost, .segments, .quicDatagrams, .quicFrames: rawValue
+        case .clientHello, .httpHost, .segments, .quicDatagrams, .quicFrames, .conntrack: rawValue
         case .yaml: "yaml"
         }
     }
@@ -37,6 +38,7 @@ enum FuzzTarget: String, CaseIterable {
         case .packetHeaders: 512
         case .clientHello, .httpHost, .quicDatagrams, .quicFrames: 4_096
         case .segments: 512
+        case .conntrack: 2_048
         case .yaml: 8_192
         }
     }
@@ -44,7 +46,7 @@ enum FuzzTarget: String, CaseIterable {
     /// No input may cost more CPU time, in milliseconds. Generous: what must hold exactly is for the unit tests.
     var timeMaxMilliseconds: Int {
         switch self {
-        case .dnsScan, .packetHeaders: 10
+        case .dnsScan, .packetHeaders, .conntrack: 10
         case .clientHello, .httpHost, .segments, .quicDatagrams, .quicFrames: 100
         case .dnsParse: 50
         case .yaml: 1_000
@@ -61,6 +63,7 @@ enum FuzzTarget: String, CaseIterable {
         case .segments: try NameProperties.segments(input)
         case .quicDatagrams: try NameProperties.datagrams(input)
         case .quicFrames: try NameProperties.frames(input)
+        case .conntrack: try ConntrackProperties.decode(input)
         case .yaml: try ConfigurationProperties.decode(input)
         }
     }

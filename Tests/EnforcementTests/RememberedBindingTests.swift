@@ -114,6 +114,30 @@ struct RememberedBindingTests {
         #expect(!bindings.isBound("192.0.2.1", at: 67, .liveOrDraining))
     }
 
+    @Test func `what is remembered counts for no flow that was admitted, also while its address is held under another name`() throws {
+        let bindings = try Self.make()
+        try bindings.learn("a.example.org", "192.0.2.1", ttl: 10)
+        // Outside of policy.
+        try bindings.learn("www.example.net", "192.0.2.1", ttl: 90)
+        bindings.admit("192.0.2.1", at: 5)
+        bindings.sweep(at: 21)
+        #expect(bindings.isBound("192.0.2.1", at: 21, .liveOrDraining))
+        bindings.release(sweepsAt: 22, 23)
+        #expect(try bindings.addresses("www.example.net", .live) == ["192.0.2.1"])
+        #expect(!bindings.isBound("192.0.2.1", at: 23, .liveOrDraining))
+        // What a redial goes by.
+        #expect(bindings.isBound("192.0.2.1", at: 20))
+        // A binding again, and remembered again under a pattern that a later policy brings.
+        try bindings.learn("a.example.org", "192.0.2.1", ttl: 10, at: 30)
+        #expect(bindings.isBound("192.0.2.1", at: 51, .liveOrDraining))
+        bindings.sweep(at: 51)
+        bindings.release(sweepsAt: 52, 53)
+        let policy = try TestPolicy.compile(TestPolicy.allow("a.example.org"), &bindings.compiler)
+        bindings.names.adopt(policy)
+        #expect(!bindings.isBound("192.0.2.1", at: Instant(seconds: 53), .liveOrDraining, under: policy))
+        #expect(bindings.isBound("192.0.2.1", at: Instant(seconds: 50), under: policy))
+    }
+
     @Test func `a policy change reaches what is remembered, and a client that goes takes it along`() throws {
         let bindings = try Self.make()
         try bindings.learn("www.example.net", "192.0.2.1", ttl: 10)

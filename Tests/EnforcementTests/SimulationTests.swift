@@ -2,34 +2,33 @@ import EnforcementTesting
 import Testing
 
 struct SimulationTests {
-    @Test func `sixty random histories keep every invariant, and every check has run`() throws {
-        var total = Simulation.Coverage()
+    @Test func `random histories keep every invariant, and every event and check has happened`() throws {
+        var total = SimulationCoverage()
         for seed in 1...60 as ClosedRange<UInt64> {
             var simulation = Simulation(seed: seed)
             try simulation.run(steps: 700)
             total.add(simulation.coverage)
         }
-        let counts = [
-            "answers": total.answers, "newFlows": total.newFlows, "allowedByName": total.allowedByName, "denied": total.denied,
-            "redecisions": total.redecisions, "redecidedByDrainingName": total.redecidedByDrainingName,
-            "policyChanges": total.policyChanges,
-            "restarts": total.restarts, "staleStamps": total.staleStamps, "boundsReached": total.boundsReached,
-        ]
-        for (name, count) in counts { #expect(count > 0, "\(name)") }
+        for event in SimulationEvent.allCases { #expect(total[event] > 0, "\(event.label)") }
     }
 
     @Test(arguments: SimulationFault.allCases)
-    func `every defect is found within twenty histories`(fault: SimulationFault) {
-        let found = (1...20 as ClosedRange<UInt64>).contains { seed in
+    func `every defect is found within forty histories, by the check of the invariant that it breaks`(fault: SimulationFault) {
+        var found: Set<SimulationInvariant> = []
+        for seed in 1...40 as ClosedRange<UInt64> where found.isDisjoint(with: fault.invariants) {
             var simulation = Simulation(seed: seed, fault: fault)
-            do {
+            do throws(Simulation.Failure) {
                 try simulation.run(steps: 700)
-                return false
             } catch {
-                return true
+                found.insert(error.invariant)
             }
         }
-        #expect(found)
+        #expect(!found.isDisjoint(with: fault.invariants), "found: \(found.map(\.rawValue).sorted())")
+    }
+
+    @Test func `there is a defect for every invariant`() {
+        let found = Set(SimulationFault.allCases.flatMap(\.invariants))
+        #expect(found == Set(SimulationInvariant.allCases))
     }
 
     @Test func `a seed reproduces its history`() throws {
@@ -37,6 +36,6 @@ struct SimulationTests {
         var second = Simulation(seed: 42)
         try first.run(steps: 300)
         try second.run(steps: 300)
-        #expect("\(first.coverage)" == "\(second.coverage)")
+        #expect(first.coverage == second.coverage)
     }
 }

@@ -60,6 +60,19 @@ extension KernelSuites {
             for _ in 0..<3 { #expect(try node.isReached("pod-a", "192.0.2.10")) }
         }
 
+        @Test func `a pod that gets the address of another one gets nothing by the leases of that one`() throws {
+            let node = try RunningNode(policies: Self.policies)
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            try node.afterReload { try node.writeEndpoints(without: ["pod-a"]) }
+            // Its conntrack entries are purged: nothing there tells of its generation any more.
+            Thread.sleep(forTimeInterval: 1)
+            try node.afterReload { try node.writeEndpoints(labels: ["pod-a": ["app": "other"]]) }
+            for _ in 0..<3 { #expect(try node.isRefused("pod-a", "192.0.2.10")) }
+        }
+
         @Test func `a lease ends before the binding, also when connections go on all the time`() throws {
             // A binding lives for the TTL of 2 seconds and 14 more.
             let node = try RunningNode(

@@ -40,5 +40,39 @@ extension KernelSuites {
                 try node.metrics()["exeat_kernel_refused_packets_total{reason=\"revoked\"}"] > 0
             }
         }
+
+        @Test func `an address that changes hands while no daemon runs brings its next owner no flow of the last`() throws {
+            let node = try RunningNode(policies: ["shop.yaml": Self.shop("api.example.org"), "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            // Under the second generation of the address.
+            try node.afterReload { try node.write(policy: "shop.yaml", Self.shop("api.example.org", "www.example.org")) }
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            #expect(stream.exchange() == .echoed)
+            try node.end(SIGKILL)
+            try node.writeEndpoints(labels: ["pod-a": ["app": "other"]], names: ["pod-a": "pod-z"])
+            try node.start()
+            // The second generation of the next owner, to whom the flow is as good as any while it is idle.
+            try node.afterReload {
+                try node.write(policy: "other.yaml", PolicyText.allow("other", selector: "app == \"other\"", domains: ["www.example.org"]))
+            }
+            #expect(stream.exchange() != .echoed)
+        }
+
+        @Test func `a UDP flow that was refused goes on when the daemon starts with a policy that allows it`() throws {
+            let node = try RunningNode(policies: ["shop.yaml": Self.shop("api.example.org"), "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            let udp = try node.stream("pod-a", to: "192.0.2.10", isDatagram: true)
+            #expect(udp.exchange() == .echoed)
+            try node.afterReload { try node.write(policy: "shop.yaml", Self.shop("other.example.org")) }
+            #expect(udp.exchange(timeoutMilliseconds: 200) != .echoed)
+            try node.end(SIGKILL)
+            try node.write(policy: "shop.yaml", Self.shop("api.example.org"))
+            try node.start()
+            try Stopwatch.wait("the flow goes on", seconds: 4) { udp.exchange(timeoutMilliseconds: 100) == .echoed }
+        }
     }
 }

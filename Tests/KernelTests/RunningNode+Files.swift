@@ -13,15 +13,18 @@ extension RunningNode {
 
     func remove(policy name: String) throws { try FileManager.default.removeItem(atPath: policyPath(name)) }
 
-    /// Replaces the endpoints by the pods there are; `labels` are those of pods whose labels changed, `without` are left out.
-    func writeEndpoints(labels: [String: [String: String]] = [:], without: Set<String> = []) throws {
+    /// Replaces the endpoints by the pods there are; `labels` are those of pods whose labels changed, `without` are left out, and `names` are of
+    /// those that took a pod's place.
+    func writeEndpoints(
+        labels: [String: [String: String]] = [:], without: Set<String> = [], names: [String: String] = [:]
+    ) throws {
         let documents = lab.pods.filter { !without.contains($0.name) }.map { pod in
             let pairs = (labels[pod.name] ?? pod.labels).sorted { $0.key < $1.key }.map { "\n    \($0.key): \($0.value)" }.joined()
             return """
                 apiVersion: projectcalico.org/v3
                 kind: WorkloadEndpoint
                 metadata:
-                  name: \(pod.name)
+                  name: \(names[pod.name] ?? pod.name)
                   namespace: \(pod.kubernetesNamespace)
                   labels:\(pairs.isEmpty ? " {}" : pairs)
                 spec:
