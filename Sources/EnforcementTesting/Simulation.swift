@@ -394,7 +394,7 @@ public struct Simulation: ~Copyable {
             guard current[tuple.source] == stamp else { throw failed("11 a verdict counts only if its generation is current", "\(stamp)") }
             return stamp
         // The engine of a simulation waits for nothing and looks for no names.
-        case .hold, .pending, .checked: throw failed("8 every packet has a verdict", "\(verdict)")
+        case .hold, .pending, .observe, .checked: throw failed("8 every packet has a verdict", "\(verdict)")
         case .reject, .drop, .revoke:
             coverage.denied += 1
             guard !expected.isAllowed else {
