@@ -72,8 +72,8 @@ public struct ExeatConfiguration: Sendable {
         public var questionsPerSecond = 2_000
         public var questionsBurst = 4_000
         /// New flows, also those that a kernel lease lets pass, and how many at once after a pause; 0: as many as come.
-        public var connectionsPerSecond = 20_000
-        public var connectionsBurst = 40_000
+        public var connectionsPerSecond = 5_000
+        public var connectionsBurst = 10_000
         /// Flows in connection tracking; 0: as many as come; nil: what `standardConnections` gives.
         public var connectionsPerEndpoint: Int?
 

@@ -152,7 +152,7 @@ struct Ruleset: Sendable, Hashable {
                 "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "hello", "bare4", "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
                 "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited", "queries_limited",
-                "begun_limited", "begin4", "begin6",
+                "begun_limited", "begun_together", "begin4", "begin6",
             ] { chain(name) }
             if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
@@ -705,14 +705,15 @@ struct Ruleset: Sendable, Hashable {
                         .compare(NFT_CMP_NEQ.rawValue, register: lookupRegister, Expression.native(0)), .verdict(.jump(chain)),
                     ], comment: family == .v4 ? "new flows of workloads" : nil)
                 rule(chain, [loadSource(family), .staysWithin(limit, set: set, key: lookupRegister), .verdict(.return)])
+                // A full set ends the first rule, too. Only what is not in the set is looked up: a look at an element takes a token out of its bucket.
                 rule(
-                    chain, [loadSource(family), .lookup(set: set, register: lookupRegister, isInverted: false)],
-                    [.verdict(.goto("begun_limited"))])
-                // A full set ends the first rule, too. All who find no room there have one bucket together.
-                rule(chain, [.exceeds(limit), .verdict(.goto("begun_limited"))], comment: "no room for a bucket of its own")
+                    chain, [loadSource(family), .lookup(set: set, register: lookupRegister, isInverted: true)],
+                    [.verdict(.goto("begun_together"))], comment: "no room for a bucket of its own")
+                rule(chain, [.verdict(.goto("begun_limited"))])
                 rule("begun_limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
             }
             rule("begun_limited", deny(.connectionRate))
+            rule("begun_together", [.exceeds(limit), .verdict(.goto("begun_limited"))], comment: "one bucket for all of them")
         }
 
         func queueExpression(_ queues: ClosedRange<UInt16>) -> Expression {

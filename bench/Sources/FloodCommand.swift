@@ -10,16 +10,11 @@ struct FloodCommand: ParsableCommand {
 
     @OptionGroup var options: BenchOptions
 
-    @Flag(help: "Without kernel leases: each first packet of the other pod is asked about too.")
-    var withoutLeases = false
-
     mutating func run() throws {
-        let table = try Self.measure(options, hasLeases: !withoutLeases)
+        let table = try Self.measure(options)
         print(table.markdown)
         if !table.meetsBars { throw ExitCode(1) }
     }
-
-    static func measure(_ options: BenchOptions) throws -> ResultTable { try measure(options, hasLeases: true) }
 
     private static let ownNames = 100
     private static let connectionsPerSecond = 50_000
@@ -27,11 +22,17 @@ struct FloodCommand: ParsableCommand {
     private static let denied: UInt32 = 0xcb00_7100  // 203.0.113.0
     /// Where the internet's side answers with a reset, and where it drops what comes.
     private static let port: UInt16 = 12_000
-    private static let silentPort: UInt16 = 12_001
+    static let silentPort: UInt16 = 12_001
     /// 40 addresses.
     private static let floodName = "big.example.org"
 
-    /// Beside the bench's policy: the flooder may reach some addresses, on two ports.
+    /// To where the other pod connects. On the first port no name is looked for, so that connections pass by a kernel lease. On the second, by default, one is
+    /// (`verify-name: observe`), and each first packet goes to two queues.
+    private static let targets: [(port: UInt16, what: String)] = [
+        (8_080, "leased"), (80, "on port 80, where `verify-name: observe` (the default) asks about each"),
+    ]
+
+    /// Beside the bench's policy: the flooder may reach some addresses, on two ports, and the other pod its server on one more.
     private static let policy = """
         apiVersion: projectcalico.org/v3
         kind: NetworkPolicy
@@ -44,48 +45,43 @@ struct FloodCommand: ParsableCommand {
             - action: Allow
               protocol: TCP
               destination: {domains: [\(floodName)], ports: [\(port), \(silentPort)]}
+            - action: Allow
+              protocol: TCP
+              destination: {domains: [\(BenchPolicy.webName)], ports: [\(targets[0].port)]}
         """
 
-    private struct Scenario {
-        let what: String
-        let kind: FloodPacket.Kind
-        let perSecond: Int
-        /// What must have held it back.
-        let counter: String?
-        /// Whether the flooder is at its cap of flows before anything is measured.
-        var fills = false
-    }
-
-    private static func measure(_ options: BenchOptions, hasLeases: Bool) throws -> ResultTable {
+    static func measure(_ options: BenchOptions) throws -> ResultTable {
         let enforced = try BenchLab(servesWeb: true, podCount: 2)
         defer { enforced.stop() }
         let plain = try BenchLab(servesWeb: true, podCount: 2)
         defer { plain.stop() }
+        for lab in [enforced, plain] {
+            _ = try MeasuredProgram(
+                [try options.anchor("tcp-load"), "serve", "\(BenchPolicy.webAddress)", "\(targets[0].port)", "close"],
+                in: lab.network.internet, output: lab.path("server.out"))
+        }
         try enforced.write(policy, "policies/flooded.yaml")
-        try enforced.startDaemon(try options.program(), hasLeases: hasLeases, namesPerClient: 8_192, hasLimits: true)
+        try enforced.startDaemon(try options.program(), hasLeases: true, namesPerClient: 8_192, hasLimits: true)
         let (flooder, other) = try pods(enforced)
         let allowed = try resolve(floodName, flooder)
         try dropAll(of: try pods(plain).flooder, plain)
         _ = try resolve(BenchPolicy.webName, other)
-        for number in 0..<ownNames { _ = try resolve("own\(number).\(BenchPolicy.zone)", other) }
-        let before = try ownBindings(enforced, options)
-        guard before.count > ownNames else { throw BenchError("the other pod has \(before.count) bindings") }
 
         let first = allowed.map(\.v4).min() ?? 0
         let scenarios = [
-            Scenario(
+            FloodScenario(
                 what: "\(connectionsPerSecond) new flows/s to denied addresses",
                 kind: .connections(first: denied, count: 256, port: port), perSecond: connectionsPerSecond, counter: "question_rate"),
-            Scenario(
+            FloodScenario(
                 what: "\(connectionsPerSecond) new flows/s to allowed addresses that answer with resets",
                 kind: .connections(first: first, count: UInt32(allowed.count), port: port), perSecond: connectionsPerSecond,
                 counter: "connection_rate"),
             // The flows stay for two minutes (SYN sent): the cap is reached and the flooder stays at it. Last of those to allowed addresses.
-            Scenario(
+            FloodScenario(
                 what: "\(connectionsPerSecond) new flows/s to allowed addresses that never answer",
                 kind: .connections(first: first, count: UInt32(allowed.count), port: silentPort), perSecond: connectionsPerSecond,
                 counter: "connection_cap", fills: true),
-            Scenario(
+            FloodScenario(
                 what: "\(namesPerSecond) fresh names/s", kind: .freshNames(server: BenchLab.resolver.v4), perSecond: namesPerSecond,
                 counter: nil),
         ]
@@ -94,146 +90,105 @@ struct FloodCommand: ParsableCommand {
             // Room for the connections of a minute, which is how long the client keeps their ports.
             let pod = try pods(lab).other
             _ = try pod.namespace.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535"])
-            _ = try connect(50, lab)
+            try checkConnects(pod)
         }
         for lab in [enforced, plain] { try silence(lab) }
+        var (held, kept) = (0, 0)
         for (place, scenario) in scenarios.enumerated() {
+            // Anew before each: they end with their TTL, flood or not.
+            try other.namespace.withThread {
+                for name in [BenchPolicy.webName] + (0..<ownNames).map({ "own\($0).\(BenchPolicy.zone)" }) {
+                    let answer = LabClient.resolve(name, server: BenchLab.resolver)
+                    guard !answer.addresses.isEmpty else { throw BenchError("\(name) does not resolve") }
+                }
+            }
+            let before = try ownBindings(enforced, options)
+            guard before.count > ownNames else { throw BenchError("the other pod has \(before.count) bindings") }
             if scenario.fills { try fill(scenario, place, enforced) }
-            table.add(try measure(scenario, place, enforced, plain, options))
+            for row in try measure(scenario, place, enforced, plain, options) { table.add(row) }
+            held += before.count
+            kept += try ownBindings(enforced, options).intersection(before).count
         }
-        let after = try ownBindings(enforced, options)
+        try checkConnects(other)
         table.add(
             .init(
-                what: "Bindings of the other pod after all of it", measured: "\(after.count)", anchor: "\(before.count) before",
-                bar: .stated("all there", isMet: before.isSubset(of: after))))
+                what: "Bindings of the other pod that it had before each flood, and has after it", measured: "\(kept)", anchor: "\(held)",
+                bar: .stated("all there", isMet: kept == held)))
         return table
     }
 
     private static func measure(
-        _ scenario: Scenario, _ place: Int, _ enforced: BenchLab, _ plain: BenchLab, _ options: BenchOptions
-    ) throws -> ResultTable.Row {
-        var slices: [[Double]] = [[], []]
-        var all: [[Double]] = [[], []]
-        var again: [Double] = []
-        var rates: [Double] = []
-        let refusedBefore = try refused(scenario, enforced)
-        func slice(_ lab: BenchLab, _ series: Int) throws -> [Double] {
-            let source = try FloodSource(
-                scenario.kind, from: try pods(lab).flooder, perSecond: scenario.perSecond, series: place * 128 + series)
-            let times: [Double]
-            do {
-                usleep(50_000)
-                times = try connect(options.quick ? 400 : 1_000, lab)
-            } catch {
-                _ = try? source.stop()
-                throw error
-            }
-            rates.append(try source.stop())
-            return times
-        }
+        _ scenario: FloodScenario, _ place: Int, _ enforced: BenchLab, _ plain: BenchLab, _ options: BenchOptions
+    ) throws -> [ResultTable.Row] {
+        var results: [[FloodSlice]] = [[], [], []]
+        progress(scenario.what)
+        let refusedBefore = try refused(enforced)
         for round in 0..<BenchOptions.pairs {
-            for index in round % 2 == 0 ? [0, 1] : [1, 0] {
-                let times = try slice(index == 0 ? enforced : plain, round)
-                slices[index].append(times.quantile(0.99))
-                all[index] += times
+            for index in (round % 2 == 0 ? [0, 1] : [1, 0]) + [2] {
+                let series = place * 128 + round + (index == 2 ? 64 : 0)
+                results[index].append(try slice(scenario, index == 0 ? enforced : plain, series, options))
             }
-            again.append(try slice(plain, 64 + round).quantile(0.99))
-        }
-        let held = try refused(scenario, enforced) - refusedBefore
-        if let counter = scenario.counter, held <= 0 { throw BenchError("\(scenario.what): nothing was held back (\(counter))") }
-        func text(_ index: Int) -> String {
-            "p50 \(all[index].median.rounded(0)) µs, p99 \(all[index].quantile(0.99).rounded(0)) µs"
-        }
-        var what = "Connect of another pod under \(scenario.what) (sent \(rates.median.rounded(0))/s), p99 of \(BenchOptions.pairs) slices"
-        if scenario.counter != nil { what += "; \(held.rounded(0)) packets held back" }
-        return .init(
-            what: what, measured: text(0), anchor: text(1), ratio: Interval(ratiosOf: slices[0], to: slices[1]),
-            anchorSpread: Interval(ratiosOf: again, to: slices[1]), bar: .ratioAtMost(2))
-    }
-
-    /// Floods until the daemon says that the flooder is at its cap.
-    private static func fill(_ scenario: Scenario, _ place: Int, _ lab: BenchLab) throws {
-        let source = try FloodSource(scenario.kind, from: try pods(lab).flooder, perSecond: scenario.perSecond, series: place * 128 + 127)
-        var isCapped = false
-        for _ in 0..<60 where !isCapped {
-            usleep(250_000)
-            isCapped = try lab.metrics()["exeat_endpoints_capped"] == 1
-        }
-        _ = try source.stop()
-        guard isCapped else { throw BenchError("the flooder never comes to its cap of flows") }
-    }
-
-    /// The internet's side drops what comes to one port, so that conntrack of the node keeps waiting for an answer.
-    private static func silence(_ lab: BenchLab) throws {
-        let rules = "table inet silent { chain input { type filter hook input priority 0; tcp dport \(silentPort) drop; }; }\n"
-        try lab.write(rules, "silent.nft")
-        let loaded = try lab.network.internet.run(["nft", "-f", lab.path("silent.nft")])
-        guard loaded.isSuccess else { throw BenchError("nft: \(loaded.stderr)") }
-    }
-
-    private static func refused(_ scenario: Scenario, _ lab: BenchLab) throws -> Double {
-        guard let counter = scenario.counter else { return 0 }
-        usleep(1_200_000)  // the table's counters are read once a second
-        return try lab.metrics()["exeat_kernel_refused_packets_total{reason=\"\(counter)\"}"] ?? 0
-    }
-
-    private static func pods(_ lab: BenchLab) throws -> (flooder: DemoNetwork.Pod, other: DemoNetwork.Pod) {
-        guard let flooder = lab.network.pod("pod-a"), let other = lab.network.pod("pod-b") else { throw BenchError("the lab lacks a pod") }
-        return (flooder, other)
-    }
-
-    private static func resolve(_ name: String, _ pod: DemoNetwork.Pod) throws -> [IPAddress] {
-        // dig asks with room for long answers.
-        let result = try pod.namespace.run(["dig", "+short", "@\(BenchLab.resolver)", name, "A"])
-        let addresses = result.stdout.split(separator: "\n").compactMap { IPAddress(parsing: $0) }
-        guard !addresses.isEmpty else { throw BenchError("\(name) does not resolve: \(result.stdout)\(result.stderr)") }
-        return addresses
-    }
-
-    /// What a firewall does that knows connections: what is established passes, what the pod begins does not.
-    private static func dropAll(of pod: DemoNetwork.Pod, _ lab: BenchLab) throws {
-        guard let address = pod.addresses.first(where: { $0.family == .v4 }) else { throw BenchError("the pod has no IPv4 address") }
-        let rules = "ct state established,related accept; ip saddr \(address) drop;"
-        try lab.write(
-            """
-            table inet plain {
-              chain forward { type filter hook forward priority 20; \(rules) }
-              chain input { type filter hook input priority 20; \(rules) }
+            if round % 5 == 4 {
+                let sent = results.map { $0[round].sentPerSecond.rounded(0) }.joined(separator: ", ")
+                progress("  \(round + 1) of \(BenchOptions.pairs) rounds, sent \(sent) a second")
             }
-            """, "plain.nft")
-        let loaded = try lab.network.node.run(["nft", "-f", lab.path("plain.nft")])
-        guard loaded.isSuccess else { throw BenchError("nft: \(loaded.stderr)") }
-    }
-
-    /// "name address" of the other pod.
-    private static func ownBindings(_ lab: BenchLab, _ options: BenchOptions) throws -> Set<String> {
-        let result = try lab.network.node.run(
-            [try options.program(), "bindings", "--json", "--runtime-directory", lab.path("run")], timeoutSeconds: 20)
-        guard result.isSuccess else { throw BenchError("exeat bindings: \(result.stderr)") }
-        var found: Set<String> = []
-        for line in result.stdout.split(separator: "\n") {
-            guard let row = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
-                let endpoint = row["endpoint"] as? String, endpoint.contains("pod-b"), let name = row["name"], let address = row["address"]
-            else { continue }
-            found.insert("\(name) \(address)")
         }
-        return found
+        let held = try refused(enforced).map { (reason: $0.key, packets: $0.value - (refusedBefore[$0.key] ?? 0)) }
+            .filter { $0.packets > 0 }.sorted { $0.reason < $1.reason }
+        var text = held.map { "\($0.packets.rounded(0)) \($0.reason)" }.joined(separator: ", ")
+        if let counter = scenario.counter, !held.contains(where: { $0.reason == counter }) { text += ", **nothing by \(counter)**" }
+        return targets.indices.map { target in
+            func all(_ index: Int) -> String {
+                let times = results[index].flatMap { $0.microseconds[target] }
+                let sent = results[index].map(\.sentPerSecond).median
+                let failed = results[index].reduce(0) { $0 + $1.failures[target] }
+                return "p50 \(times.median.rounded(0)) µs, p99 \(times.quantile(0.99).rounded(0)) µs, flood \(sent.rounded(0))/s"
+                    + (failed > 0 ? ", \(failed) of \(times.count) failed" : "")
+            }
+            let slices = results.map { $0.map { $0.microseconds[target].quantile(0.99) } }
+            var what = "Connect of another pod, \(targets[target].what), under \(scenario.what), p99 of \(BenchOptions.pairs) slices"
+            if target == 0, !text.isEmpty { what += "; held back: \(text)" }
+            return .init(
+                what: what, measured: all(0), anchor: all(1), ratio: Interval(ratiosOf: slices[0], to: slices[1]),
+                anchorSpread: Interval(ratiosOf: slices[2], to: slices[1]), bar: .ratioAtMost(2))
+        }
     }
 
-    /// Connects about once a millisecond, each a new flow; microseconds. One that fails counts with the time it took.
-    private static func connect(_ count: Int, _ lab: BenchLab) throws -> [Double] {
-        try pods(lab).other.namespace.withThread {
-            var times: [Double] = []
-            times.reserveCapacity(count)
-            var failures = 0
-            for _ in 0..<count {
-                let result = LabClient.connect(to: BenchPolicy.webAddress, port: 80)
-                if !result.isConnected { failures += 1 }
-                guard failures < 10 else { throw BenchError("connections of the other pod fail: \(result.outcome)") }
-                times.append(result.milliseconds * 1000)
-                usleep(1_000)
+    private static func slice(_ scenario: FloodScenario, _ lab: BenchLab, _ series: Int, _ options: BenchOptions) throws -> FloodSlice {
+        let (flooder, other) = try pods(lab)
+        let source = try FloodSource(scenario.kind, from: flooder, perSecond: scenario.perSecond, series: series)
+        do {
+            usleep(80_000)
+            var slice = try connect(from: other, seconds: options.quick ? 0.2 : 1.5)
+            slice.sentPerSecond = try source.stop()
+            return slice
+        } catch {
+            _ = try? source.stop()
+            throw error
+        }
+    }
+
+    private static func checkConnects(_ pod: DemoNetwork.Pod) throws {
+        let failures = try connect(from: pod, seconds: 0.1).failures
+        guard failures.allSatisfy({ $0 == 0 }) else { throw BenchError("connections of the other pod fail without a flood: \(failures)") }
+    }
+
+    private static func progress(_ text: String) { FileHandle.standardError.write(Data("flood: \(text)\n".utf8)) }
+
+    /// Connects to each target in turn for so long, each a new flow. One that fails counts with the time it took.
+    private static func connect(from pod: DemoNetwork.Pod, seconds: Double) throws -> FloodSlice {
+        try pod.namespace.withThread {
+            var slice = FloodSlice(targetCount: targets.count)
+            let end = CPUTime.nowNanoseconds() + UInt64(seconds * 1e9)
+            while CPUTime.nowNanoseconds() < end {
+                for (index, target) in targets.enumerated() {
+                    let result = LabClient.connect(to: BenchPolicy.webAddress, port: target.port)
+                    if !result.isConnected { slice.failures[index] += 1 }
+                    slice.microseconds[index].append(result.milliseconds * 1000)
+                    usleep(500)
+                }
             }
-            return times
+            return slice
         }
     }
 }
