@@ -70,10 +70,10 @@ public struct ExeatConfiguration: Sendable {
     public struct Limits: Sendable {
         /// First packets to the queue, and how many at once after a pause; 0: as many as come.
         public var questionsPerSecond = 2_000
-        public var questionsBurst = 4_000
+        public var questionsBurst = 1_000
         /// New flows, also those that a kernel lease lets pass, and how many at once after a pause; 0: as many as come.
         public var connectionsPerSecond = 5_000
-        public var connectionsBurst = 10_000
+        public var connectionsBurst = 2_500
         /// Flows in connection tracking; 0: as many as come; nil: what `standardConnections` gives.
         public var connectionsPerEndpoint: Int?
 

@@ -5,7 +5,7 @@ import NetworkTypes
 ///
 /// ```
 /// prerouting -300 (raw, before conntrack)  "raw_prerouting": clear our packet mark bits; spoofing -> "workload" or "elsewhere";
-///                                          what a policed endpoint asks the interceptor itself is not tracked
+///                                          SYNs too fast? drop ("begin4"); what a policed endpoint asks the interceptor itself is not tracked
 /// output     -300                          "raw_output": clear our packet mark bits; the answers to that are not tracked
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
@@ -163,6 +163,7 @@ struct Ruleset: Sendable, Hashable {
             chain("output", "filter", hook: NF_INET_LOCAL_OUT, priority: 20)
             if hasClasses { chain("dns_output", "nat", hook: NF_INET_LOCAL_OUT, priority: -110) }
 
+            if let limit = configuration.connectionLimit { limitOpenings(limit) }
             knownTCP()
             directQueries()
             spoofing()
@@ -548,7 +549,7 @@ struct Ruleset: Sendable, Hashable {
                         deny(.connectionCap), comment: family == .v4 ? "as many flows as it may have" : nil)
                 }
             }
-            if let limit = configuration.connectionLimit { limitConnections(limit) }
+            if configuration.connectionLimit != nil { limitConnections() }
             if hasClasses { classJumps() }
             if configuration.hasLeases {
                 let isUnmarked = Expression.packetMark(.max, NFT_CMP_EQ, 0) + Expression.flowMark(.max, NFT_CMP_EQ, 0)
@@ -692,18 +693,14 @@ struct Ruleset: Sendable, Hashable {
             rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
         }
 
-        /// New flows of policed workloads beyond the rate of their source, ahead of leases: those that end at once never come near the cap of flows.
-        mutating func limitConnections(_ limit: RateLimit) {
+        /// SYNs of policed workloads beyond the rate of their source, ahead of connection tracking, which for each would make an entry and throw it away.
+        mutating func limitOpenings(_ limit: RateLimit) {
             for family: IPFamily in [.v4, .v6] {
                 let (chain, set) = (family == .v4 ? "begin4" : "begin6", ElementSet.begun(family).name)
                 rule(
-                    "judge", isFamily(family), Expression.state(new), Expression.flowMark(mask, NFT_CMP_EQ, 0), [loadSource(family)],
-                    isPoliced(family),
-                    // What the node itself sends came in nowhere.
-                    [
-                        .loadMeta(NFT_META_IIF.rawValue, into: lookupRegister),
-                        .compare(NFT_CMP_NEQ.rawValue, register: lookupRegister, Expression.native(0)), .verdict(.jump(chain)),
-                    ], comment: family == .v4 ? "new flows of workloads" : nil)
+                    "workload", isFamily(family), Expression.isProtocol(tcp), opensConnection(NFT_CMP_EQ), isKnown(family),
+                    [loadSource(family)], isPoliced(family), [.verdict(.jump(chain))],
+                    comment: family == .v4 ? "new connections" : nil)
                 rule(chain, [loadSource(family), .staysWithin(limit, set: set, key: lookupRegister), .verdict(.return)])
                 // A full set ends the first rule, too. Only what is not in the set is looked up: a look at an element takes a token out of its bucket.
                 rule(
@@ -714,6 +711,30 @@ struct Ruleset: Sendable, Hashable {
             }
             rule("begun_limited", deny(.connectionRate))
             rule("begun_together", [.exceeds(limit), .verdict(.goto("begun_limited"))], comment: "one bucket for all of them")
+        }
+
+        /// Whether SYN is set and ACK is not; or the contrary.
+        func opensConnection(_ comparison: nft_cmp_ops) -> [Expression] {
+            [
+                .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1),
+                .bitwise(register: 1, mask: [0x12], xor: [0]), .compare(comparison.rawValue, register: 1, [0x02]),
+            ]
+        }
+
+        /// The same for all other new flows, ahead of leases: those that end at once never come near the cap of flows.
+        mutating func limitConnections() {
+            let kinds = [Expression.isNotProtocol(tcp), Expression.isProtocol(tcp) + opensConnection(NFT_CMP_NEQ)]
+            for (family, kind) in [IPFamily.v4, .v6].flatMap({ family in kinds.map { (family, $0) } }) {
+                rule(
+                    "judge", isFamily(family), Expression.state(new), kind, Expression.flowMark(mask, NFT_CMP_EQ, 0), [loadSource(family)],
+                    isPoliced(family),
+                    // What the node itself sends came in nowhere.
+                    [
+                        .loadMeta(NFT_META_IIF.rawValue, into: lookupRegister),
+                        .compare(NFT_CMP_NEQ.rawValue, register: lookupRegister, Expression.native(0)),
+                        .verdict(.jump(family == .v4 ? "begin4" : "begin6")),
+                    ], comment: family == .v4 ? "new flows of workloads" : nil)
+            }
         }
 
         func queueExpression(_ queues: ClosedRange<UInt16>) -> Expression {

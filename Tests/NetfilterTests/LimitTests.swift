@@ -86,6 +86,23 @@ extension KernelSuites {
             #expect(try fixture.table.socket.limitedAddresses() == [Self.policed(server)])
         }
 
+        @Test(arguments: servers)
+        func `connections beyond the rate are dropped ahead of connection tracking, and an open one goes on`(server: IPAddress) throws {
+            let fixture = try Fixture { $0.connectionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
+            defer { fixture.stop() }
+            fixture.script.answer(.allow(1))
+            let began = milliseconds()
+            let client = try #require(try fixture.connect(from: fixture.network.podA, to: server).0)
+            var opened = 1
+            for _ in 0..<40 where try fixture.connect(from: fixture.network.podA, to: server, timeout: 0.05).1 == .reached { opened += 1 }
+            let refilled = Int((milliseconds() - began) / 1_000) + 1
+            #expect((5...10 + refilled).contains(opened), "\(opened)")
+            #expect(try fixture.counter(.connectionRate) >= 41 - opened)
+            #expect(fixture.script.take().count == opened)
+            #expect(client.echo() == .reached)
+            #expect(try fixture.node("nft list chain inet exeat workload").text.contains("jump begin\(server.family == .v4 ? 4 : 6)"))
+        }
+
         @Test func `audit mode counts new flows beyond the rate and lets them pass`() throws {
             let fixture = try Fixture {
                 $0.connectionLimit = RateLimit(packetsPerSecond: 1, burst: 10)
