@@ -48,6 +48,8 @@ public struct HelloHandler: PacketHandler, ~Copyable {
         }
     }
 
-    /// All foreign bits set would ask for a lease: a packet that came so loses one.
-    private func stampable(_ foreign: UInt32) -> UInt32 { foreign == layout.foreignBits ? foreign & (foreign &- 1) : foreign }
+    /// These would ask for a lease, or that the flow's name be looked at: a packet that came so loses a bit.
+    private func stampable(_ foreign: UInt32) -> UInt32 {
+        foreign & layout.observedBits == layout.observedBits ? foreign & (foreign &- 1) : foreign
+    }
 }

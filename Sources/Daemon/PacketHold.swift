@@ -97,7 +97,7 @@ public struct PacketHold: ~Copyable {
     mutating func release(_ entry: HoldRoom.Entry, _ verdict: VerdictEngine.Verdict, _ outcome: HoldOutcome) {
         room.release(entry)
         switch verdict {
-        case .allow, .lease, .pending, .checked: counters?.noteHold(.allowed)
+        case .allow, .lease, .pending, .observe, .checked: counters?.noteHold(.allowed)
         case .reject, .drop, .revoke, .hold: counters?.noteHold(outcome)
         }
     }

@@ -19,6 +19,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let checkedQUIC: UInt32
     private let untracked: UInt32
     private let foreignBitsLessOne: UInt32
+    private let observedBits: UInt32
     /// Where the decisions of this batch will look, as addresses in memory; 0 for nowhere. The first `ahead` of them are to be fetched.
     private var places = InlineArray<64, UInt>(repeating: 0)
     private var ahead = 0
@@ -39,6 +40,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         checkedQUIC = layout.deposit(layout.checkedQUIC)
         untracked = layout.deposit(layout.hello)
         foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
+        observedBits = layout.observedBits
     }
 
     public mutating func beginBatch() {
@@ -80,9 +82,9 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         if ahead > 0 { fetch() }
         let question = packet.mark & layout.mask
         let state = self.state(question)
-        // All foreign bits set would ask for a lease: a packet that came so loses one.
-        let isForeignFull = packet.mark & layout.foreignBits == layout.foreignBits
-        let foreign = packet.mark & (isForeignFull ? foreignBitsLessOne : layout.foreignBits)
+        // These would ask for a lease, or that the flow's name be looked at: a packet that came so loses a bit.
+        let isSignal = packet.mark & observedBits == observedBits
+        let foreign = packet.mark & (isSignal ? foreignBitsLessOne : layout.foreignBits)
         let verdict = engine.decide(payload, state, patience: hold.isWanted ? .answersAndRedial : .none)
         if case .hold(let ticket) = verdict {
             if hold.take(packet.id, payload, foreign, ticket, now: engine.now) { return .hold }
@@ -110,6 +112,10 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
             let bits = foreign == 0 ? layout.foreignBits : foreign
             return .repeat(mark: bits | layout.deposit(UInt32(generation)))
         case .pending: return .repeat(mark: foreign | pending)
+        // The bits of others would be lost.
+        case .observe(let generation):
+            guard foreign == 0, generation != 0 else { return .repeat(mark: foreign | pending) }
+            return .repeat(mark: observedBits | layout.deposit(UInt32(generation)))
         case .checked: return .repeat(mark: foreign | checkedQUIC)
         case .reject: return .repeat(mark: foreign | reject)
         case .revoke: return .repeat(mark: foreign | denied)

@@ -149,6 +149,14 @@ public struct HelloEngine: ~Copyable {
                     return end(question, .unreadable, .nameUnreadable, reset, fault: .tooManyWaiting)
                 }
             }
+            // Its SYN was in no queue of hellos.
+            if !question.isRequired, payload.count > 0, !checks.contains(question.inspected), let key = FlowKey(question.flow) {
+                let syn = names.synSequence(of: key) ?? sequence &- 1
+                guard checks.open(question.inspected, of: question.client, synSequence: syn, now: now) else {
+                    counters.noteRefusal()
+                    return end(question, .unreadable, .nameUnreadable, reset, fault: .tooManyWaiting)
+                }
+            }
             action = checks.handle(
                 question.inspected, of: question.client, packet: packet, sequence: sequence, flags: headers.tcpFlags, payload, now: now)
         } else {

@@ -7,6 +7,7 @@ public final class SeenNames: Sendable {
     let index: NameIndex
     let verified: VerifiedNames
     let store: BindingStore
+    private let syns = SynNumbers()
 
     public init(index: NameIndex, verified: VerifiedNames, store: BindingStore) {
         self.index = index
@@ -28,6 +29,11 @@ public final class SeenNames: Sendable {
         guard let place = verified.place(of: flow), let (record, _) = index.binding(client, at: place) else { return nil }
         return store.name(ofRecord: record, client: client, address: flow.destination)
     }
+
+    func noteSyn(_ flow: FlowKey, sequence: UInt32) { syns.note(verified.key(flow), sequence) }
+
+    /// Of the SYN of a flow that is observed only; nil if it is remembered no longer.
+    func synSequence(of flow: FlowKey) -> UInt32? { syns.number(verified.key(flow)) }
 
     func note(_ flow: FlowKey, _ name: DomainName) { verified.note(flow, place: index.place(flow.destination, name)) }
 }

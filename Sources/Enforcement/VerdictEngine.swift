@@ -49,6 +49,8 @@ public struct VerdictEngine: ~Copyable {
         case lease(generation: UInt16)
         /// Allowed by its address; the name in its hello is to be seen.
         case pending
+        /// Accept the SYN under this generation; the name in the hello that follows is looked at.
+        case observe(generation: UInt16)
         /// A flow of QUIC that gave a good name in its hello and was decided again: the next one is looked at.
         case checked
         case reject
@@ -172,7 +174,7 @@ public struct VerdictEngine: ~Copyable {
         if decision.pattern != anyName, let place { table.noteAdmission(at: place, now: now) }
         record(flow, id, .allow, decision.reason, decision.rule, nameRecord, check == .pending ? Self.namePending : 0, state, staged)
         switch check {
-        case .pending: return .pending
+        case .pending: return isObserved(flow, packet, headers, decision) ? .observe(generation: generation) : .pending
         case .checked: return .checked
         case .none, .refused: break
         }
@@ -215,6 +217,15 @@ public struct VerdictEngine: ~Copyable {
         // Of a connection of TCP that does not begin here nobody knows where its first byte is.
         let begins = !state.isReply && !state.isUntracked && (flow.transport != .tcp || headers.tcpFlags & 0x12 == 0x02)
         return begins ? .pending : isRequired ? .refused : .none
+    }
+
+    /// Whether the packet may leave before anybody looks at hellos: a SYN without data of a flow that is refused for no name. What it begins is noted.
+    private func isObserved(_ flow: FlowTuple, _ packet: Span<UInt8>, _ headers: PacketHeaders, _ decision: PolicyDecision) -> Bool {
+        guard let names, decision.nameCheck == .observe || mode == .audit, let key = FlowKey(flow),
+            let syn = FlowReset(of: packet, headers, isReply: false, resetsSender: false), syn.sequenceLength == 1
+        else { return false }
+        names.noteSyn(key, sequence: syn.sequence)
+        return true
     }
 
     /// What the packet may wait for; nil if nothing that is on its way could allow it.

@@ -114,7 +114,7 @@ public final class VerifiedNames: @unchecked Sendable {
         return IPAddress(v6Upper: upper, lower: lower)
     }
 
-    private func key(_ flow: FlowKey) -> (UInt64, UInt64) {
+    func key(_ flow: FlowKey) -> (UInt64, UInt64) {
         var (one, two) = seed
         func combine(_ word: UInt64) {
             one = (one ^ word) &* 0x9e37_79b9_7f4a_7c15

@@ -52,7 +52,7 @@ extension Simulation {
         if fault == .passesUnreadable { verdict = .allow(generation: 1) }
         let isRefused =
             switch verdict {
-            case .allow, .lease, .hold, .pending, .checked: false
+            case .allow, .lease, .hold, .pending, .observe, .checked: false
             case .reject, .drop, .revoke: true
             }
         guard isRefused, let record, !record.reason.isAllowed else { throw failed(.reasons, "\(cut.count) bytes of a packet: \(verdict)") }
@@ -237,7 +237,7 @@ extension Simulation {
                 guard everLearned.contains(binding) else { throw failed(.bindingsOfOneClient, "\(binding) was never learned") }
             }
         // The engine of a simulation waits for nothing and looks for no names.
-        case .hold, .pending, .checked: throw failed(.reasons, "\(verdict)")
+        case .hold, .pending, .observe, .checked: throw failed(.reasons, "\(verdict)")
         case .reject, .drop, .revoke:
             guard !expected.isAllowed else {
                 throw failed(
@@ -277,7 +277,7 @@ extension Simulation {
         guard place.map({ kernel.flows[$0].id }) == flight.entry else { return }
         guard let verdict = flight.verdict else { return try send(flight.tuple, isReply: flight.isReply, after: flight) }
         switch verdict {
-        case .reject, .drop, .hold, .pending, .checked: coverage.note(.denied)
+        case .reject, .drop, .hold, .pending, .observe, .checked: coverage.note(.denied)
         case .revoke:
             coverage.note(.denied)
             guard let place else { return }

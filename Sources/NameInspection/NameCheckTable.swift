@@ -35,6 +35,8 @@ public struct NameCheckTable: Sendable {
     /// Packets that wait in the queue.
     public var waitingPacketCount: Int { packetCount }
 
+    public func contains(_ flow: InspectedFlow) -> Bool { flows[flow] != nil }
+
     public func flowCount(of client: EndpointID) -> Int { shares[client]?.flows ?? 0 }
 
     // MARK: TCP

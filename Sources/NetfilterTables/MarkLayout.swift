@@ -17,9 +17,9 @@
 public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
     public let mask: UInt32
 
-    /// Nil for fewer than 4 bits, which leave 7 generations.
+    /// Nil for fewer than 4 bits, which leave 7 generations, and for more than 28, which leave no pattern of foreign bits to ask with.
     public init?(mask: UInt32) {
-        guard mask.nonzeroBitCount >= 4 else { return nil }
+        guard (4...28).contains(mask.nonzeroBitCount) else { return nil }
         self.mask = mask
     }
 
@@ -69,6 +69,9 @@ public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
     /// All bits that are not ours. A verdict that sets them all asks for a kernel lease as well; the table clears them again, so it is for
     /// packets alone that came with none of them set.
     @inlinable public var foreignBits: UInt32 { ~mask }
+
+    /// All of them but the highest: the verdict asks that the flow become `pending` behind this packet. Likewise for packets alone that came with none.
+    public var observedBits: UInt32 { foreignBits & ~(1 << UInt32(31 - foreignBits.leadingZeroBitCount)) }
 
     /// The mark bits of a code; bits of the code that do not fit are dropped.
     @inlinable

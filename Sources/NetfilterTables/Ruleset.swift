@@ -19,7 +19,7 @@ import NetworkTypes
 /// "checked": from the responder, or one datagram with a short header? accept | the whole packet to the queue of "hello", as a question of its own
 /// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
-/// "admitted": a lease was asked for? remember it | accept
+/// "admitted": only observed? ct mark "pending" behind this packet, accept | a lease was asked for? remember it | accept
 /// ```
 /// A verdict is `NF_REPEAT` with our bits of the packet mark set: the packet enters the same base chain again, from its start. So
 /// nothing but the chain that queued a packet ever sees a verdict, and the marks are cleared before any other hook.
@@ -420,12 +420,21 @@ struct Ruleset: Sendable, Hashable {
             rule("stamp", Expression.setPacketMark(clear: mask, set: 0))
             for family: IPFamily in [.v4, .v6] {
                 rule(
-                    "stamp", isCurrent(family), [.verdict(configuration.hasLeases ? .goto("admitted") : .accept)],
+                    "stamp", isCurrent(family), [.verdict(.goto("admitted"))],
                     comment: family == .v4 ? "the verdict is still valid" : nil)
             }
             if hasClasses { for family: IPFamily in [.v4, .v6] { rule("stamp", isCurrentOfClass(family), [.verdict(.accept)]) } }
+            // The verdict is of another policy: what else it asked for, too.
             if configuration.hasLeases { rule("stamp", asksForLease, Expression.setPacketMark(clear: .max, set: 0)) }
+            rule("stamp", asksForName, Expression.setPacketMark(clear: .max, set: 0))
             rule("stamp", [.verdict(.goto("judge"))])
+
+            rule(
+                "admitted", asksForName, Expression.setPacketMark(clear: .max, set: 0),
+                Expression.setFlowMark(clear: mask, set: mark.deposit(mark.pending)), [.verdict(.accept)],
+                comment: "its hello is looked at")
+            if configuration.hasLeases { rememberLeases() }
+            rule("admitted", [.verdict(.accept)])
 
             rule("refuse", Expression.setPacketMark(clear: mask, set: 0))
             rule("refuse", [.counter(.rejected)])
@@ -441,6 +450,7 @@ struct Ruleset: Sendable, Hashable {
         }
 
         var asksForLease: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.foreignBits) }
+        var asksForName: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.observedBits) }
 
         /// (source . destination . protocol . destination port) from register 1 on.
         func leaseKey(_ family: IPFamily) -> [Expression] {
@@ -453,9 +463,8 @@ struct Ruleset: Sendable, Hashable {
             ]
         }
 
-        /// Verdicts by destination. What a lease gives has to be current like a verdict, and is no more than the first packet's: the flow
-        /// lives on by its ct mark.
-        mutating func leases() {
+        /// From the first accepted packet.
+        mutating func rememberLeases() {
             let dataRegister: UInt32 = 4
             rule("admitted", Expression.packetMark(mark.foreignBits, NFT_CMP_NEQ, mark.foreignBits), [.verdict(.accept)])
             rule("admitted", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leaseAsked)], comment: "a lease was asked for")
@@ -469,8 +478,12 @@ struct Ruleset: Sendable, Hashable {
                         .counter(.leaseHeld),
                     ])
             }
-            rule("admitted", [.verdict(.accept)])
+        }
 
+        /// Verdicts by destination. What a lease gives has to be current like a verdict, and is no more than the first packet's: the flow
+        /// lives on by its ct mark.
+        mutating func leases() {
+            let dataRegister: UInt32 = 4
             rule("lease", transportPort(source: true, 0), [.verdict(.return)], comment: "malformed")
             for family: IPFamily in [.v4, .v6] {
                 rule(

@@ -184,7 +184,7 @@ struct HoldTests {
             let packet = PacketBuilder.packet(flow)
             let verdict = engine.decide(packet.span, state, patience: patience)
             switch verdict {
-            case .allow, .lease, .pending, .checked: return "allow"
+            case .allow, .lease, .pending, .observe, .checked: return "allow"
             case .reject, .drop, .revoke: return "refuse"
             case .hold(let ticket):
                 let isTold = facts.popFirst() != nil

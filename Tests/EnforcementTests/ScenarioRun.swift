@@ -152,7 +152,7 @@ final class ScenarioRun {
     private static func text(_ outcome: (verdict: VerdictEngine.Verdict, record: FlowRecord?)) -> String {
         let reason = outcome.record?.reason.label ?? "unrecorded"
         return switch outcome.verdict {
-        case .allow, .lease, .pending, .checked: "allow \(reason)"
+        case .allow, .lease, .pending, .observe, .checked: "allow \(reason)"
         case .reject: "reject \(reason)"
         case .drop: "drop \(reason)"
         case .revoke: "\(outcome.record?.verdict == .drop ? "drop" : "reject") \(reason)"

@@ -35,6 +35,7 @@ struct VerdictEngineTests {
         case .revoke: "revoke"
         case .hold: "hold"
         case .pending: "pending"
+        case .observe: "observe"
         case .checked: "checked"
         }
     }

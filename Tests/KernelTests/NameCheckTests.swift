@@ -114,6 +114,22 @@ extension KernelSuites {
             #expect(mismatch.verdict == "allow")
         }
 
+        @Test func `with observe a connection is asked about once before its hello, and a hello that comes backwards is read`() throws {
+            let node = try Self.node("observe")
+            defer { node.stop() }
+            let address = try #require(IPAddress(parsing: Self.address))
+            let pod = try node.pod("pod-a")
+            let request = Array("GET / HTTP/1.1\r\nHost: api.shared.test\r\nConnection: close\r\n\r\n".utf8)
+            let halves = [(24, Array(request[24...])), (0, Array(request[..<24]))]
+            for (port, segments) in [(UInt16(42_001), [(0, request)]), (42_002, halves)] {
+                let asked = try node.queuedPackets()
+                #expect(try ScriptedConnection(in: pod, to: address, port: 80, from: port).send(segments) == .data)
+                let count = try node.queuedPackets() - asked
+                #expect(count == 1 + Double(segments.count))
+            }
+            #expect(try node.metrics()["exeat_name_checks_total{result=\"match\"}"] == 2)
+        }
+
         @Test func `with off nothing is looked at and flows go by leases`() throws {
             let node = try Self.node("off")
             defer { node.stop() }
@@ -239,8 +255,10 @@ extension KernelSuites {
                 try node.start()
                 let request = Array("GET / HTTP/1.1\r\nHost: api.shared.test\r\n\r\n".utf8)
                 #expect(stream.exchange(saying: request) == isGood, "\(value)")
-                let flow = try node.flow("pod-a", to: Self.address) { $0.nameCheck == "unreadable" }
-                #expect(flow.detail == "unknown_start")
+                let result = isGood ? "match" : "unreadable"
+                let flow = try node.flow("pod-a", to: Self.address) { $0.nameCheck == result }
+                // With observe the first segment is taken for the beginning.
+                #expect(flow.detail == (isGood ? nil : "unknown_start"))
             }
         }
     }

@@ -14,6 +14,8 @@ extension KernelSuites {
             case datagrams
             /// The verdicts ask for a kernel lease too.
             case leases
+            /// The verdicts ask that the flow give its name later.
+            case observed
             /// Packets of flows that were admitted before.
             case liveFlows
             case connections
@@ -70,7 +72,8 @@ extension KernelSuites {
             race.state.withLock { state in
                 (state.raced, state.refused, state.again) = (0, 0, 0)
                 state.isRacing = true
-                state.asksForLeases = what.shape == .leases
+                let mark = fixture.configuration.mark
+                state.asked = what.shape == .leases ? mark.foreignBits : what.shape == .observed ? mark.observedBits : 0
             }
             // What was admitted bears the first generation.
             race.advance(from: 1)
@@ -87,7 +90,7 @@ extension KernelSuites {
                     switch what.shape {
                     case .connections:
                         _ = Client.connect(target, timeout: 0.5)
-                    case .datagrams, .leases, .liveFlows:
+                    case .datagrams, .leases, .observed, .liveFlows:
                         // So many at a time, so that there are batches; a few more are refused without a race before them.
                         if sent - refused >= 16 {
                             usleep(20)

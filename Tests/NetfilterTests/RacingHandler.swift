@@ -14,7 +14,8 @@ final class Race: Sendable {
         var again = 0
         /// Without, the policy stays as it is.
         var isRacing = false
-        var asksForLeases = false
+        /// By these foreign bits verdicts ask for more than a stamp.
+        var asked: UInt32 = 0
         var isStopped = false
         var failure: String?
     }
@@ -62,14 +63,14 @@ struct RacingHandler: PacketHandler {
         let mark = race.mark
         let isAllowed = generation % 2 == 1
         let isAgain = mark.extract(packet.mark) != 0
-        let asksForLeases = race.state.withLock { state in
+        let asked = race.state.withLock { state in
             if isAllowed { state.raced += 1 } else { state.refused += 1 }
             if isAgain { state.again += 1 }
-            return state.asksForLeases
+            return state.asked
         }
         race.advance(from: generation)
         guard isAllowed else { return .repeat(mark: mark.replacing(in: packet.mark, with: mark.reject)) }
-        if asksForLeases { return .repeat(mark: mark.foreignBits | mark.deposit(generation)) }
+        if asked != 0 { return .repeat(mark: asked | mark.deposit(generation)) }
         return .repeat(mark: mark.replacing(in: packet.mark, with: generation))
     }
 }

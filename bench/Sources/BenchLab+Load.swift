@@ -29,6 +29,9 @@ extension BenchLab {
         guard answer.addresses.contains(BenchPolicy.webAddress) else { throw BenchError("\(BenchPolicy.webName) does not resolve") }
     }
 
+    /// Client and server of a transfer share the last processor: what counts is what a byte costs, not where the scheduler puts them.
+    private static let onOneProcessor = ["taskset", "-c", "\(ProcessInfo.processInfo.processorCount - 1)"]
+
     /// Starts both servers of `tcp-load`; they go with the lab.
     func startLoadServers(_ program: String) throws {
         for (port, manner) in [(Self.closingPort, "close"), (Self.answeringPort, "answer")] {
@@ -63,7 +66,7 @@ extension BenchLab {
     /// Megabits a second that iperf3 moves in `seconds` to the server, or from it; its server listens on `throughputPort`.
     func throughput(seconds: Int, fromServer: Bool) throws -> Double {
         let run = try pod.namespace.run(
-            [
+            Self.onOneProcessor + [
                 "iperf3", "-c", "\(BenchPolicy.webAddress)", "-p", "\(BenchPolicy.throughputPort)", "-t", "\(seconds)", "-J",
             ] + (fromServer ? ["-R"] : []), timeoutSeconds: Double(seconds) + 20)
         let report = (try? JSONSerialization.jsonObject(with: Data(run.stdout.utf8))) as? [String: Any]
@@ -76,7 +79,8 @@ extension BenchLab {
 
     func startThroughputServer() throws {
         _ = try network.internet.spawn(
-            ["iperf3", "-s", "-B", "\(BenchPolicy.webAddress)", "-p", "\(BenchPolicy.throughputPort)"], output: path("iperf3.out"))
+            Self.onOneProcessor + ["iperf3", "-s", "-B", "\(BenchPolicy.webAddress)", "-p", "\(BenchPolicy.throughputPort)"],
+            output: path("iperf3.out"))
         let isListening = { [internet = network.internet] in
             try internet.withThread { LabClient.connect(to: BenchPolicy.webAddress, port: BenchPolicy.throughputPort).isConnected }
         }

@@ -39,7 +39,8 @@ struct ThroughputCommand: ParsableCommand {
                     anchorSpread: Interval(ratiosOf: values[3], to: values[0]), bar: .ratioAtLeast(0.98)))
             table.add(
                 .init(
-                    what: "The same against plain nft (established, related accept)", measured: text(1), anchor: text(2),
+                    what: "The same against plain nft that tracks connections (established, related accept)", measured: text(1),
+                    anchor: text(2),
                     ratio: Interval(ratiosOf: values[1], to: values[2])))
         }
         return table
