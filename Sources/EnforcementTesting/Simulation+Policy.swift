@@ -48,6 +48,7 @@ extension Simulation {
         let knownBefore = kernel.known
         // No flow may bear what is given again when it becomes current.
         kernel.purge(exhausted)
+        daemon.registry.notePurged()
         commit(policy, clearsLeases: !exhausted.isEmpty)
         let clean = daemon.cleanAddresses
         daemon.cleanAddresses.subtract(kernel.known)

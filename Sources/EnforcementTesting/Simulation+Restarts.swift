@@ -31,6 +31,7 @@ extension Simulation {
         coverage.note(.flowsRecovered, Int(daemon.flows.counters.recovered))
         // The table is installed anew: sets and kernel leases at once.
         kernel.purge(daemon.exhaustedAtStart)
+        daemon.registry.notePurged()
         noteLost()
         commit(daemon.published.current, clearsLeases: true)
         forgive(Set(kernel.current.keys))
