@@ -75,6 +75,8 @@ public struct Simulation: ~Copyable {
     private var lostBefore: Set<ReferenceModel.ClientAddress> = []
     /// What had bindings of endpoints that the change under way removes.
     var withdrawn: Set<ReferenceModel.ClientAddress> = []
+    /// Which generation each endpoint had last that the registry still knows.
+    var lastGenerations: [String: UInt16] = [:]
     var isChanging = false
     /// The process died within a change: its generations may have been given already.
     var hasDiedWithinChange = false
