@@ -155,7 +155,7 @@ final class ControlPlane: @unchecked Sendable {
         try queue.sync {
             let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
-            purge(exhausted)
+            if purge(exhausted) { registry.notePurged() }
             try table.install(tableConfiguration, contents: wanted)
             fingerprint = try table.fingerprint()
             contents = wanted
@@ -271,7 +271,7 @@ final class ControlPlane: @unchecked Sendable {
             tableConfiguration.mark, logger)
         cleanAddresses.subtract(wanted.known.map(\.address))
         // No flow may bear what is given again when it becomes current; what is stamped from now on is decided under the new policy.
-        purge(generations.exhausted)
+        if purge(generations.exhausted) { registry.notePurged() }
         do {
             // Installed anew it has no kernel leases: some may bear a generation that is given again.
             if tableWanted != tableConfiguration || !generations.exhausted.isEmpty {

@@ -8,7 +8,8 @@ extension EndpointRegistry {
         public var values: [UInt16] = []
         /// How many endpoints have another one than before.
         public var changed = 0
-        /// Addresses of endpoints for which none was free: flows that bear the one that was taken have to be purged, and kernel leases to go.
+        /// Addresses of endpoints for which none was free: flows that bear the one that was taken have to be purged, and kernel leases to go. They are told again
+        /// until `notePurged`, by the next process too.
         public var exhausted: Set<IPAddress> = []
 
         public init() {}
@@ -49,23 +50,23 @@ extension EndpointRegistry {
             let isNew = before == nil || before?.addresses != endpoint.addresses
             let isUnknown = hasWrapped(endpoint.id) || (isNew && !addresses.allSatisfy(isClean))
             let inUse = generation(of: endpoint.id)
-            var isTaken = false
+            var isUntold = false
             let value = generation(
                 of: endpoint.id, fingerprint: Self.fingerprint(endpoint), in: own?.range, isInForce: inForce.contains,
+                isDoubtful: { isUntold },
                 isBorne: { candidate in
-                    isTaken = inForce.contains(candidate) || addresses.contains { retired.contains(candidate, of: $0, now: now) }
+                    let isTaken = inForce.contains(candidate) || addresses.contains { retired.contains(candidate, of: $0, now: now) }
                     // Until its generations begin again, only flows of another owner of its address can bear one that is still to come.
                     if isTaken || !(isUnknown || candidate < inUse) { return isTaken }
                     if borne == nil { borne = .some(marks()) }
                     guard case .some(.some(let known)) = borne else {
                         // Nobody can tell: what bears it, if anything does, is purged.
-                        generations.exhausted.formUnion(addresses)
+                        isUntold = true
                         return false
                     }
-                    isTaken = addresses.contains { known[$0]?.contains(candidate) ?? false }
-                    return isTaken
+                    return addresses.contains { known[$0]?.contains(candidate) ?? false }
                 })
-            if isTaken { generations.exhausted.formUnion(addresses) }
+            if isPurgeDue(endpoint.id) { generations.exhausted.formUnion(addresses) }
             if before?.generation != value { generations.changed += 1 }
             generations.values.append(value)
         }

@@ -3,7 +3,7 @@ import NetworkTypes
 /// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
 ///
 ///     header (4096 bytes): magic, layout version, capacity
-///     slot (1024 bytes):   [in use 1][0 1][generation 2][identity length 2][has wrapped 1][class 1][fingerprint 8][identity ...]
+///     slot (1024 bytes):   [in use 1][purge due 1][generation 2][identity length 2][has wrapped 1][class 1][fingerprint 8][identity ...]
 ///
 /// Owned by the control plane. A generation changes exactly when the fingerprint of the endpoint's effective policy
 /// changes; generation 0 is never given out.
@@ -89,10 +89,11 @@ public struct EndpointRegistry: ~Copyable {
     /// another endpoint that had the address before. Should all be borne, the next one is taken that `isInForce` denies, and the caller has to
     /// take the flows that bear it back.
     ///
-    /// `range`: of at least two generations that this endpoint may have, if not all; one outside of it is replaced.
+    /// `range`: of at least two generations that this endpoint may have, if not all; one outside of it is replaced. `isDoubtful`: whether flows may bear the
+    /// one that was found, because nobody could tell.
     public mutating func generation(
         of id: EndpointID, fingerprint: UInt64, in range: ClosedRange<UInt16>? = nil, isInForce: (UInt16) -> Bool = { _ in false },
-        isBorne: (UInt16) -> Bool
+        isDoubtful: () -> Bool = { false }, isBorne: (UInt16) -> Bool
     ) -> UInt16 {
         let range = range ?? 1...generationMax
         let place = unsafe at(Int(id.rawValue))
@@ -102,20 +103,39 @@ public struct EndpointRegistry: ~Copyable {
         let following = after(current)
         var next = following
         var isFree = false
+        var isTaken = false
         // At most once round; the one in use is never taken again, whatever bears it.
         repeat {
             isFree = next != current && !isBorne(next)
             if !isFree { next = after(next) }
         } while !isFree && next != following
+        isTaken = !isFree
         while !isFree {
             isFree = next != current && !isInForce(next)
             if !isFree { next = after(next) }
             if next == following { break }
         }
+        let isPurgeDue = isTaken || isDoubtful()
+        // Before the generation can be read, and until it is another's: the process may end at any point.
+        if isPurgeDue { setPurgeDue(id, true) }
         if next < current { unsafe place.storeBytes(of: 1, toByteOffset: 6, as: UInt8.self) }
         unsafe place.storeBytes(of: next, toByteOffset: 2, as: UInt16.self)
         unsafe place.storeBytes(of: fingerprint, toByteOffset: 8, as: UInt64.self)
+        if !isPurgeDue { setPurgeDue(id, false) }
         return next
+    }
+
+    /// Whether flows may bear the generation in use that were decided under an earlier one: they are to be purged before it becomes current, if need be by
+    /// the next process.
+    func isPurgeDue(_ id: EndpointID) -> Bool { unsafe at(Int(id.rawValue)).load(fromByteOffset: 1, as: UInt8.self) != 0 }
+
+    /// The flows of all addresses that were `exhausted` have been purged.
+    public mutating func notePurged() {
+        for number in numbers.values { setPurgeDue(number, false) }
+    }
+
+    private func setPurgeDue(_ id: EndpointID, _ isDue: Bool) {
+        unsafe at(Int(id.rawValue)).storeBytes(of: isDue ? 1 : 0, toByteOffset: 1, as: UInt8.self)
     }
 
     /// The generation in use; 0 of an endpoint that has had none.

@@ -56,7 +56,11 @@ public struct FlowTable: ~Copyable {
     /// Of the sweep that runs, or ran last.
     private var sweep: UInt64 = 0
     private var isSweeping = false
+    /// What flows without room use that this sweep has shown, or that came since.
     private var beyondNow: Set<FlowUses.Pair> = []
+    /// The same of the last complete sweep and since: entries may move during a walk, so that one sweep that does not show a flow does not end it.
+    private var beyondBefore: Set<FlowUses.Pair> = []
+    private var isLastComplete = true
 
     /// Bytes of memory for this many flows.
     public static func byteCount(capacity: Int) -> Int { FlowStore.byteCount(capacity: capacity) }
@@ -112,6 +116,13 @@ public struct FlowTable: ~Copyable {
         case .sweepBegan:
             sweep += 1
             isSweeping = true
+            // What came since a sweep that was broken off is not all there is.
+            if isLastComplete {
+                beyondBefore = beyondNow
+            } else if beyondBefore.count < Self.beyondMax {
+                beyondBefore.formUnion(beyondNow)
+            }
+            isLastComplete = false
             beyondNow = []
             cap.sweepBegan()
             return []
@@ -258,9 +269,10 @@ public struct FlowTable: ~Copyable {
     /// After a complete sweep.
     private mutating func settle(now: Instant) -> [FlowAction] {
         counters.sweeps += 1
-        uses.beyond = beyondNow
+        isLastComplete = true
+        uses.beyond = beyondNow.union(beyondBefore)
         cap.sweepEnded()
-        uses.isUnknown = beyondNow.count >= Self.beyondMax
+        uses.isUnknown = uses.beyond.count >= Self.beyondMax
         forgetAdmissions(now: now)
         var actions: [FlowAction] = []
         var redecisions = 0

@@ -8,7 +8,7 @@ public struct FlowUses: Sendable {
     }
 
     var counts: [Pair: Int] = [:]
-    /// Of flows for which the table had no room, as of the last sweep.
+    /// Of flows for which the table had no room, as of the last two sweeps.
     var beyond: Set<Pair> = []
     /// There were more than can be told apart: every address counts as used.
     var isUnknown = false

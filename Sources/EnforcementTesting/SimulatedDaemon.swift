@@ -13,8 +13,6 @@ struct SimulatedDaemon: ~Copyable {
     }
 
     static let endpointsMax = 16
-    /// Three bits of generation.
-    static let generationMax: UInt16 = 7
     static let leaseBudget = 5
 
     let fault: SimulationFault?
@@ -49,7 +47,7 @@ struct SimulatedDaemon: ~Copyable {
             limits.bindingsPerClient *= 2
             limits.namesPerClient *= 2
         }
-        registry = EndpointRegistry(files.registry.memory, capacity: Self.endpointsMax, generationMax: Self.generationMax)
+        registry = EndpointRegistry(files.registry.memory, capacity: Self.endpointsMax, generationMax: kernel.generationMax)
         let (policy, generations) = Self.compile(
             resources, &compiler, &registry, previous: nil, retired: RetiredGenerations(), clean: [], kernel, now: now, fault)
         exhaustedAtStart = generations.exhausted

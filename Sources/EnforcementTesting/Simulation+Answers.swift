@@ -64,6 +64,9 @@ extension Simulation {
             coverage.note(.boundsReached)
             // What was learned before the limit struck stays; the model takes it over as it is.
             for binding in held where binding.name == name && addresses.contains(binding.address) {
+                // What it did not touch carries no more flows than before.
+                let known = ReferenceModel.Binding(client: client.identity, name: name, address: binding.address)
+                guard model.expiries[known] != binding.expiry else { continue }
                 learned(name, [binding.address], expiry: binding.expiry, client)
             }
             try checkBounds(of: client.identity, held)

@@ -48,6 +48,7 @@ extension Simulation {
         let knownBefore = kernel.known
         // No flow may bear what is given again when it becomes current.
         kernel.purge(exhausted)
+        daemon.registry.notePurged()
         commit(policy, clearsLeases: !exhausted.isEmpty)
         let clean = daemon.cleanAddresses
         daemon.cleanAddresses.subtract(kernel.known)
@@ -72,7 +73,8 @@ extension Simulation {
         daemon.addressesToPurge.subtract(came)
         if try between(next, nil) { return }
 
-        daemon.registry.retain(Set(next.endpoints.map(\.identity)))
+        daemon.registry.retain(identities)
+        lastGenerations = lastGenerations.filter { identities.contains($0.key) }
         // A second after the last of several changes.
         daemon.settlesAt = now.advanced(bySeconds: 1)
         while !flights.isEmpty, random.chance(70) { try land(flights.removeFirst()) }
@@ -88,9 +90,10 @@ extension Simulation {
 
     /// The transaction: `known`, `policed` and `current` at once.
     mutating func commit(_ policy: CompiledPolicy, clearsLeases: Bool) {
-        let before = kernel.current
         kernel.current = Self.current(of: policy)
-        for endpoint in policy.endpoints where endpoint.addresses.contains(where: { before[$0] != kernel.current[$0] }) {
+        // An endpoint that went and comes again in what a crash broke off may have the generation that its flows bear.
+        for endpoint in policy.endpoints
+        where lastGenerations.updateValue(endpoint.generation, forKey: endpoint.identity) != endpoint.generation {
             forgetLost(of: endpoint.identity)
         }
         kernel.known = Set(policy.endpoints.flatMap(\.addresses))

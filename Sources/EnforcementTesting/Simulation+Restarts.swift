@@ -31,6 +31,8 @@ extension Simulation {
         coverage.note(.flowsRecovered, Int(daemon.flows.counters.recovered))
         // The table is installed anew: sets and kernel leases at once.
         kernel.purge(daemon.exhaustedAtStart)
+        daemon.registry.notePurged()
+        lastGenerations = lastGenerations.filter { identities.contains($0.key) }
         noteLost()
         commit(daemon.published.current, clearsLeases: true)
         forgive(Set(kernel.current.keys))
@@ -68,8 +70,11 @@ extension Simulation {
             if case .began(let flow) = event, let place = kernel.place(flow.tuple), flow.isLeased { kernel.flows[place].isUncertain = true }
         }
         kernel.events = []
-        for position in flights.indices { flights[position].verdict = nil }
-        // Of whom a verdict was lost there may be flows in the table, and none in the kernel, and the reverse.
+        // Of whom a verdict was lost there may be flows in the table, and none in the kernel, and the reverse; or the table was told what the kernel was not.
+        for position in flights.indices {
+            flights[position].verdict = nil
+            if let place = kernel.place(flights[position].tuple) { kernel.flows[place].isUncertain = true }
+        }
         for place in kernel.flows.indices where kernel.flows[place].isLeased { kernel.flows[place].isUncertain = true }
     }
 

@@ -58,7 +58,7 @@ public struct Simulation: ~Copyable {
     let isTableSmall: Bool
     let flowsMax: Int
     let files: SimulatedDaemon.Files
-    var kernel = SimulatedKernel(generationMax: SimulatedDaemon.generationMax)
+    var kernel: SimulatedKernel
     var daemon: SimulatedDaemon
 
     var flights: [Flight] = []
@@ -75,6 +75,8 @@ public struct Simulation: ~Copyable {
     private var lostBefore: Set<ReferenceModel.ClientAddress> = []
     /// What had bindings of endpoints that the change under way removes.
     var withdrawn: Set<ReferenceModel.ClientAddress> = []
+    /// Which generation each endpoint had last that the registry still knows.
+    var lastGenerations: [String: UInt16] = [:]
     var isChanging = false
     /// The process died within a change: its generations may have been given already.
     var hasDiedWithinChange = false
@@ -107,6 +109,8 @@ public struct Simulation: ~Copyable {
             bindings: SimulatedFile(byteCount: BindingStore.byteCount(capacity: limits.bindings)),
             registry: SimulatedFile(byteCount: EndpointRegistry.byteCount(capacity: SimulatedDaemon.endpointsMax)),
             flows: SimulatedFile(byteCount: FlowTable.byteCount(capacity: flowsMax)))
+        // Three bits of generation; where there are only three generations, flows bear all of them time and again.
+        kernel = SimulatedKernel(generationMax: seed % 8 == 5 ? 3 : 7)
         kernel.ignoresLeaseGeneration = fault == .revivesLeases
         if fault == .leasesOutliveBindings { kernel.leaseSeconds = 300 }
         daemon = SimulatedDaemon(

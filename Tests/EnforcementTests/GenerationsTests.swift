@@ -94,6 +94,40 @@ struct GenerationsTests {
         #expect(after.exhausted.isEmpty)
     }
 
+    @Test func `what is to be purged is told again until it is, by the next process too`() throws {
+        let memory = SharedMemory(byteCount: EndpointRegistry.byteCount(capacity: 4))
+        var expected: [Set<IPAddress>] = []
+        var values: [UInt16] = []
+        for process in 0..<4 {
+            var compiler = PolicyCompiler()
+            var registry = EndpointRegistry(memory, capacity: 4, generationMax: 3)
+            let number = registry.register("default/web")
+            let policy = try Self.policy("api.example.org", &compiler, try #require(number))
+            // The first two die before they have purged.
+            let given = registry.generations(
+                for: policy, previous: nil, retired: RetiredGenerations(), now: Self.start, isClean: { _ in false },
+                marks: { process == 0 ? [Self.source: [1, 2, 3]] : [:] })
+            if process == 2 { registry.notePurged() }
+            expected.append(given.exhausted)
+            values += given.values
+        }
+        #expect(expected == [[Self.source], [Self.source], [Self.source], []])
+        #expect(Set(values).count == 1)
+    }
+
+    @Test func `a generation that nobody could look for is to be purged in the next process too`() throws {
+        let memory = SharedMemory(byteCount: EndpointRegistry.byteCount(capacity: 4))
+        for marks in [nil, [:]] as [[IPAddress: Set<UInt16>]?] {
+            var compiler = PolicyCompiler()
+            var registry = EndpointRegistry(memory, capacity: 4, generationMax: 3)
+            let number = registry.register("default/web")
+            let policy = try Self.policy("api.example.org", &compiler, try #require(number))
+            let given = registry.generations(
+                for: policy, previous: nil, retired: RetiredGenerations(), now: Self.start, isClean: { _ in false }, marks: { marks })
+            #expect(given.exhausted == [Self.source])
+        }
+    }
+
     @Test func `an endpoint that shares its addresses gets a generation of its own, and none that flows there bear`() throws {
         var compiler = PolicyCompiler()
         var registry = Self.registry()
