@@ -29,11 +29,13 @@ struct HolderClient: ~Copyable {
         let path = Holder.socketPath(runtimeDirectory: runtimeDirectory)
         if let existing = try? UnixSocket.connect(path, kind: Holder.socketKind) { return existing }
         try spawn(runtimeDirectory, account)
-        for _ in 0..<200 {
+        // On a node that is busy with its own start this may take seconds.
+        for _ in 0..<1_000 {
             if let started = try? UnixSocket.connect(path, kind: Holder.socketKind) { return started }
             usleep(10_000)
         }
-        throw DaemonError("the holder did not start", hint: "look for messages of `exeat holder`")
+        throw DaemonError(
+            "the holder did not start", hint: "look for messages of `exeat holder`; its user has to reach \(Privileges.programPath())")
     }
 
     deinit { close(descriptor) }

@@ -2,7 +2,7 @@ import NetfilterTables
 import Testing
 
 struct MarkLayoutTests {
-    @Test(arguments: [0x0000_1f7f, 0xf, 0xffff_ffff, 0x8000_0111, 0xfff0_0000] as [UInt32])
+    @Test(arguments: [0x0000_1f7f, 0xf, 0x77ff_7ff7, 0x8000_0111, 0xfff0_0000] as [UInt32])
     func `every code survives the trip through the mask, foreign bits untouched`(mask: UInt32) throws {
         let layout = try #require(MarkLayout(mask: mask))
         let codes: [UInt32] = [
@@ -19,7 +19,14 @@ struct MarkLayoutTests {
         }
         #expect(layout.reject == layout.extract(mask))
         #expect(layout.generationMax >= 7)
+        // What a verdict asks for by foreign bits is told from no request, and from another.
+        #expect(layout.observedBits & mask == 0)
+        #expect(layout.observedBits.nonzeroBitCount == layout.foreignBits.nonzeroBitCount - 1)
+        #expect(layout.observedBits.nonzeroBitCount >= 3)
     }
+
+    @Test(arguments: [0x0000_0007, 0x7fff_ffff, 0xffff_ffff] as [UInt32])
+    func `a mask with too few bits, or that leaves too few, is none`(mask: UInt32) { #expect(MarkLayout(mask: mask) == nil) }
 
     @Test(arguments: [0x0000_1f7f, 0xff, 0xffff, 0x8001_0f6f] as [UInt32])
     func `generations and questions of classes are apart from each other and from the special codes`(mask: UInt32) throws {

@@ -405,7 +405,8 @@ struct SemanticsTests {
                     Self.endpoint("y", ["app": "y"], last: 3),
                 ]))
         func explain(_ name: String, from last: UInt32, port: UInt16) throws -> String {
-            let position = try #require(policy.endpoints.firstIndex { $0.name == name })
+            let found = policy.endpoints.firstIndex { $0.name == name }
+            let position = try #require(found)
             let flow = FlowTuple(
                 source: IPAddress(v4: 0xc633_6400 + last), destination: policy.endpoints[position].addresses[0], transport: .tcp,
                 sourcePort: 1, destinationPort: port)
