@@ -14,7 +14,7 @@ public struct NameCheckLimits: Hashable, Sendable {
     public var packets = 4_096
     /// Bytes of one client that are put together; more are `tooManyWaiting`.
     public var bytesPerClient = 2 << 20
-    /// Flows of one client; one more is not opened.
+    /// Flows of one client. For one more, the one that was decided first is forgotten; if none is decided, it is not opened.
     public var flowsPerClient = 4_096
     public var flows = 32_768
     /// From the first packet that waits to the decision; then it is `timeout`.

@@ -18,6 +18,8 @@ public struct NameCheckTable: Sendable {
         var flows = 0
         var packets = 0
         var bytes = 0
+        /// Its decided flows, those decided first ahead; they give way to its new ones.
+        var settled = DeadlineQueue()
     }
 
     public let limits: NameCheckLimits
@@ -44,8 +46,8 @@ public struct NameCheckTable: Sendable {
     /// Notes the SYN of a connection that was admitted and whose name is to be seen. Without this the sequence number of its first byte is
     /// not known, and its data is `unknownStart`.
     ///
-    /// False if there is no room: then the connection cannot be checked. A SYN that is sent again changes nothing; another one with another
-    /// number begins anew, unless packets wait.
+    /// False if there is no room beside the client's undecided flows: then the connection cannot be checked. A SYN that is sent again
+    /// changes nothing; another one with another number begins anew, unless packets wait.
     public mutating func open(_ flow: InspectedFlow, of client: EndpointID, synSequence: UInt32, now: Instant) -> Bool {
         if let entry = flows[flow] {
             if case .stream(let check) = entry.check, check.start == synSequence &+ 1, entry.client == client { return true }
@@ -266,7 +268,8 @@ public struct NameCheckTable: Sendable {
     // MARK: Room
 
     private mutating func insert(_ flow: InspectedFlow, _ client: EndpointID, _ check: NameCheckEntry.Check, _ now: Instant) -> Bool {
-        guard flows.count < limits.flows, flowCount(of: client) < limits.flowsPerClient else {
+        if !hasRoom(for: client) { forgetOldestSettled(of: client) }
+        guard hasRoom(for: client) else {
             counters.refused += 1
             return false
         }
@@ -275,6 +278,20 @@ public struct NameCheckTable: Sendable {
         schedule(flow, &entry, now)
         flows[flow] = entry
         return true
+    }
+
+    private func hasRoom(for client: EndpointID) -> Bool {
+        flows.count < limits.flows && flowCount(of: client) < limits.flowsPerClient
+    }
+
+    /// What was decided needs no room any more, but for packets that are in the queue just then.
+    private mutating func forgetOldestSettled(of client: EndpointID) {
+        while let entry = shares[client]?.settled.first {
+            shares[client]?.settled.removeFirst()
+            guard flows[entry.flow]?.serial == entry.serial else { continue }
+            forget(entry.flow)
+            return
+        }
     }
 
     private mutating func forget(_ flow: InspectedFlow) {
@@ -315,9 +332,18 @@ public struct NameCheckTable: Sendable {
     }
 
     private mutating func append(_ queue: WritableKeyPath<Deadlines, DeadlineQueue>, _ flow: InspectedFlow, _ entry: NameCheckEntry) {
-        deadlines[keyPath: queue].append(DeadlineQueue.Entry(due: entry.due, flow: flow, serial: entry.serial))
-        guard deadlines[keyPath: queue].count > 2 * limits.flows else { return }
-        let current = flows
-        deadlines[keyPath: queue].compact { current[$0.flow]?.serial == $0.serial || $0.serial == entry.serial }
+        let deadline = DeadlineQueue.Entry(due: entry.due, flow: flow, serial: entry.serial)
+        deadlines[keyPath: queue].append(deadline)
+        if deadlines[keyPath: queue].count > 2 * limits.flows { deadlines[keyPath: queue].compact(keeping: counts(beside: deadline)) }
+        guard entry.state == .settled else { return }
+        shares[entry.client]?.settled.append(deadline)
+        guard let count = shares[entry.client]?.settled.count, count > 2 * limits.flowsPerClient else { return }
+        let counts = counts(beside: deadline)
+        shares[entry.client]?.settled.compact(keeping: counts)
+    }
+
+    private func counts(beside last: DeadlineQueue.Entry) -> (DeadlineQueue.Entry) -> Bool {
+        let flows = flows
+        return { flows[$0.flow]?.serial == $0.serial || $0.serial == last.serial }
     }
 }

@@ -173,6 +173,35 @@ struct NameCheckTableTests {
         #expect(datagram == .decided(Self.decision(Self.flow(1, .udp), .fault(.tooManyWaiting), [5], of: Self.other)))
     }
 
+    @Test func `what was decided gives way to what is new, of the same client and those decided first ahead`() throws {
+        var limits = NameCheckLimits()
+        limits.flowsPerClient = 3
+        limits.flows = 4
+        var table = Self.opened(limits, flows: 3)
+        var isOpen = table.open(Self.flow(1), of: Self.other, synSequence: 1, now: Self.start)
+        #expect(isOpen)
+        for port: UInt16 in [40_001, 40_000] {
+            let action = Self.segment(&table, 1, Self.hello, port: port)
+            #expect(action == .decided(Self.decision(Self.flow(port), name("www.example.org"), [1])))
+        }
+        isOpen = table.open(Self.flow(40_003), of: Self.client, synSequence: 99, now: Self.start)
+        #expect(isOpen)
+        #expect(!table.contains(Self.flow(40_001)) && table.contains(Self.flow(40_000)))
+        // Of UDP too, which is decided again with each hello.
+        let quic = try QUICTests.initial(QUICTests.crypto(QUICTests.hello))
+        _ = Self.datagram(&table, 2, quic)
+        #expect(!table.contains(Self.flow(40_000)))
+        _ = Self.datagram(&table, 3, quic)
+        isOpen = table.open(Self.flow(40_004), of: Self.client, synSequence: 99, now: Self.start)
+        #expect(isOpen)
+        #expect(table.flowCount(of: Self.client) == 3 && table.flowCount(of: Self.other) == 1)
+        // Those that are open stay.
+        isOpen = table.open(Self.flow(40_005), of: Self.client, synSequence: 99, now: Self.start)
+        #expect(!isOpen)
+        #expect(table.contains(Self.flow(40_002)) && table.contains(Self.flow(40_003)) && table.contains(Self.flow(40_004)))
+        #expect(table.counters.refused == 1)
+    }
+
     struct Bound: Sendable {
         let text: String
         let path: any WritableKeyPath<NameCheckLimits, Int> & Sendable
