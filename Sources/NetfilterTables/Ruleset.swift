@@ -306,25 +306,6 @@ struct Ruleset: Sendable, Hashable {
             }
         }
 
-        /// Of intercepted queries each is a flow in connection tracking, which verdicts and the cap of flows do not see. Only first packets come here.
-        mutating func limitQueries(_ limit: RateLimit) {
-            for family: IPFamily in [.v4, .v6] {
-                let set = ElementSet.queried(family).name
-                for transport in [udp, tcp] {
-                    let isQuery = source(family) + isPoliced(family) + Expression.isProtocol(transport) + transportPort(source: false, 53)
-                    rule(
-                        "dns_redirect", isQuery, [loadSource(family), .exceedsLimit(limit, set: set, key: lookupRegister)],
-                        [.verdict(.goto("queries_limited"))])
-                    rule(
-                        "dns_redirect", isQuery,
-                        [loadSource(family), .lookup(set: set, register: lookupRegister, isInverted: true), .exceeds(limit)],
-                        [.verdict(.goto("queries_limited"))], comment: "no room for a bucket of its own")
-                }
-                rule("queries_limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
-            }
-            rule("queries_limited", [.counter(.queryRate), .verdict(.drop)])
-        }
-
         mutating func hooks() {
             // First, because it is asked for every query; what is accepted here is never queued, so no verdict comes back for it.
             for address in configuration.dnsListen {
@@ -450,70 +431,6 @@ struct Ruleset: Sendable, Hashable {
             rule("revoked", [.counter(.revoked), .verdict(configuration.rejectsRevoked ? .goto("reject") : .drop)])
         }
 
-        var asksForLease: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.foreignBits) }
-        var asksForName: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.observedBits) }
-
-        /// (source . destination . protocol . destination port) from register 1 on.
-        func leaseKey(_ family: IPFamily) -> [Expression] {
-            let isV4 = family == .v4
-            return source(family) + [
-                .loadPayload(
-                    base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: isV4 ? 16 : 24, count: isV4 ? 4 : 16, into: isV4 ? 9 : 2),
-                .loadMeta(NFT_META_L4PROTO.rawValue, into: isV4 ? 10 : 16),
-                .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 2, count: 2, into: isV4 ? 11 : 17),
-            ]
-        }
-
-        /// From the first accepted packet.
-        mutating func rememberLeases() {
-            let dataRegister: UInt32 = 4
-            rule("admitted", Expression.packetMark(mark.foreignBits, NFT_CMP_NEQ, mark.foreignBits), [.verdict(.accept)])
-            rule("admitted", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leaseAsked)], comment: "a lease was asked for")
-            for family: IPFamily in [.v4, .v6] {
-                rule(
-                    "admitted", leaseKey(family),
-                    [
-                        .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: dataRegister),
-                        .bitwise(register: dataRegister, mask: Expression.native(mask), xor: Expression.native(0)),
-                        .addElement(map: ElementSet.leases(family).name, key: lookupRegister, data: dataRegister),
-                        .counter(.leaseHeld),
-                    ])
-            }
-        }
-
-        /// Verdicts by destination. What a lease gives has to be current like a verdict, and is no more than the first packet's: the flow
-        /// lives on by its ct mark.
-        mutating func leases() {
-            let dataRegister: UInt32 = 4
-            rule("lease", transportPort(source: true, 0), [.verdict(.return)], comment: "malformed")
-            for family: IPFamily in [.v4, .v6] {
-                rule(
-                    "lease", leaseKey(family),
-                    [.map(ElementSet.leases(family).name, key: lookupRegister, into: lookupRegister), .setMetaMark(from: lookupRegister)])
-                let markRegister: UInt32 = family == .v4 ? 9 : 2
-                rule(
-                    "lease", originalSource(family),
-                    [
-                        .loadMeta(NFT_META_MARK.rawValue, into: markRegister),
-                        .lookup(set: ElementSet.current(family).name, register: lookupRegister, isInverted: false),
-                        .verdict(.goto("leased")),
-                    ], comment: family == .v4 ? "of a generation that is still valid" : nil)
-            }
-            // Else the lease of the new generation would have to wait until the old one has ended.
-            for family: IPFamily in [.v4, .v6] {
-                rule(
-                    "lease", Expression.packetMark(mask, NFT_CMP_NEQ, 0), leaseKey(family),
-                    [
-                        .loadMeta(NFT_META_MARK.rawValue, into: dataRegister),
-                        .deleteElement(map: ElementSet.leases(family).name, key: lookupRegister, data: dataRegister),
-                    ], comment: family == .v4 ? "of another generation" : nil)
-            }
-            rule("lease", Expression.setPacketMark(clear: .max, set: 0))
-            // The whole of both marks was 0 until now.
-            rule("leased", [.loadMeta(NFT_META_MARK.rawValue, into: 1), .setConntrackMark(from: 1)])
-            rule("leased", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leased), .verdict(.accept)])
-        }
-
         mutating func judge() {
             // A flow expected by a conntrack module (FTP, SIP) inherits the mark of its master: it is new all the same. Only until its first reply.
             rule(
@@ -617,126 +534,6 @@ struct Ruleset: Sendable, Hashable {
             rule("ask", [queueExpression(configuration.queues)])
         }
 
-        /// Flows that were admitted by a name that is still to be seen, and flows of QUIC whose name was good.
-        mutating func names() {
-            // The first SYN, as the sequence numbers begin with it (one sent once the responder has answered begins nothing, whatever number it
-            // bears), and what ends a connection, so that it need not be remembered. URG without payload takes a byte out of the stream.
-            for (direction, flags, state, comment) in [
-                (UInt8(0), UInt8(0x02), Expression.state(new), "SYN"), (0, 0x25, [], "FIN, RST, URG"), (1, 0x04, [], "RST"),
-            ] {
-                rule(
-                    "pending", Expression.direction(direction), Expression.isProtocol(tcp), state,
-                    Expression.masked(
-                        .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1), byte: flags),
-                    [.verdict(.goto("hello"))], comment: comment)
-            }
-            rule(
-                "pending", Expression.isIPv4, Expression.isProtocol(tcp),
-                Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 0, equals: [0x45]), [.verdict(.jump("bare4"))])
-            rule(
-                "pending", Expression.isIPv6, Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 6, equals: [tcp]),
-                [.verdict(.jump("bare6"))])
-            rule("pending", [.verdict(.goto("hello"))])
-            // No arithmetic here: one rule for each length of the TCP header. With time stamps it is 8 words, and 10 in a SYN.
-            for words: UInt8 in [8, 10, 5, 6, 7, 9, 11, 12, 13, 14, 15] {
-                for (chain, offset, length) in [("bare4", 2, 20 + UInt16(words) * 4), ("bare6", 4, UInt16(words) * 4)] {
-                    rule(
-                        chain, Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, UInt32(offset), equals: Expression.big(length)),
-                        [
-                            .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 12, count: 1, into: 1),
-                            .bitwise(register: 1, mask: [0xf0], xor: [0]),
-                            .compare(NFT_CMP_EQ.rawValue, register: 1, [words << 4]), .verdict(.accept),
-                        ], comment: words == 8 ? "no payload" : nil)
-                }
-            }
-
-            rule("checked", Expression.direction(1), [.verdict(.accept)])
-            // Segments of an aggregate (GSO) are as long as its first, and the Initial packets of a client fill 1,200 bytes (RFC 9000 §14.1): none lies
-            // behind a short header within this length.
-            for (family, offset) in [(IPFamily.v4, UInt32(2)), (.v6, 4)] {
-                rule(
-                    "checked", isFamily(family), Expression.isProtocol(udp),
-                    [
-                        .loadPayload(base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: offset, count: 2, into: 1),
-                        .compare(NFT_CMP_LTE.rawValue, register: 1, Expression.big(1_500)),
-                    ],
-                    Expression.masked(
-                        .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 8, count: 1, into: 1), byte: 0x80, isSet: false),
-                    [.verdict(.accept)], comment: family == .v4 ? "a short header" : nil)
-            }
-            rule("checked", Expression.setPacketMark(clear: mask, set: mark.deposit(mark.redecideOriginal)))
-            rule("checked", [queueExpression(configuration.helloQueues)])
-
-            rule("hello", Expression.direction(0), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.hello)))
-            rule("hello", Expression.direction(1), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.newReply)))
-            rule("hello", [queueExpression(configuration.helloQueues)])
-        }
-
-        /// First packets, and those of no flow, beyond the rate of their source. What is asked about again because policy changed is held back
-        /// by nobody's rate, its flow being one that was let in: it bears a question in the packet mark.
-        mutating func limitQuestions(_ limit: RateLimit) {
-            let kinds = [Expression.packetMark(mask, NFT_CMP_EQ, 0) + Expression.state(new), Expression.state(untracked)]
-            for (family, kind) in [IPFamily.v4, .v6].flatMap({ family in kinds.map { (family, $0) } }) {
-                let isFirst = isFamily(family) + kind + [loadSource(family)]
-                let set = ElementSet.asked(family).name
-                rule("ask", isFirst, [.exceedsLimit(limit, set: set, key: lookupRegister), .verdict(.goto("limited"))])
-                // A full set ends the rule above. All who find no room there have one bucket together.
-                rule(
-                    "ask", isFirst,
-                    [.lookup(set: set, register: lookupRegister, isInverted: true), .exceeds(limit), .verdict(.goto("limited"))],
-                    comment: "no room for a bucket of its own")
-            }
-            for family: IPFamily in [.v4, .v6] {
-                rule("limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
-            }
-            // Audit mode refuses nothing; what it cannot look at passes, as it does when the queue is full.
-            rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
-        }
-
-        /// SYNs of policed workloads beyond the rate of their source, ahead of connection tracking, which for each would make an entry and throw it away.
-        mutating func limitOpenings(_ limit: RateLimit) {
-            for family: IPFamily in [.v4, .v6] {
-                let (chain, set) = (family == .v4 ? "begin4" : "begin6", ElementSet.begun(family).name)
-                rule(
-                    "workload", isFamily(family), Expression.isProtocol(tcp), opensConnection(NFT_CMP_EQ), isKnown(family),
-                    [loadSource(family)], isPoliced(family), [.verdict(.jump(chain))],
-                    comment: family == .v4 ? "new connections" : nil)
-                rule(chain, [loadSource(family), .staysWithin(limit, set: set, key: lookupRegister), .verdict(.return)])
-                // A full set ends the first rule, too. Only what is not in the set is looked up: a look at an element takes a token out of its bucket.
-                rule(
-                    chain, [loadSource(family), .lookup(set: set, register: lookupRegister, isInverted: true)],
-                    [.verdict(.goto("begun_together"))], comment: "no room for a bucket of its own")
-                rule(chain, [.verdict(.goto("begun_limited"))])
-                rule("begun_limited", source(family), [.addMember(set: ElementSet.limited(family).name, key: lookupRegister)])
-            }
-            rule("begun_limited", deny(.connectionRate))
-            rule("begun_together", [.exceeds(limit), .verdict(.goto("begun_limited"))], comment: "one bucket for all of them")
-        }
-
-        /// Whether SYN is set and ACK is not; or the contrary.
-        func opensConnection(_ comparison: nft_cmp_ops) -> [Expression] {
-            [
-                .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1),
-                .bitwise(register: 1, mask: [0x12], xor: [0]), .compare(comparison.rawValue, register: 1, [0x02]),
-            ]
-        }
-
-        /// The same for all other new flows, ahead of leases: those that end at once never come near the cap of flows.
-        mutating func limitConnections() {
-            let kinds = [Expression.isNotProtocol(tcp), Expression.isProtocol(tcp) + opensConnection(NFT_CMP_NEQ)]
-            for (family, kind) in [IPFamily.v4, .v6].flatMap({ family in kinds.map { (family, $0) } }) {
-                rule(
-                    "judge", isFamily(family), Expression.state(new), kind, Expression.flowMark(mask, NFT_CMP_EQ, 0), [loadSource(family)],
-                    isPoliced(family),
-                    // What the node itself sends came in nowhere.
-                    [
-                        .loadMeta(NFT_META_IIF.rawValue, into: lookupRegister),
-                        .compare(NFT_CMP_NEQ.rawValue, register: lookupRegister, Expression.native(0)),
-                        .verdict(.jump(family == .v4 ? "begin4" : "begin6")),
-                    ], comment: family == .v4 ? "new flows of workloads" : nil)
-            }
-        }
-
         func queueExpression(_ queues: ClosedRange<UInt16>) -> Expression {
             let first = queues.lowerBound
             let total = UInt16(clamping: queues.count)
@@ -757,7 +554,7 @@ struct Ruleset: Sendable, Hashable {
 
 extension Expression {
     /// Whether any bit of the mask is set (or none) in one loaded byte.
-    fileprivate static func masked(_ load: Expression, byte mask: UInt8, isSet: Bool = true) -> [Expression] {
+    static func masked(_ load: Expression, byte mask: UInt8, isSet: Bool = true) -> [Expression] {
         [
             load, .bitwise(register: 1, mask: [mask], xor: [0]),
             .compare(isSet ? NFT_CMP_NEQ.rawValue : NFT_CMP_EQ.rawValue, register: 1, [0]),

@@ -1,0 +1,71 @@
+import CNetfilter
+import NetworkTypes
+
+/// Kernel leases: verdicts of first packets, remembered by the rules themselves (`ElementSet.leases`).
+extension Ruleset.Builder {
+    /// Verdicts by destination. What a lease gives has to be current like a verdict, and is no more than the first packet's: the flow
+    /// lives on by its ct mark.
+    mutating func leases() {
+        let dataRegister: UInt32 = 4
+        rule("lease", transportPort(source: true, 0), [.verdict(.return)], comment: "malformed")
+        for family: IPFamily in [.v4, .v6] {
+            rule(
+                "lease", leaseKey(family),
+                [
+                    .map(ElementSet.leases(family).name, key: Ruleset.lookupRegister, into: Ruleset.lookupRegister),
+                    .setMetaMark(from: Ruleset.lookupRegister),
+                ])
+            let markRegister: UInt32 = family == .v4 ? 9 : 2
+            rule(
+                "lease", originalSource(family),
+                [
+                    .loadMeta(NFT_META_MARK.rawValue, into: markRegister),
+                    .lookup(set: ElementSet.current(family).name, register: Ruleset.lookupRegister, isInverted: false),
+                    .verdict(.goto("leased")),
+                ], comment: family == .v4 ? "of a generation that is still valid" : nil)
+        }
+        // Else the lease of the new generation would have to wait until the old one has ended.
+        for family: IPFamily in [.v4, .v6] {
+            rule(
+                "lease", Expression.packetMark(mask, NFT_CMP_NEQ, 0), leaseKey(family),
+                [
+                    .loadMeta(NFT_META_MARK.rawValue, into: dataRegister),
+                    .deleteElement(map: ElementSet.leases(family).name, key: Ruleset.lookupRegister, data: dataRegister),
+                ], comment: family == .v4 ? "of another generation" : nil)
+        }
+        rule("lease", Expression.setPacketMark(clear: .max, set: 0))
+        // The whole of both marks was 0 until now.
+        rule("leased", [.loadMeta(NFT_META_MARK.rawValue, into: 1), .setConntrackMark(from: 1)])
+        rule("leased", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leased), .verdict(.accept)])
+    }
+
+    /// From the first accepted packet.
+    mutating func rememberLeases() {
+        let dataRegister: UInt32 = 4
+        rule("admitted", Expression.packetMark(mark.foreignBits, NFT_CMP_NEQ, mark.foreignBits), [.verdict(.accept)])
+        rule("admitted", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leaseAsked)], comment: "a lease was asked for")
+        for family: IPFamily in [.v4, .v6] {
+            rule(
+                "admitted", leaseKey(family),
+                [
+                    .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: dataRegister),
+                    .bitwise(register: dataRegister, mask: Expression.native(mask), xor: Expression.native(0)),
+                    .addElement(map: ElementSet.leases(family).name, key: Ruleset.lookupRegister, data: dataRegister),
+                    .counter(.leaseHeld),
+                ])
+        }
+    }
+
+    /// (source . destination . protocol . destination port) from register 1 on.
+    func leaseKey(_ family: IPFamily) -> [Expression] {
+        let isV4 = family == .v4
+        return source(family) + [
+            .loadPayload(
+                base: NFT_PAYLOAD_NETWORK_HEADER.rawValue, offset: isV4 ? 16 : 24, count: isV4 ? 4 : 16, into: isV4 ? 9 : 2),
+            .loadMeta(NFT_META_L4PROTO.rawValue, into: isV4 ? 10 : 16),
+            .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 2, count: 2, into: isV4 ? 11 : 17),
+        ]
+    }
+
+    var asksForLease: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.foreignBits) }
+}
