@@ -8,7 +8,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case cacheBytes, cacheEntries, cacheEvictions
     case refusedUnknownClient, refusedAny, refusedVersion
     case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
-    case refusedDeniedName, refusedExclusiveName
+    case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName
     case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer
     case upstreamQueriesUDP, upstreamQueriesTCP
     case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamMalformed, upstreamTruncated, upstreamWithoutEDNS
@@ -43,6 +43,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .refusedEndpointGone: ("refused_total", [("reason", "endpoint_gone")])
         case .refusedDeniedName: ("refused_total", [("reason", "denied_name")])
         case .refusedExclusiveName: ("refused_total", [("reason", "exclusive_name")])
+        case .refusedNotAllowedName: ("refused_total", [("reason", "not_allowed_name")])
         case .failedOutstanding: ("failed_total", [("reason", "outstanding_full")])
         case .failedWaiters: ("failed_total", [("reason", "waiters_full")])
         case .failedUpstreams: ("failed_total", [("reason", "upstreams")])

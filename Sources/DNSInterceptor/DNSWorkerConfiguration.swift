@@ -23,6 +23,9 @@ public struct DNSWorkerConfiguration: Sendable {
     public var waitersMax = 16_384
     public var waitersPerClientMax = 2_048
 
+    /// To queries for names that policy keeps from the client.
+    public var rejectResponse = RejectResponse.nameError
+
     /// The first of the ports that name classes of the node's processes: class 1 and up to 14 ask here and on the ports that follow. Nil: none.
     public var classPort: UInt16?
 

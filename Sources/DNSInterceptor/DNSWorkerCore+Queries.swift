@@ -39,14 +39,14 @@ extension DNSWorkerCore {
         if let hit = cache.find(message, query, hash: hash, now: now) {
             counters.add(.cacheHits)
             if gate.refusesNames, let refusal = gate.refusal(of: hit.answer.qname, client: client) {
-                return refuse(query, name, origin, refusal)
+                return reject(query, name, origin, refusal)
             }
             deliver(hit.answer, hit, to: query, name, client, origin, gate: &gate)
         } else {
             counters.add(.cacheMisses)
             let whole = DNSQuery(query, of: message)
             if gate.refusesNames, let refusal = gate.refusal(of: whole.qname, client: client) {
-                return refuse(query, name, origin, refusal)
+                return reject(query, name, origin, refusal)
             }
             let waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
             forward(waiting, key: whole.cacheKey, hash: hash, gate: &gate)
@@ -127,15 +127,37 @@ extension DNSWorkerCore {
         case .rebinding:
             counters.add(.refusedRebinding)
             refuse(query, name, origin, .refused, .blocked("internal address in an answer from outside"))
-        case .deniedName:
-            counters.add(.refusedDeniedName)
-            refuse(query, name, origin, .refused, .blocked("policy denies this name"))
-        case .exclusiveName:
-            counters.add(.refusedExclusiveName)
-            refuse(query, name, origin, .refused, .blocked("policy keeps this name for others"))
+        case .deniedName, .exclusiveName, .notAllowedName:
+            reject(query, name, origin, NameRefusal(refusal))
         case .unknownClient:
             counters.add(.refusedEndpointGone)
             refuse(query, name, origin, .refused, .prohibited("no longer a client of this resolver"))
+        }
+    }
+
+    /// Refuses a query for the sake of its name.
+    private mutating func reject(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ refusal: NameRefusal) {
+        let text: String
+        switch refusal.reason {
+        case .exclusiveName:
+            counters.add(.refusedExclusiveName)
+            text = "policy keeps this name for others"
+        case .notAllowedName:
+            counters.add(.refusedNotAllowedName)
+            text = "no rule could allow this name"
+        default:
+            counters.add(.refusedDeniedName)
+            text = "policy denies this name"
+        }
+        let reason = ExtendedDNSError.blocked(refusal.rule.map { "\(text): \($0)" } ?? text)
+        switch configuration.rejectResponse {
+        case .refused: refuse(query, name, origin, .refused, reason)
+        case .nameError: refuse(query, name, origin, .nameError, reason)
+        case .noData: refuse(query, name, origin, .noError, reason)
+        case .sinkhole(let v4, let v6):
+            let address = query.qtype == .a ? v4 : query.qtype == .aaaa ? v6 : nil
+            guard let address else { return refuse(query, name, origin, .noError, reason) }
+            reply(to: origin) { DNSReply.write(address, timeToLiveSeconds: 1, to: query, name: name, extendedError: reason, into: &$0) }
         }
     }
 

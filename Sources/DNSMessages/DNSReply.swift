@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// Writes replies to clients into the caller's buffer. Nothing here allocates.
 ///
 /// Every function gives the number of bytes written from the start of `buffer`, or nil if they do not fit (nothing useful is in it then).
@@ -33,6 +35,28 @@ public enum DNSReply {
             end = optEnd
         }
         return end
+    }
+
+    /// Writes an answer of one address in place of the true one, with the reason. Nil also if the query is not for the address's type.
+    public static func write(
+        _ address: IPAddress, timeToLiveSeconds: UInt32, to query: QueryHead, name: Span<UInt8>, extendedError: ExtendedDNSError,
+        udpPayloadSize: Int = udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>
+    ) -> Int? {
+        let bytes = address.networkBytes
+        guard query.qtype == (address.family == .v4 ? .a : .aaaa),
+            let start = writeQuestion(of: query, name, code: .noError, into: &buffer), buffer.count >= start + 12 + bytes.count
+        else { return nil }
+        // The name is that of the question (RFC 1035 §4.1.4).
+        buffer.write16(0xc00c, at: start)
+        buffer.write16(query.qtype.rawValue, at: start + 2)
+        buffer.write16(1, at: start + 4)
+        buffer.write32(timeToLiveSeconds, at: start + 6)
+        buffer.write16(UInt16(bytes.count), at: start + 10)
+        for (index, byte) in bytes.enumerated() { buffer[start + 12 + index] = byte }
+        buffer.write16(1, at: 6)
+        let end = start + 12 + bytes.count
+        guard query.edns != nil else { return end }
+        return appendOPT(query, .noError, extendedError, udpPayloadSize, at: end, into: &buffer)
     }
 
     /// Answers a message that is not a proper query with a header alone, as its question cannot be trusted.

@@ -26,6 +26,7 @@ enum DNSThread {
         }
         var options = DNSWorkerConfiguration(upstreams: configuration.dns.upstreams.map { UpstreamAddress($0.address, port: $0.port) })
         options.classPort = hasClasses ? configuration.dns.classPort : nil
+        options.rejectResponse = configuration.dns.rejectResponse
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         let worker = try DNSWorker(

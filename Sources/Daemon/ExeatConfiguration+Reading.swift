@@ -102,7 +102,7 @@ extension ExeatConfiguration {
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
             "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
-            "dohAddresses", "resolvConf", "classPort",
+            "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse", "sinkholeAddresses",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -125,6 +125,9 @@ extension ExeatConfiguration {
         if let values = reader["dohAddresses"]?.elements(&problems) {
             dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })
         }
+        if let value = reader["queryPolicy"]?.choice(QueryPolicy.self, &problems) { dns.queryPolicy = value }
+        if let value = reader["queryExemptZones"] { dns.queryExemptZones = Self.names(value, &problems) }
+        readRejectResponse(reader, &problems)
         if let value = reader["resolvConf"]?.string(&problems) { dns.resolvConf = value }
         if dns.intercepts, dns.interceptPort == dns.port {
             problems.error(
@@ -139,6 +142,50 @@ extension ExeatConfiguration {
         if !dns.listen.isEmpty, dns.upstreams.isEmpty {
             problems.error(
                 at: field.location, field: "dns.upstreams", "is required", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]")
+        }
+    }
+
+    private enum RejectWord: String, CaseIterable {
+        case refused, nxdomain, nodata, sinkhole
+    }
+
+    private mutating func readRejectResponse(_ reader: MappingReader, _ problems: inout DiagnosticList) {
+        let word = reader["rejectResponse"]?.choice(RejectWord.self, &problems)
+        var addresses: [IPFamily: IPAddress] = [:]
+        for element in reader["sinkholeAddresses"]?.elements(&problems) ?? [] {
+            guard let address = Self.address(element, &problems) else { continue }
+            if addresses[address.family] != nil {
+                element.error("is the second of its family", hint: "one address answers for each", into: &problems)
+            }
+            addresses[address.family] = address
+        }
+        switch word {
+        case .refused: dns.rejectResponse = .refused
+        case .nxdomain: dns.rejectResponse = .nameError
+        case .nodata: dns.rejectResponse = .noData
+        case .sinkhole:
+            dns.rejectResponse = .sinkhole(v4: addresses[.v4], v6: addresses[.v6])
+            if addresses.isEmpty {
+                reader["rejectResponse"]?.error(
+                    "needs dns.sinkholeAddresses", hint: "name an address, or two of different families", into: &problems)
+            }
+        case nil: break
+        }
+        if word != .sinkhole {
+            reader["sinkholeAddresses"]?.error(
+                "has no effect without dns.rejectResponse: sinkhole", hint: "remove it, or say so", into: &problems)
+        }
+    }
+
+    private static func names(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [DomainName] {
+        (field.elements(&problems) ?? []).compactMap { value in
+            guard let text = value.string(&problems) else { return nil }
+            do throws(DomainNameError) {
+                return try DomainName(parsing: text)
+            } catch {
+                value.error("\(error)", into: &problems)
+                return nil
+            }
         }
     }
 
@@ -157,17 +204,7 @@ extension ExeatConfiguration {
             return
         }
         if let value = reader["enabled"]?.boolean(&problems) { dns.rebinding.isEnabled = value }
-        if let values = reader["exemptZones"]?.elements(&problems) {
-            dns.rebinding.exemptZones = values.compactMap { value in
-                guard let text = value.string(&problems) else { return nil }
-                do throws(DomainNameError) {
-                    return try DomainName(parsing: text)
-                } catch {
-                    value.error("\(error)", into: &problems)
-                    return nil
-                }
-            }
-        }
+        if let value = reader["exemptZones"] { dns.rebinding.exemptZones = Self.names(value, &problems) }
         if let values = reader["permit"]?.elements(&problems) {
             dns.rebinding.permitted = values.compactMap { Self.prefix($0, &problems) }
         }
@@ -205,11 +242,14 @@ extension ExeatConfiguration {
 
     private mutating func readLimits(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "questionsPerSecond", "questionsBurst", "connectionsPerSecond", "connectionsBurst", "connectionsPerEndpoint",
+            "questionsPerSecond", "questionsBurst", "queriesPerSecond", "queriesBurst", "connectionsPerSecond", "connectionsBurst",
+            "connectionsPerEndpoint",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["questionsPerSecond"]?.integer(in: 0...1_000_000, &problems) { limits.questionsPerSecond = value }
         if let value = reader["questionsBurst"]?.integer(in: 1...1_000_000, &problems) { limits.questionsBurst = value }
+        if let value = reader["queriesPerSecond"]?.integer(in: 0...10_000_000, &problems) { limits.queriesPerSecond = value }
+        if let value = reader["queriesBurst"]?.integer(in: 1...10_000_000, &problems) { limits.queriesBurst = value }
         if let value = reader["connectionsPerSecond"]?.integer(in: 0...10_000_000, &problems) { limits.connectionsPerSecond = value }
         if let value = reader["connectionsBurst"]?.integer(in: 1...10_000_000, &problems) { limits.connectionsBurst = value }
         if let value = reader["connectionsPerEndpoint"]?.integer(in: 0...16_777_216, &problems) { limits.connectionsPerEndpoint = value }

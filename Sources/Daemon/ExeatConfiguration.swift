@@ -1,3 +1,4 @@
+import DNSInterceptor
 import DomainNames
 import Enforcement
 import NetfilterTables
@@ -49,6 +50,12 @@ public struct ExeatConfiguration: Sendable {
         public var classPort: UInt16 = 10_054
         public var cacheBytesMax = 32 << 20
         public var rebinding = RebindingGuard()
+        /// For endpoints of which no policy says it (`exeat.io/query-policy`).
+        public var queryPolicy = QueryPolicy.any
+        /// Names at or below these may be asked for by anybody whom no rule denies them.
+        public var queryExemptZones: [DomainName] = []
+        /// To queries for names that policy keeps from the client.
+        public var rejectResponse = RejectResponse.nameError
         /// Built-in rules against resolving elsewhere.
         public var refusesDNSOverTLS = true
         public var refusesDNSOverQUIC = true
@@ -71,6 +78,9 @@ public struct ExeatConfiguration: Sendable {
         /// First packets to the queue, and how many at once after a pause; 0: as many as come.
         public var questionsPerSecond = 2_000
         public var questionsBurst = 1_000
+        /// Queries to the resolver, sent to it or brought to it, and how many at once after a pause; 0: as many as come.
+        public var queriesPerSecond = 10_000
+        public var queriesBurst = 5_000
         /// New flows, also those that a kernel lease lets pass, and how many at once after a pause; 0: as many as come.
         public var connectionsPerSecond = 5_000
         public var connectionsBurst = 2_500
@@ -148,6 +158,7 @@ public struct ExeatConfiguration: Sendable {
     public var policyOptions: PolicyOptions {
         PolicyOptions(
             unselectedAllowed: unselectedAllowed, exclusiveByDefault: exclusiveDomains, nameVerification: verifyName,
+            queryPolicy: dns.queryPolicy, queryExemptZones: dns.queryExemptZones,
             builtIns: BuiltInRules(
                 refusesDNSOverTLS: dns.refusesDNSOverTLS, refusesDNSOverQUIC: dns.refusesDNSOverQUIC,
                 dnsOverHTTPSAddresses: dns.refusesDNSOverHTTPS ? dns.dohAddresses : [],

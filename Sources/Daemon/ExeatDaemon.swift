@@ -141,6 +141,9 @@ public final class ExeatDaemon: @unchecked Sendable {
             questionLimit: configuration.limits.questionsPerSecond > 0 && features.has(.endpointLimits)
                 ? RateLimit(
                     packetsPerSecond: configuration.limits.questionsPerSecond, burst: configuration.limits.questionsBurst) : nil,
+            queryLimit: configuration.limits.queriesPerSecond > 0 && features.has(.endpointLimits)
+                ? RateLimit(
+                    packetsPerSecond: configuration.limits.queriesPerSecond, burst: configuration.limits.queriesBurst) : nil,
             connectionLimit: configuration.limits.connectionsPerSecond > 0 && features.has(.endpointLimits)
                 ? RateLimit(
                     packetsPerSecond: configuration.limits.connectionsPerSecond, burst: configuration.limits.connectionsBurst) : nil,

@@ -17,7 +17,7 @@ public protocol AnswerGate: ~Copyable {
 
     /// Why this client may not ask for this name at all; nil if it may. Called for every query of a client, also for those whose answer
     /// is at hand.
-    mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal?
+    mutating func refusal(of name: DomainName, client: DNSClient) -> NameRefusal?
 
     /// Called for every answer that carries addresses, fresh or cached, for each client anew, before it is sent.
     /// `timeToLiveSeconds` is what is left of the smallest TTL over the chain and the address records.
@@ -72,4 +72,6 @@ public enum AnswerRefusal: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case deniedName
     /// It belongs to others alone (`exeat.io/exclusive`).
     case exclusiveName
+    /// No rule of the client could allow it (`dns.queryPolicy: allowed`).
+    case notAllowedName
 }

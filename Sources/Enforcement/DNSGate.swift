@@ -10,6 +10,7 @@ public struct DNSGate: AnswerGate, ~Copyable {
     /// Sources beside the endpoints that may ask; nothing is learned for them.
     private let allowedSources: [IPPrefix]
     private var patterns: [PatternNumber] = []
+    private var ruleTexts: [UInt32: String] = [:]
     public private(set) var refusals = [UInt64](repeating: 0, count: AnswerRefusal.allCases.count)
 
     public init(names: consuming NameTable, policy: CompiledPolicy, rebinding: RebindingGuard, allowedSources: [IPPrefix]) {
@@ -32,16 +33,30 @@ public struct DNSGate: AnswerGate, ~Copyable {
 
     public var refusesNames: Bool { policy.deniesNames }
 
-    public mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal? {
+    public mutating func refusal(of name: DomainName, client: DNSClient) -> NameRefusal? {
         guard case .endpoint(let id) = client, let position = policy.position(of: id) else { return nil }
         patterns.removeAll(keepingCapacity: true)
         policy.appendPatterns(matching: name, to: &patterns)
-        guard !patterns.isEmpty, case .refused(_, let reason) = policy.nameDecision(endpoint: position, patterns: patterns) else {
+        guard case .refused(let rule, let reason) = policy.nameDecision(endpoint: position, name: name, patterns: patterns) else {
             return nil
         }
-        let refusal: AnswerRefusal = reason == .exclusiveName ? .exclusiveName : .deniedName
+        let refusal: AnswerRefusal
+        switch reason {
+        case .exclusiveName: refusal = .exclusiveName
+        case .nameNotAllowed: refusal = .notAllowedName
+        default: refusal = .deniedName
+        }
         refusals[Int(refusal.rawValue)] += 1
-        return refusal
+        return NameRefusal(refusal, rule: text(ofRule: rule))
+    }
+
+    /// Made once for each rule and policy: whoever is refused asks often.
+    private mutating func text(ofRule rule: UInt32) -> String? {
+        guard rule != PolicyDecision.noRule else { return nil }
+        if let known = ruleTexts[rule] { return known }
+        let text = policy.description(ofRule: rule)?.description
+        ruleTexts[rule] = text
+        return text
     }
 
     public mutating func learn(
@@ -78,6 +93,7 @@ public struct DNSGate: AnswerGate, ~Copyable {
     /// Takes over a new policy; see `NameTable.adopt` for the order of steps.
     public mutating func adopt(_ newPolicy: CompiledPolicy) {
         policy = newPolicy
+        ruleTexts.removeAll()
         names.adopt(newPolicy)
     }
 

@@ -36,6 +36,7 @@ extension PolicyGenerator {
         policy.impliesDefault = !random.chance(20)
         policy.deniesByName = random.chance(35)
         policy.isExclusive = random.chance(10)
+        if random.chance(20) { policy.queryPolicy = random.chance(80) ? .allowed : .any }
         policy.appliesOnForward = namespace == nil && random.chance(20)
         if isStaged { policy.stagedAction = random.pick([.set, .set, .set, .delete, .learn, .ignore]) }
         let place = RulePlace(

@@ -82,7 +82,8 @@ extension PolicyGenerator {
     private mutating func mended(_ policy: NetworkPolicy, tiers: [String]) -> NetworkPolicy {
         let other = self.policy(policy.kind, name: policy.name, namespace: policy.namespace, tiers: tiers)
         var policy = policy
-        switch Int.random(in: 0..<9, using: &random) {
+        switch Int.random(in: 0..<10, using: &random) {
+        case 9: policy.queryPolicy = other.queryPolicy
         case 0: policy.order = other.order
         case 1: policy.tier = other.tier
         case 2: policy.selector = other.selector

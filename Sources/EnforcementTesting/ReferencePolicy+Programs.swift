@@ -48,6 +48,10 @@ extension ReferencePolicy {
                 if isSelected(endpoint, by: written.policy) {
                     program.isSelected = true
                     if written.policy.impliesDefault { stage.counts = true }
+                    if let queries = written.policy.queryPolicy { program.queryPolicies.insert(queries) }
+                    if written.rules.contains(where: { isSource(endpoint, of: $0, namespace: written.policy.namespace) }) {
+                        program.queryNames += written.policy.queryNames.map { ReferenceName(pattern: $0, port: nil) }
+                    }
                     for rule in written.rules where isSource(endpoint, of: rule, namespace: written.policy.namespace) {
                         stage.rules.append(rule)
                     }

@@ -164,7 +164,36 @@ public struct ReferencePolicy {
                 }
             }
         }
-        return true
+        guard program.queryPolicies.contains(.allowed), !canReachAnyAddress(program) else { return true }
+        return couldAllow(identity, name) || program.queryNames.contains { vocabulary.matches($0.pattern, name) }
+    }
+
+    /// Whether a flow to an address that no rule tells anything of could be allowed.
+    private func canReachAnyAddress(_ program: ReferenceProgram) -> Bool {
+        enum Way { case allowed, denied, onward }
+        func way(through rules: [ReferenceRule]) -> (way: Way, mayPass: Bool) {
+            var mayPass = false
+            for rule in rules where !rule.isImplied && !rule.asksForAddress {
+                switch rule.rule.action {
+                case .allow: if !rule.isForDNSAlone { return (.allowed, mayPass) }
+                case .deny: if rule.asksForNothing { return (.denied, mayPass) }
+                case .pass:
+                    mayPass = true
+                    if rule.asksForNothing { return (.onward, true) }
+                case .log: break
+                }
+            }
+            return (.onward, mayPass)
+        }
+        for stage in program.stages {
+            let (way, mayPass) = way(through: stage.rules)
+            if way == .allowed { return true }
+            if mayPass { continue }
+            if way == .denied || (stage.counts && stage.tier.defaultAction == .deny) { return false }
+        }
+        let atProfiles = way(through: program.profileRules)
+        if atProfiles.way != .onward { return atProfiles.way == .allowed }
+        return !program.namesProfile && !program.isHost && unselectedAllowed
     }
 
     /// Whether some rule that allows or passes names it.

@@ -16,6 +16,9 @@ struct ReferenceProgram {
     var builtIn: [ReferenceRule] = []
     var stages: [Stage] = []
     let namesProfile: Bool
+    /// Of the policies that select it: what they say of queries, and the names that they add.
+    var queryPolicies: Set<QueryPolicy> = []
+    var queryNames: [ReferenceName] = []
     var profileRules: [ReferenceRule] = []
 
     var allRules: [ReferenceRule] { builtIn + stages.flatMap(\.rules) + profileRules }

@@ -32,6 +32,20 @@ struct ReferenceRule {
         rule.destination.ports.isEmpty || rule.destination.ports.contains { if case .range = $0 { true } else { false } }
     }
 
+    /// Whether it matters what the destination's address is.
+    var asksForAddress: Bool { !rule.destination.nets.isEmpty || !names.isEmpty || selected != nil || slices != nil || !takesNames }
+
+    /// Whether it matches every flow of the endpoints that it is for.
+    var asksForNothing: Bool {
+        fields.subtracting(.init(.sourceSelector, .sourceNamespaceSelector, .sourceServiceAccounts, .sourceNotSelector)).isEmpty
+    }
+
+    /// Whether it is for one port alone, that of DNS.
+    var isForDNSAlone: Bool {
+        let numbers = rule.destination.ports.compactMap { if case .range(let range) = $0 { range } else { nil } }
+        return numbers.count == 1 && numbers[0].lower == 53 && numbers[0].upper == 53
+    }
+
     enum Outcome {
         case matched(byAddress: Bool, patterns: Set<DomainPattern>)
         case missed(ReferenceField.Set)

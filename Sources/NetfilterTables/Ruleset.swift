@@ -149,9 +149,10 @@ struct Ruleset: Sendable, Hashable {
         mutating func build() {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
-                "neighbours", "workload", "elsewhere", "dns_redirect", "ask", "hello", "bare4", "bare6", "pending", "checked", "decide",
+                "neighbours", "queries_limited", "direct4", "direct6", "workload", "elsewhere", "dns_redirect", "ask", "hello", "bare4",
+                "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
-                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited", "queries_limited",
+                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited",
                 "begun_limited", "begun_together", "begin4", "begin6",
             ] { chain(name) }
             if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
@@ -166,6 +167,7 @@ struct Ruleset: Sendable, Hashable {
             if let limit = configuration.connectionLimit { limitOpenings(limit) }
             knownTCP()
             directQueries()
+            if queryLimit != nil { dropLimitedQueries() }
             spoofing()
             dnsRedirect()
             hooks()
@@ -200,24 +202,35 @@ struct Ruleset: Sendable, Hashable {
         /// UDP queries that a policed endpoint sends to the interceptor's own address, and their answers, are not tracked: for each query conntrack
         /// would cost as much as finding the answer. The source is checked first, as for everything from a workload.
         ///
-        /// Only while DNS is intercepted: then port 53 of a policed endpoint is brought here by nobody else's translation, which an untracked
+        /// Untracked only while DNS is intercepted: then port 53 of a policed endpoint is brought here by nobody else's translation, which an untracked
         /// answer would not find back through. Over TCP, tracking keeps the state of the connection.
         mutating func directQueries() {
-            guard configuration.interceptDNS, configuration.dnsPort == 53 else { return }
+            let isUntracked = configuration.interceptDNS && configuration.dnsPort == 53
+            guard isUntracked || queryLimit != nil else { return }
             for address in configuration.dnsListen {
                 let family = address.family
                 let bytes = address.networkBytes
                 rule(
                     "workload", destination(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
                     Expression.isProtocol(udp), transportPort(source: false, configuration.dnsPort), isKnown(family),
-                    [loadSource(family)], isPoliced(family), [.withoutTracking, .verdict(.accept)], comment: "asked directly")
+                    [loadSource(family)], isPoliced(family), [.verdict(.jump(family == .v4 ? "direct4" : "direct6"))],
+                    comment: "asked directly")
+                guard isUntracked else { continue }
                 // In front of the rule that clears marks, which costs more than this does for others: whatever mark such a packet bears, "output" accepts it.
                 rule(
                     "raw_output", source(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
                     Expression.isProtocol(udp), transportPort(source: true, configuration.dnsPort), Expression.isNotToLoopback,
                     [loadDestination(family)], isPoliced(family), [.withoutTracking, .verdict(.accept)], comment: "answered directly")
             }
+            for family in Set(configuration.dnsListen.map(\.family)).sorted(by: { $0.rawValue < $1.rawValue }) {
+                let chain = family == .v4 ? "direct4" : "direct6"
+                if let limit = queryLimit { limitQueries(limit, family, in: chain, []) }
+                if isUntracked { rule(chain, [.withoutTracking, .verdict(.accept)]) }
+            }
         }
+
+        /// Audit mode holds nothing back.
+        var queryLimit: RateLimit? { configuration.mode == .enforce ? configuration.queryLimit : nil }
 
         mutating func spoofing() {
             rule("raw_prerouting", Expression.setPacketMark(clear: mask, set: 0), comment: "a mark from outside is no verdict")
@@ -291,7 +304,7 @@ struct Ruleset: Sendable, Hashable {
             for pattern in configuration.workloadInterfaces {
                 rule("dns_prerouting", Expression.isInputInterface(pattern), [.verdict(.jump("dns_redirect"))])
             }
-            if let limit = configuration.questionLimit, configuration.mode == .enforce { limitQueries(limit) }
+            if let limit = queryLimit { limitInterceptedQueries(limit) }
             for family: IPFamily in [.v4, .v6] {
                 guard let listen = configuration.dnsListen.first(where: { $0.family == family }) else { continue }
                 for (transport, port) in [(udp, configuration.dnsInterceptPort), (tcp, configuration.dnsPort)] {

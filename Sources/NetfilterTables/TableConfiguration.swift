@@ -29,6 +29,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var rejectsRevoked: Bool
     /// How many new questions of one address may go to the queue (`asked4`, `asked6`); nil: as many as come.
     public var questionLimit: RateLimit?
+    /// How many queries of one workload's address may come to the resolver, sent to it or brought to it (`queried4`, `queried6`); nil: as many as come.
+    public var queryLimit: RateLimit?
     /// How many new flows one workload's address may begin, leased or not (`begun4`, `begun6`); nil: as many as come.
     public var connectionLimit: RateLimit?
     /// Whether new flows of the addresses in `capped4` and `capped6` are refused, leases or not.
@@ -50,7 +52,8 @@ public struct TableConfiguration: Sendable, Hashable {
         mark: MarkLayout = .standard,
         mode: EnforcementMode = .enforce, dnsListen: [IPAddress] = [], dnsPort: UInt16 = 53, interceptDNS: Bool = false,
         dnsInterceptPort: UInt16 = 10_053, vxlanPort: UInt16 = 4_789, isNodeClosed: Bool = false, hasLeases: Bool = true,
-        rejectsRevoked: Bool = true, questionLimit: RateLimit? = nil, connectionLimit: RateLimit? = nil, capsConnections: Bool = false,
+        rejectsRevoked: Bool = true, questionLimit: RateLimit? = nil, queryLimit: RateLimit? = nil, connectionLimit: RateLimit? = nil,
+        capsConnections: Bool = false,
         queueBackend: QueueBackend, ownership: TableOwnership,
         tableName: String = "exeat"
     ) {
@@ -69,6 +72,7 @@ public struct TableConfiguration: Sendable, Hashable {
         self.hasLeases = hasLeases
         self.rejectsRevoked = rejectsRevoked
         self.questionLimit = questionLimit
+        self.queryLimit = queryLimit
         self.connectionLimit = connectionLimit
         self.capsConnections = capsConnections
         self.queueBackend = queueBackend

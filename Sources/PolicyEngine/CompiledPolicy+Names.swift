@@ -23,12 +23,31 @@ extension CompiledPolicy {
     /// The pattern of a number, for people; nil for `anyName` and for patterns that are gone.
     public func pattern(_ number: PatternNumber) -> DomainPattern? { patternTable.pattern(number) }
 
-    /// Whether a query for a name that these patterns match is answered for the endpoint.
+    /// Whether a query for a name, with all patterns of the policy that match it, is answered for the endpoint.
     ///
+    /// Refused if a rule denies it; and, for an endpoint that may ask for allowed names alone (`QueryPolicy.allowed`), if none could allow
+    /// it. A rule could if it names it, or asks nothing of the destination's address; one that gives addresses, labels or services does
+    /// not tell names.
+    public func nameDecision(endpoint position: Int, name: DomainName, patterns: [PatternNumber]) -> NameDecision {
+        if !patterns.isEmpty, case .refused(let rule, let reason) = denial(endpoint: position, patterns: patterns) {
+            return .refused(rule: rule, reason: reason)
+        }
+        let view = unsafe hot.program(position).enforced
+        let flags = unsafe view.pointee.flags
+        let isLimited = flags.contains(.asksForAllowed) || (parts.options.queryPolicy == .allowed && !flags.contains(.asksForAny))
+        guard isLimited, !flags.contains(.opensAnyDestination), !couldAllow(endpoint: position, patterns: patterns),
+            !patterns.contains(where: { unsafe $0 != anyName && view.pointee.index.find(IndexKey.query($0)).count > 0 }),
+            !parts.options.queryExemptZones.contains(where: { name.isSubdomain(of: $0) })
+        else {
+            return .open
+        }
+        return .refused(rule: PolicyDecision.noRule, reason: .nameNotAllowed)
+    }
+
     /// Refused iff of the rules with names, in order, the first that counts is a Deny: one that names it and asks for nothing else, or the
     /// implicit one of an exclusive policy or set. What counts beside is an Allow that names it whatever else it asks for; a Pass leaves
     /// its tier if it asks for nothing else, and is as good as an Allow if it does.
-    public func nameDecision(endpoint position: Int, patterns: [PatternNumber]) -> NameDecision {
+    private func denial(endpoint position: Int, patterns: [PatternNumber]) -> NameDecision {
         let view = unsafe hot.program(position).enforced
         for pattern in patterns where pattern != anyName {
             if let rule = unsafe exclusiveSet(pattern, view) { return .refused(rule: rule, reason: .exclusiveName) }

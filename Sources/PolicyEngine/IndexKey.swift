@@ -23,6 +23,10 @@ enum IndexKey {
     @inlinable
     static func set(_ number: UInt32) -> UInt64 { hash(2 << 32 | UInt64(number)) }
 
+    /// Any rule of a policy by which this pattern may be asked for.
+    @inlinable
+    static func query(_ number: PatternNumber) -> UInt64 { hash(8 << 32 | UInt64(number)) }
+
     /// Rules without any of these: whatever their destination.
     @inlinable
     static var anyDestination: UInt64 { hash(4 << 32) }

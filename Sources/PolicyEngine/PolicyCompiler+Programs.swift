@@ -239,6 +239,7 @@ extension PolicyCompiler {
             identity: policy.identity, namespace: policy.namespace, deniesByName: policy.deniesByName,
             nameVerification: policy.nameVerification ?? options.nameVerification, namePorts: policy.namePorts)
         add(policy.egress, record.origin, dropping: dropped, to: &compiler)
+        compiler.add(policy.queryPolicy, queryNames: policy.queryNames, &patterns)
         let block = PolicyBlock(
             id: newID(), owner: .policy(slot: record.slot), dropped: dropped, counts: policy.impliesDefault, compiler)
         block.users = 1

@@ -20,7 +20,8 @@ extension PolicyCompiler {
             parts.programs = ContiguousArray(programs.values)
         }
         parts.deniesNames =
-            parts.exclusives.view.count > 0 || parts.exclusiveSets.view.count > 0 || parts.programs.contains { $0.deniesNames }
+            options.queryPolicy == .allowed || parts.exclusives.view.count > 0 || parts.exclusiveSets.view.count > 0
+            || parts.programs.contains { $0.deniesNames }
         parts.patterns = patterns.table
         parts.origins = ruleNumbers.origins
         sets.noteTaken()

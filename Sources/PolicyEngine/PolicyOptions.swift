@@ -1,3 +1,4 @@
+import DomainNames
 import PolicyModel
 
 /// What the configuration says about policy as a whole.
@@ -8,6 +9,10 @@ public struct PolicyOptions: Sendable, Hashable {
     public var exclusiveByDefault: Bool
     /// For policies without the annotation `exeat.io/verify-name`.
     public var nameVerification: NameVerification
+    /// For endpoints of which no policy says it (annotation `exeat.io/query-policy`).
+    public var queryPolicy: QueryPolicy
+    /// Names at or below these may be asked for by anybody whom no rule denies them.
+    public var queryExemptZones: [DomainName]
     /// What is refused ahead of all policy.
     public var builtIns: BuiltInRules
     /// Resolvers that host endpoints may ask whatever policy says; failsafe ports 53 without `net` mean these alone. Nil: not known, such
@@ -16,12 +21,15 @@ public struct PolicyOptions: Sendable, Hashable {
 
     public init(
         unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false, nameVerification: NameVerification = .observe,
-        builtIns: BuiltInRules = .none, trustedResolvers: [TrustedResolver]? = nil
+        queryPolicy: QueryPolicy = .any, queryExemptZones: [DomainName] = [], builtIns: BuiltInRules = .none,
+        trustedResolvers: [TrustedResolver]? = nil
     ) {
         self.builtIns = builtIns
         self.trustedResolvers = trustedResolvers
         self.unselectedAllowed = unselectedAllowed
         self.exclusiveByDefault = exclusiveByDefault
         self.nameVerification = nameVerification
+        self.queryPolicy = queryPolicy
+        self.queryExemptZones = queryExemptZones
     }
 }

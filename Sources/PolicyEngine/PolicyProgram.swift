@@ -32,6 +32,7 @@ final class PolicyProgram: @unchecked Sendable {
     let structureHash: UInt64
     /// Profiles allow everything, and nothing stands before them.
     let isOpen: Bool
+    /// By a rule, or as none could allow them.
     let deniesNames: Bool
 
     // The compiler's own.
@@ -55,7 +56,7 @@ final class PolicyProgram: @unchecked Sendable {
         sets = plan.sets
         structureHash = plan.structureHash
         isOpen = plan.isOpen
-        deniesNames = plan.flags.contains(.deniesNames)
+        deniesNames = !plan.flags.isDisjoint(with: [.deniesNames, .asksForAllowed])
         unsafe (memory, byteCount, view) = plan.write(pool)
         self.blocks = blocks
     }

@@ -88,6 +88,39 @@ struct ProgramPlan: ~Copyable {
         while profile < blocks.count, blocks[profile].view.ruleCount == 0 { profile += 1 }
         isOpen = tierBlockCount == 0 && !ending.isHost && (!ending.hasProfiles || (profile < blocks.count && blocks[profile].isOpen))
         if isOpen { flags.insert(.isOpen) }
+        if opensAnyDestination(ending) { flags.insert(.opensAnyDestination) }
+    }
+
+    /// Whether some flow to any address could be allowed: by an Allow that asks nothing of the destination's address and that a flow can get to.
+    private borrowing func opensAnyDestination(_ ending: PolicyProgram.Ending) -> Bool {
+        let ofDestination: CompiledRule.Conditions = [.names, .set, .net, .nets]
+        /// What the rules do to flows to an address that none of them names: nil, go on behind them.
+        func outcome(_ positions: Range<Int>, passes: inout Bool) -> Bool? {
+            for position in positions where buffers.rules[position].conditions.isDisjoint(with: ofDestination) {
+                let rule = buffers.rules[position]
+                switch rule.action {
+                // DNS itself is brought to Exeat, and widely opened to everywhere.
+                case .allow where !(rule.conditions.contains(.port) && rule.port == PortRange(53)): return true
+                case .deny where RuleCompiler.isUnconditional(rule): return false
+                case .pass:
+                    passes = true
+                    if RuleCompiler.isUnconditional(rule) { return nil }
+                case .allow, .deny, .log: break
+                }
+            }
+            return nil
+        }
+        for tier in tiers {
+            var passes = false
+            if let decided = outcome(Int(tier.first)..<Int(tier.end), passes: &passes) {
+                if decided || !passes { return decided }
+                continue
+            }
+            if tier.counts && tier.denies && !passes { return false }
+        }
+        var passes = false
+        if let decided = outcome(profileStart..<buffers.rules.count, passes: &passes) { return decided }
+        return ending.allowsAtEnd
     }
 
     private mutating func add(_ block: PolicyBlock) {

@@ -50,6 +50,11 @@ struct ProgramView: BitwiseCopyable {
         /// Some rule requires names, on the usual ports or on ports of its own.
         @inlinable static var requiresNames: Flags { Flags(rawValue: 2048) }
         @inlinable static var requiresNamesElsewhere: Flags { Flags(rawValue: 4096) }
+        /// Some policy that selects the endpoint says which names it may ask for: those that a rule could allow, or any.
+        @inlinable static var asksForAllowed: Flags { Flags(rawValue: 8192) }
+        @inlinable static var asksForAny: Flags { Flags(rawValue: 16_384) }
+        /// Whatever address a name has, some flow to it could be allowed.
+        @inlinable static var opensAnyDestination: Flags { Flags(rawValue: 32_768) }
     }
 
     /// What few decisions read.

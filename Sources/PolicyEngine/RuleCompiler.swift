@@ -109,6 +109,22 @@ struct RuleCompiler {
         }
     }
 
+    /// Adds which names may be asked for. It is no part of the rules' meaning: no flow is decided by it.
+    mutating func add(_ policy: QueryPolicy?, queryNames: [DomainPattern], _ patternRegistry: inout PatternRegistry) {
+        switch policy {
+        case .allowed: flags.insert(.asksForAllowed)
+        case .any: flags.insert(.asksForAny)
+        case nil: break
+        }
+        // Names that may be asked for at a port that no rule opens help nobody.
+        guard !rules.isEmpty else { return }
+        for pattern in queryNames {
+            let number = patternRegistry.acquire(pattern).number
+            patterns.append(number)
+            entries.append(BlockView.Entry(key: IndexKey.query(number), rule: 0))
+        }
+    }
+
     private static func names(of entity: EntityRule) -> [Names?] {
         var result: [Names?] = []
         if !entity.domains.isEmpty { result.append(Names(patterns: entity.domains, port: 0)) }

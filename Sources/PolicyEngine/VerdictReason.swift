@@ -18,7 +18,7 @@ public enum VerdictReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopya
     /// As `tierDefaultDeny`, and the endpoint has rules with names that admit the family, protocol and port: it holds no live binding for
     /// the address.
     case addressNotResolved
-    /// As `addressNotResolved`, but the endpoint holds the address under other names.
+    /// As `addressNotResolved`, but the endpoint holds the address under other names. Of a query: no rule could allow the name.
     case nameNotAllowed
     /// No tier decided, and the endpoint names no profile: `unselectedEndpoints: deny`, or a host endpoint.
     case noPolicyDeny

@@ -32,11 +32,6 @@ extension ResourceDecoder {
                 "nodes, and pods that no WorkloadEndpoint describes, count as outside the cluster here",
                 hint: "deny their addresses in a policy of an earlier tier if they must stay closed")
         }
-        if let field = scope.queries {
-            problems.warning(
-                at: field.location, field: field.path, "is checked, not enforced: every name may be asked for",
-                hint: "answers are always looked at, no rule is needed for that; what may be reached is what toFQDNs says")
-        }
         return policies
     }
 
@@ -63,7 +58,9 @@ extension ResourceDecoder {
             name: "", kind: kind, order: Self.kubernetesPolicyOrder, selector: selector ?? .all, types: [],
             annotations: metadata.annotations,
             isExclusive: metadata.isExclusive, nameVerification: metadata.nameVerification, namePorts: metadata.namePorts,
+            queryPolicy: metadata.queryPolicy,
             location: field.location)
+        scope.queries = nil
         var parts: [CiliumPart] = []
         for direction in [PolicyType.egress, .ingress] {
             parts += decodeCiliumDirection(direction, reader, isDefault: defaults[direction], &scope, &problems)
@@ -76,6 +73,10 @@ extension ResourceDecoder {
         if let ingress = reader["ingress"] ?? reader["ingressDeny"] {
             problems.warning(
                 at: ingress.location, field: ingress.path, "Exeat enforces egress only: for ingress the policy is checked, not enforced")
+        }
+        if let names = scope.queries {
+            base.queryNames = names
+            base.queryPolicy = base.queryPolicy ?? .allowed
         }
         let scopeName = kind.isNamespaced ? "cilium" : "cilium-clusterwide"
         let owner = (scope.namespace.map { "\($0)." } ?? "") + metadata.name + suffix

@@ -87,7 +87,7 @@ extension ResourceDecoder {
         return nil
     }
 
-    /// `rules`: those for DNS are checked, all others refused.
+    /// `rules`: those for DNS say what may be asked for, all others are refused.
     private func decodeCiliumLayer7(
         _ field: ConfigurationField, _ section: CiliumSection, _ scope: inout CiliumScope, _ problems: inout DiagnosticList
     ) {
@@ -104,8 +104,7 @@ extension ResourceDecoder {
         }
         guard let elements = queries.elements(&problems) else { return }
         if elements.isEmpty { queries.error("an empty list allows no query", hint: "remove it", into: &problems) }
-        for element in elements { _ = decodeCiliumName(element, isOpening: false, &problems) }
-        scope.queries = scope.queries ?? queries
+        scope.queries = (scope.queries ?? []) + elements.compactMap { decodeCiliumName($0, isOpening: false, &problems) }
     }
 
     /// `icmps`: lists of types, by number or name.

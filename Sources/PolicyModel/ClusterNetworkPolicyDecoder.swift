@@ -59,7 +59,8 @@ extension ResourceDecoder {
                 name: "kcnp.\(tier.name).\(metadata.name)", kind: .clusterNetworkPolicy, tier: tier.name, order: Double(priority),
                 selector: subject.selector ?? .all, namespaceSelector: subject.namespaceSelector, types: types, ingress: ingress,
                 egress: egress, annotations: metadata.annotations, isExclusive: metadata.isExclusive,
-                nameVerification: metadata.nameVerification, namePorts: metadata.namePorts, location: document.location)
+                nameVerification: metadata.nameVerification, namePorts: metadata.namePorts, queryPolicy: metadata.queryPolicy,
+                location: document.location)
         ]
     }
 

@@ -44,7 +44,8 @@ extension ResourceDecoder {
                 name: metadata.name, kind: .egressFirewall, namespace: metadata.namespace, tier: Tier.egressFirewallName, order: 0,
                 selector: Selector(root: Self.anyPod), types: [.egress], egress: rules, annotations: metadata.annotations,
                 impliesDefault: false, isExclusive: metadata.isExclusive, deniesByName: true,
-                nameVerification: metadata.nameVerification, namePorts: metadata.namePorts, location: document.location)
+                nameVerification: metadata.nameVerification, namePorts: metadata.namePorts, queryPolicy: metadata.queryPolicy,
+                location: document.location)
         ]
     }
 

@@ -19,6 +19,7 @@ extension ResourceDecoder {
             name: Self.kubernetesPolicyPrefix + metadata.name, kind: kind, namespace: metadata.namespace, order: Self.kubernetesPolicyOrder,
             selector: .kubernetesPods([]), types: [.ingress], annotations: metadata.annotations, stagedAction: isStaged ? .set : nil,
             isExclusive: metadata.isExclusive, nameVerification: metadata.nameVerification, namePorts: metadata.namePorts,
+            queryPolicy: metadata.queryPolicy,
             location: document.location)
         guard let spec else {
             problems.error(at: document.location, field: "spec", "is required", hint: "add it")

@@ -1,3 +1,5 @@
+import DomainNames
+
 /// A policy in the form of `projectcalico.org/v3`: a `NetworkPolicy` or, without namespace, a `GlobalNetworkPolicy`; staged ones and
 /// those of other dialects are brought into it.
 public struct NetworkPolicy: Sendable, Hashable {
@@ -45,6 +47,10 @@ public struct NetworkPolicy: Sendable, Hashable {
     public var nameVerification: NameVerification?
     /// Annotation `exeat.io/verify-name-ports`. Nil: `NamePort.standard`.
     public var namePorts: [NamePort]?
+    /// Annotation `exeat.io/query-policy`, for every endpoint that it selects. Nil: as another policy says, or as configured.
+    public var queryPolicy: QueryPolicy?
+    /// Names that its endpoints may ask for, beside those that rules name (Cilium `rules.dns`).
+    public var queryNames: [DomainPattern]
     /// Of a GlobalNetworkPolicy, for host endpoints: it governs forwarded traffic too.
     public var appliesOnForward: Bool
     public var location: SourceLocation?
@@ -55,7 +61,8 @@ public struct NetworkPolicy: Sendable, Hashable {
         namespaceSelector: Selector? = nil, serviceAccountSelector: Selector? = nil, types: Set<PolicyType>? = nil,
         ingress: [PolicyRule] = [], egress: [PolicyRule] = [],
         annotations: [String: String] = [:], stagedAction: StagedAction? = nil, impliesDefault: Bool = true, isExclusive: Bool = false,
-        deniesByName: Bool = false, nameVerification: NameVerification? = nil, namePorts: [NamePort]? = nil, appliesOnForward: Bool = false,
+        deniesByName: Bool = false, nameVerification: NameVerification? = nil, namePorts: [NamePort]? = nil,
+        queryPolicy: QueryPolicy? = nil, queryNames: [DomainPattern] = [], appliesOnForward: Bool = false,
         location: SourceLocation? = nil
     ) {
         self.name = name
@@ -76,6 +83,8 @@ public struct NetworkPolicy: Sendable, Hashable {
         self.deniesByName = deniesByName
         self.nameVerification = nameVerification
         self.namePorts = namePorts
+        self.queryPolicy = queryPolicy
+        self.queryNames = queryNames
         self.appliesOnForward = appliesOnForward
         self.location = location
     }

@@ -14,6 +14,8 @@ extension ResourceDecoder {
         /// Annotations `exeat.io/verify-name` and `exeat.io/verify-name-ports`, of policies.
         var nameVerification: NameVerification?
         var namePorts: [NamePort]?
+        /// Annotation `exeat.io/query-policy`, of policies.
+        var queryPolicy: QueryPolicy?
         /// Annotation `exeat.io/uid`, of host endpoints.
         var processes: ProcessClass?
     }
@@ -29,6 +31,7 @@ extension ResourceDecoder {
     static let denyDomainsAnnotation = "exeat.io/deny-domains"
     static let verifyNameAnnotation = "exeat.io/verify-name"
     static let verifyNamePortsAnnotation = "exeat.io/verify-name-ports"
+    static let queryPolicyAnnotation = "exeat.io/query-policy"
     private static let namePortsMax = 32
     /// Where older versions of Calico keep what Kubernetes has no field for.
     private static let internalMetadataAnnotation = "projectcalico.org/metadata"
@@ -65,7 +68,7 @@ extension ResourceDecoder {
         return Metadata(
             name: name, nameField: nameField, namespace: namespace, uid: uid, labels: labels, annotations: annotations,
             isExclusive: own.isExclusive, deniesByName: own.deniesByName, nameVerification: own.nameVerification,
-            namePorts: own.namePorts, processes: own.processes)
+            namePorts: own.namePorts, queryPolicy: own.queryPolicy, processes: own.processes)
     }
 
     /// `crd.projectcalico.org/v1`: the name of a policy in the tier `default` begins with `default.` there. Labels that an older Calico
@@ -144,6 +147,7 @@ extension ResourceDecoder {
         var deniesByName = false
         var nameVerification: NameVerification?
         var namePorts: [NamePort]?
+        var queryPolicy: QueryPolicy?
         var processes: ProcessClass?
     }
 
@@ -170,6 +174,12 @@ extension ResourceDecoder {
         case Self.verifyNamePortsAnnotation:
             guard isOfPolicy(kind, entry, &problems) else { return }
             own.namePorts = decodeNamePorts(value, entry, &problems)
+        case Self.queryPolicyAnnotation:
+            guard isOfPolicy(kind, entry, &problems) else { return }
+            own.queryPolicy = QueryPolicy(rawValue: value)
+            if own.queryPolicy == nil {
+                entry.error("must be \"any\" or \"allowed\", not \"\(value)\"", hint: "in lower case", into: &problems)
+            }
         case ProcessClass.userKey, ProcessClass.cgroupKey:
             guard kind == .hostEndpoint else {
                 entry.error("has no meaning on a \(kind.name)", hint: "it stands on a HostEndpoint", into: &problems)
@@ -192,7 +202,7 @@ extension ResourceDecoder {
         default:
             let known = [
                 Self.exclusiveAnnotation, Self.denyDomainsAnnotation, Self.verifyNameAnnotation, Self.verifyNamePortsAnnotation,
-                ProcessClass.userKey, ProcessClass.cgroupKey,
+                Self.queryPolicyAnnotation, ProcessClass.userKey, ProcessClass.cgroupKey,
             ]
             let hint = NameSuggestion.hint(for: key, among: known) ?? "known: \(known.joined(separator: ", "))"
             entry.error("unknown annotation \"\(key)\"", hint: hint, into: &problems)

@@ -24,7 +24,7 @@ extension ResourceDecoder {
         var policy = NetworkPolicy(
             name: metadata.name, kind: kind, namespace: metadata.namespace, annotations: metadata.annotations,
             stagedAction: isStaged ? .set : nil, isExclusive: metadata.isExclusive, deniesByName: metadata.deniesByName,
-            nameVerification: metadata.nameVerification, namePorts: metadata.namePorts,
+            nameVerification: metadata.nameVerification, namePorts: metadata.namePorts, queryPolicy: metadata.queryPolicy,
             location: document.location)
         if let spec {
             let fields = Self.policyFields[kind] ?? Self.makePolicyFields(of: kind)

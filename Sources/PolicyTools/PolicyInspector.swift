@@ -61,7 +61,7 @@ public struct PolicyInspector: Sendable {
             policy.appendPatterns(matching: name, to: &numbers)
             return FlowAnswer.Name(
                 name: name, patterns: numbers.compactMap(policy.pattern).sorted { $0.description < $1.description },
-                refusal: refusal(question.endpoint, numbers))
+                refusal: refusal(question.endpoint, name, numbers))
         }
         guard direction == .egress else { return ingress(question.endpoint, asked.flow) }
         let (decision, lines) = policy.explain(endpoint: question.endpoint, asked.flow, bindings: asked.bindings)
@@ -98,7 +98,7 @@ public struct PolicyInspector: Sendable {
         if case .name = question.peer, let name = asked.names.first {
             var numbers: [PatternNumber] = []
             policy.appendPatterns(matching: name, to: &numbers)
-            if let refusal = refusal(question.endpoint, numbers) { return refusal }
+            if let refusal = refusal(question.endpoint, name, numbers) { return refusal }
         }
         return verdict(policy.evaluate(endpoint: question.endpoint, asked.flow, bindings: asked.bindings))
     }
@@ -173,8 +173,10 @@ public struct PolicyInspector: Sendable {
 
     // MARK: Words
 
-    private func refusal(_ place: Int, _ numbers: [PatternNumber]) -> FlowAnswer.Verdict? {
-        guard policy.deniesNames, case .refused(let rule, let reason) = policy.nameDecision(endpoint: place, patterns: numbers) else {
+    private func refusal(_ place: Int, _ name: DomainName, _ numbers: [PatternNumber]) -> FlowAnswer.Verdict? {
+        guard policy.deniesNames,
+            case .refused(let rule, let reason) = policy.nameDecision(endpoint: place, name: name, patterns: numbers)
+        else {
             return nil
         }
         return FlowAnswer.Verdict(reason: reason, rule: description(ofRule: rule))

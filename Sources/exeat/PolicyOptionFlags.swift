@@ -1,4 +1,5 @@
 import ArgumentParser
+import DomainNames
 import PolicyEngine
 import PolicyModel
 
@@ -15,6 +16,14 @@ struct PolicyOptionFlags: ParsableArguments {
     @Option(help: "Whether flows allowed by name must give it in their hello (verifyName): off, observe or require.")
     var verifyName = NameVerification.observe
 
+    @Option(help: "Which names endpoints may ask for of which no policy says it (dns.queryPolicy): any or allowed.")
+    var queryPolicy = QueryPolicy.any
+
+    @Option(
+        help: "A zone whose names anybody may ask for (dns.queryExemptZones); may be given several times.",
+        transform: { try DomainName(parsing: $0) })
+    var queryExemptZone: [DomainName] = []
+
     @Flag(
         inversion: .prefixedNo,
         help: "Refuse DNS over TLS, QUIC and HTTPS to public resolvers ahead of policy, as the daemon does by default (dns.builtInRules).")
@@ -23,8 +32,9 @@ struct PolicyOptionFlags: ParsableArguments {
     var options: PolicyOptions {
         PolicyOptions(
             unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains, nameVerification: verifyName,
-            builtIns: builtInRules ? BuiltInRules() : .none)
+            queryPolicy: queryPolicy, queryExemptZones: queryExemptZone, builtIns: builtInRules ? BuiltInRules() : .none)
     }
 }
 
 extension NameVerification: ExpressibleByArgument {}
+extension QueryPolicy: ExpressibleByArgument {}

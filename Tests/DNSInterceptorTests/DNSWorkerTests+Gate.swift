@@ -139,7 +139,10 @@ extension DNSWorkerTests {
             #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [77])
         }
 
-        @Test(arguments: [(AnswerRefusal.deniedName, DNSCounter.refusedDeniedName), (.exclusiveName, .refusedExclusiveName)])
+        @Test(arguments: [
+            (AnswerRefusal.deniedName, DNSCounter.refusedDeniedName), (.exclusiveName, .refusedExclusiveName),
+            (.notAllowedName, .refusedNotAllowedName),
+        ])
         func `a name that policy refuses is not asked for, and not answered out of the cache`(
             _ refusal: AnswerRefusal, _ counter: DNSCounter
         ) throws {
@@ -152,16 +155,49 @@ extension DNSWorkerTests {
             let (client, other) = (try worker.client(), try worker.client(from: "127.0.0.2"))
             for query in [TestMessage.query("www.example.org"), TestMessage.query("WWW.example.org")] {
                 let refused = try #require(client.ask(query))
-                #expect(refused.code == 5 && refused.extendedError == 15 && refused.answerCount == 0)
+                #expect(refused.code == 3 && refused.extendedError == 15 && refused.answerCount == 0)
             }
             #expect(upstream.requests.isEmpty)
             // Another client may ask, and its answer in the cache is nothing for the first.
             #expect(other.ask(TestMessage.query("www.example.org"))?.addresses == [77])
-            #expect(client.ask(TestMessage.query("www.example.org"))?.code == 5)
+            #expect(client.ask(TestMessage.query("www.example.org"))?.code == 3)
             #expect(worker.counters[counter] == 3)
             #expect(client.ask(TestMessage.query("api.example.org"))?.addresses == [77])
             worker.log.refusedNames = [:]
             #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [77])
+        }
+
+        @Test(
+            arguments: [
+                (.refused, "A", 5, []), (.nameError, "A", 3, []), (.noData, "A", 0, []),
+                (.sinkhole(v4: IPAddress(parsing: "192.0.2.66"), v6: nil), "A", 0, [192, 0, 2, 66]),
+                (.sinkhole(v4: IPAddress(parsing: "192.0.2.66"), v6: nil), "AAAA", 0, []),
+                (
+                    .sinkhole(v4: nil, v6: IPAddress(parsing: "2001:db8::66")), "AAAA", 0,
+                    [0x20, 1, 0x0d, 0xb8] + Array(repeating: 0, count: 11) + [0x66]
+                ),
+                (.sinkhole(v4: nil, v6: IPAddress(parsing: "2001:db8::66")), "TXT", 0, []),
+            ] as [(RejectResponse, String, Int, [UInt8])])
+        func `what a refused name gets is as configured, with the rule, and teaches nothing`(
+            _ response: RejectResponse, _ type: String, _ code: Int, _ data: [UInt8]
+        ) throws {
+            let upstream = try FakeUpstream.plain(77)
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) { $0.rejectResponse = response }
+            defer { worker.stop() }
+            worker.log.refusedNames = [try DomainName(parsing: "www.example.org"): .deniedName]
+            let types: [String: UInt16] = ["A": 1, "AAAA": 28, "TXT": 16]
+            let query = TestMessage.query("www.example.org", type: try #require(types[type]))
+            let stream = try worker.streamClient()
+            stream.sendFrame(query)
+            for reply in [try worker.client().ask(query), TestReply(stream.receiveFrame())] {
+                let reply = try #require(reply)
+                #expect(reply.code == code && reply.answerCount == (data.isEmpty ? 0 : 1) && reply.extendedError == 15)
+                #expect(String(decoding: reply.bytes, as: UTF8.self).contains("policy denies this name: default|web|egress[0]|Deny"))
+                let record: [UInt8] = [0xc0, 12, 0, UInt8(types[type] ?? 0), 0, 1, 0, 0, 0, 1, 0, UInt8(data.count)] + data
+                #expect(data.isEmpty || reply.bytes.indices.contains { reply.bytes[$0...].starts(with: record) })
+            }
+            #expect(upstream.requests.isEmpty && worker.log.lessons.isEmpty)
         }
 
         @Test func `an unknown client is refused and causes no upstream query`() throws {

@@ -60,8 +60,8 @@ struct TestGate: TickingGate {
 
     var refusesNames: Bool { !log.refusedNames.isEmpty }
 
-    mutating func refusal(of name: DomainName, client: DNSClient) -> AnswerRefusal? {
-        client == Self.endpoint ? log.refusedNames[name] : nil
+    mutating func refusal(of name: DomainName, client: DNSClient) -> NameRefusal? {
+        client == Self.endpoint ? log.refusedNames[name].map { NameRefusal($0, rule: "default|web|egress[0]|Deny") } : nil
     }
 
     mutating func learn(

@@ -119,8 +119,7 @@ enum Comparison {
     ) -> Disagreement? {
         guard let isAnswered = reference.answersLookup(probe.identity, of: probe.asked) else { return nil }
         let numbers = engine.numbers(matching: probe.asked)
-        let isOpen: Bool
-        if case .open = engine.policy.nameDecision(endpoint: place, patterns: numbers) { isOpen = true } else { isOpen = false }
+        let isOpen = engine.policy.nameDecision(endpoint: place, name: probe.asked, patterns: numbers) == .open
         let couldAllow = reference.couldAllow(probe.identity, probe.asked)
         coverage.countLookup(isAnswered: isAnswered, couldAllow: couldAllow)
         if isOpen != isAnswered {

@@ -64,6 +64,7 @@ enum ReadableResource {
             ("namespaceSelector", policy.namespaceSelector?.description), ("accounts", policy.serviceAccountSelector?.description),
             ("types", "\(policy.types.map(\.rawValue).sorted())"), ("staged", policy.stagedAction?.rawValue),
             ("impliesDefault", policy.impliesDefault ? nil : "false"), ("exclusive", policy.isExclusive ? "true" : nil),
+            ("queries", policy.queryPolicy?.rawValue),
             ("deniesByName", policy.deniesByName ? "true" : nil), ("egress", rules(policy.egress)))
     }
 

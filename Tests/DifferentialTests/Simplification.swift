@@ -28,7 +28,7 @@ struct Simplification: Sendable {
     private static let policyFields: [Simplification] = [
         policy { $0.selector = .all }, policy { $0.namespaceSelector = nil }, policy { $0.serviceAccountSelector = nil },
         policy { $0.order = nil }, policy { $0.impliesDefault = true }, policy { $0.isExclusive = false },
-        policy { $0.deniesByName = false },
+        policy { $0.deniesByName = false }, policy { $0.queryPolicy = nil },
         policy { $0.appliesOnForward = false },
     ]
 

@@ -62,7 +62,7 @@ struct DNSGateTests {
         #expect(try gate.learn("b.example.org", "192.0.2.1", "192.0.2.2") == .refuse(.bindingsFull))
         #expect(try gate.learn("c.example.org", "192.0.2.1") == .refuse(.namesPerClientFull))
         #expect(try gate.learn("a.example.org", "192.0.2.1", client: .endpoint(EndpointID(rawValue: 9))) == .refuse(.unknownClient))
-        #expect(gate.gate.refusals == [1, 1, 1, 1, 1, 0, 0])
+        #expect(gate.gate.refusals == [1, 1, 1, 1, 1, 0, 0, 0])
     }
 
     @Test func `names that policy denies or keeps for others are refused when they are asked for`() throws {
@@ -94,17 +94,64 @@ struct DNSGateTests {
         var gate = DNSGate(names: names, policy: policy, rebinding: RebindingGuard(isEnabled: false), allowedSources: [])
         let refusesNames = gate.refusesNames
         #expect(refusesNames)
-        func refusal(_ name: String, _ client: DNSClient) throws -> AnswerRefusal? { gate.refusal(of: try domain(name), client: client) }
+        func refusal(_ name: String, _ client: DNSClient) throws -> NameRefusal? { gate.refusal(of: try domain(name), client: client) }
         let (web, db, job) = (DNSClient.endpoint(TestPolicy.web), DNSClient.endpoint(TestPolicy.db), DNSClient.endpoint(TestPolicy.job))
-        #expect(try refusal("bad.example.net", web) == .deniedName)
+        #expect(try refusal("bad.example.net", web) == NameRefusal(.deniedName, rule: "default|denies|egress[1]|Deny"))
         #expect(try refusal("good.example.net", web) == nil)
         #expect(try refusal("bad.example.net", db) == nil)
-        #expect(try refusal("vault.example.org", web) == .exclusiveName)
-        #expect(try refusal("vault.example.org", job) == .exclusiveName)
+        #expect(try refusal("vault.example.org", web)?.reason == .exclusiveName)
+        #expect(try refusal("vault.example.org", web)?.rule?.contains("keeps") == true)
+        #expect(try refusal("vault.example.org", job)?.reason == .exclusiveName)
         #expect(try refusal("vault.example.org", db) == nil)
         #expect(try refusal("vault.example.org", .unpoliced) == nil)
         let refusals = gate.refusals
-        #expect(refusals == [0, 0, 0, 0, 0, 1, 2])
+        #expect(refusals == [0, 0, 0, 0, 0, 1, 3, 0])
+    }
+
+    @Test func `under query policy allowed only names are asked for that a rule could allow`() throws {
+        func refused(_ annotation: String, _ rules: String, options: PolicyOptions = PolicyOptions()) throws -> [String] {
+            var compiler = PolicyCompiler(options)
+            let policy = try TestPolicy.compile(
+                """
+                apiVersion: projectcalico.org/v3
+                kind: GlobalNetworkPolicy
+                metadata: {name: queries, annotations: {\(annotation)}}
+                spec:
+                  selector: app == "web"
+                  types: [Egress]
+                  egress: [{action: Allow, destination: {domains: ["*.example.org"]}}, \(rules)]
+                """, &compiler)
+            let limits = BindingLimits.small
+            let names = NameTable(
+                limits: limits, table: AddressTable(slots: 1_024, seed: (1, 2)),
+                store: BindingStore(
+                    SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)), capacity: limits.bindings, bootMark: 1),
+                policy: policy, now: Instant(seconds: 0))
+            var gate = DNSGate(names: names, policy: policy, rebinding: RebindingGuard(isEnabled: false), allowedSources: [])
+            let refusesNames = gate.refusesNames
+            var refused: [String] = []
+            for name in ["www.example.org", "www.example.net", "db.shop.svc.cluster.local"] {
+                let found = gate.refusal(of: try domain(name), client: .endpoint(TestPolicy.web))
+                let ofOther = gate.refusal(of: try domain(name), client: .endpoint(TestPolicy.db))
+                #expect(ofOther == nil && (found == nil || (refusesNames && found == NameRefusal(.notAllowedName))))
+                if found != nil { refused.append(name) }
+            }
+            return refused
+        }
+        let (allowed, both) = ("exeat.io/query-policy: allowed", ["www.example.net", "db.shop.svc.cluster.local"])
+        let nets = "{action: Allow, destination: {nets: [10.0.0.0/8]}}"
+        #expect(try refused("", nets) == [])
+        #expect(try refused(allowed, nets) == both)
+        #expect(try refused(allowed, "{action: Allow, protocol: UDP, destination: {ports: [53]}}") == both)
+        #expect(try refused(allowed, "{action: Deny}, {action: Allow}") == both)
+        #expect(try refused(allowed, "{action: Allow, protocol: TCP, destination: {ports: [22]}}") == [])
+        #expect(try refused(allowed, "{action: Pass, protocol: TCP}") == [], "what is passed on no policy decides: it is allowed")
+        var options = PolicyOptions(queryPolicy: .allowed)
+        // Those whom no policy selects may reach anything.
+        #expect(try refused("", nets, options: options) == both)
+        #expect(try refused("exeat.io/query-policy: any", nets, options: options) == [])
+        options.queryExemptZones = [try domain("cluster.local")]
+        #expect(try refused("", nets, options: options) == ["www.example.net"])
     }
 
     @Test func `a tick lets leases end and a new policy changes who may ask`() throws {

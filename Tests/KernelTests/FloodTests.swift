@@ -51,9 +51,23 @@ extension KernelSuites {
             #expect(listed.isSuccess && listed.stdout.contains("limit rate over 20/second burst 50 packets"))
         }
 
+        @Test func `queries of one endpoint to the resolver beyond its rate never come to it, and others are answered`() throws {
+            let node = try RunningNode(NodeSettings(extra: "limits: {queriesPerSecond: 20, queriesBurst: 50}\n"), policies: Self.policies)
+            defer { node.stop() }
+            let count = "exeat_dns_queries_total{transport=\"udp\"}"
+            let before = try node.metrics()[count]
+            let watch = Stopwatch()
+            try Self.flood(node, "pod-a", "\(RunningNode.resolver)", ports: 10_000..<12_000, to: 53)
+            try node.resolve("api.example.org", from: "pod-b")
+            let come = Int(try node.metrics()[count] - before)
+            #expect(come >= 50 && Double(come) <= 60 + 20 * (watch.seconds + 1), "\(come) in \(watch.seconds) s")
+            let reason = "exeat_kernel_refused_packets_total{reason=\"query_rate\"}"
+            try Stopwatch.wait("the counter is read", seconds: 5) { try node.metrics()[reason] > 1_000 }
+            try Stopwatch.wait("the bucket has room again", seconds: 5) { (try? node.resolve("api.example.org", from: "pod-a")) != nil }
+        }
+
         @Test func `intercepted queries of one endpoint beyond its rate make no flows, and others are answered`() throws {
-            let node = try RunningNode(
-                NodeSettings(extra: "limits: {questionsPerSecond: 20, questionsBurst: 50}\n"), policies: Self.policies)
+            let node = try RunningNode(NodeSettings(extra: "limits: {queriesPerSecond: 20, queriesBurst: 50}\n"), policies: Self.policies)
             defer { node.stop() }
             let before = try Self.flows(node)
             let watch = Stopwatch()

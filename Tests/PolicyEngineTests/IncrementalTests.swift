@@ -83,8 +83,8 @@ struct IncrementalTests {
             #expect(
                 policy.couldAllow(endpoint: position, patterns: numbers) == expected.couldAllow(endpoint: place, patterns: others),
                 "\(title)")
-            let decision = policy.nameDecision(endpoint: position, patterns: numbers)
-            switch (decision, expected.nameDecision(endpoint: place, patterns: others)) {
+            let decision = policy.nameDecision(endpoint: position, name: name, patterns: numbers)
+            switch (decision, expected.nameDecision(endpoint: place, name: name, patterns: others)) {
             case (.open, .open): break
             case (.refused(let rule, let reason), .refused(let otherRule, let otherReason)):
                 #expect(reason == otherReason, "\(title)")

@@ -51,8 +51,9 @@ struct SemanticsTests {
     private static func query(_ policy: CompiledPolicy, _ name: String, _ asked: String) throws -> String {
         let position = try #require(policy.endpoints.firstIndex { $0.name == name })
         var patterns: [PatternNumber] = []
-        policy.appendPatterns(matching: try DomainName(parsing: asked), to: &patterns)
-        return switch policy.nameDecision(endpoint: position, patterns: patterns) {
+        let asked = try DomainName(parsing: asked)
+        policy.appendPatterns(matching: asked, to: &patterns)
+        return switch policy.nameDecision(endpoint: position, name: asked, patterns: patterns) {
         case .open: "open"
         case .refused(let rule, let reason): "\(reason.label) \(policy.description(ofRule: rule).map(\.description) ?? "-")"
         }

@@ -45,7 +45,16 @@ struct AnnotationTests {
         #expect(policy.namePorts == ports)
     }
 
-    @Test(arguments: ["exeat.io/verify-name: require", "exeat.io/verify-name-ports: tcp:443"])
+    @Test(
+        arguments: [("a: b", nil), ("exeat.io/query-policy: any", .any), ("exeat.io/query-policy: allowed", .allowed)]
+            as [(String, QueryPolicy?)])
+    func `a policy says what may be asked for`(annotation: String, queries: QueryPolicy?) throws {
+        let loaded = load(Self.policy(annotation))
+        #expect(loaded.diagnostics.isEmpty)
+        #expect(try #require(loaded.resources.policies.first).queryPolicy == queries)
+    }
+
+    @Test(arguments: ["exeat.io/verify-name: require", "exeat.io/verify-name-ports: tcp:443", "exeat.io/query-policy: allowed"])
     func `on a set the name in the hello means nothing`(annotation: String) {
         let found = errors(resource("GlobalNetworkSet", "{name: s, annotations: {\(annotation)}}", "nets: [192.0.2.0/24]"))
         #expect(found.count == 1)
@@ -65,6 +74,7 @@ struct AnnotationTests {
         ("exeat.io/deny-domains: \"True\"", "must be \"true\" or \"false\", not \"True\" (in lower case and in quotes)"),
         ("exeat.io/verify-name: \"on\"", "must be \"off\", \"observe\" or \"require\", not \"on\" (in lower case)"),
         ("exeat.io/verify-name: \"Require\"", "must be \"off\", \"observe\" or \"require\", not \"Require\" (in lower case)"),
+        ("exeat.io/query-policy: some", "must be \"any\" or \"allowed\", not \"some\" (in lower case)"),
         ("exeat.io/verify-name-ports: \"443\"", "\"443\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
         ("exeat.io/verify-name-ports: \"\"", "\"\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
         ("exeat.io/verify-name-ports: \"tcp:0\"", "\"tcp:0\" is no port with its protocol (like tcp:443,tcp:8000-8080,udp:443)"),
@@ -76,7 +86,7 @@ struct AnnotationTests {
         ("exeat.io/exclusiv: \"true\"", "unknown annotation \"exeat.io/exclusiv\" (did you mean \"exeat.io/exclusive\"?)"),
         (
             "exeat.io/other: \"true\"",
-            "unknown annotation \"exeat.io/other\" (known: exeat.io/exclusive, exeat.io/deny-domains, exeat.io/verify-name, exeat.io/verify-name-ports, exeat.io/uid, exeat.io/cgroup)"
+            "unknown annotation \"exeat.io/other\" (known: exeat.io/exclusive, exeat.io/deny-domains, exeat.io/verify-name, exeat.io/verify-name-ports, exeat.io/query-policy, exeat.io/uid, exeat.io/cgroup)"
         ),
         ("Exeat.io/exclusive: \"true\"", "unknown annotation \"Exeat.io/exclusive\" (did you mean \"exeat.io/exclusive\"?)"),
     ])

@@ -186,10 +186,6 @@ struct DialectCiliumTests {
 
     @Test(arguments: [
         ("{toCIDR: [192.0.2.0/24]}\n  - {toEntities: [world]}", ["spec.egress[0].toCIDR: nodes, and pods"]),
-        (
-            "{toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchName: a.example.org}]}}]}",
-            ["spec.egress[0].toPorts[0].rules.dns: is checked, not enforced"]
-        ),
         ("{toFQDNs: [{matchPattern: '*'}]}", ["spec.egress[0].toFQDNs[0].matchPattern: matches names of every owner"]),
         ("{toServices: [{k8sService: {serviceName: db, namespace: data}}]}", ["no EndpointSlice is known for the service data/db"]),
     ])
@@ -197,6 +193,20 @@ struct DialectCiliumTests {
         let found = DialectFile.cilium.load("endpointSelector: {}\negress:\n  - \(rule)").diagnostics.map(\.description)
         #expect(found.count == warnings.count, "\(found)")
         for warning in warnings { #expect(found.contains { $0.contains("warning: ") && $0.contains(warning) }, "\(found)") }
+    }
+
+    @Test func `rules for DNS say what may be asked for`() {
+        let dns = "{toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchName: a.example.org}, {matchPattern: '*.example.net'}]}}]}"
+        let plain = Self.policies(.cilium, "endpointSelector: {}\negress: [{toFQDNs: [{matchName: a.example.org}]}]")
+        #expect(plain.map(\.queryPolicy) == [nil] && plain[0].queryNames.isEmpty)
+        let limited = Self.policies(.cilium, "endpointSelector: {}\negress: [\(dns)]")
+        #expect(limited.map(\.queryPolicy) == [.allowed])
+        #expect(limited[0].queryNames.map(\.description) == ["a.example.org", "*.example.net [matchPattern]"])
+        // Each rule of several for itself.
+        let several = load(
+            DialectFile.cilium.yaml("- {endpointSelector: {}, egress: [\(dns)]}\n- {endpointSelector: {}, egress: [{}]}", top: "specs"))
+        #expect(several.diagnostics.isEmpty)
+        #expect(several.resources.policies.map(\.queryPolicy) == [.allowed, nil])
     }
 
     @Test func `a name longer than names can be opens nothing`() {
