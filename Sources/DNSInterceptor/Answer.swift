@@ -15,6 +15,8 @@ final class Answer: @unchecked Sendable {
     let storedAt: Instant
     /// How long it may be given out, from `storedAt`; 0: only to those who wait for it now.
     let lifetimeSeconds: UInt32
+    /// The age from which it is near its end: in the last tenth of its lifetime, or the last second of at least five.
+    let refreshAgeSeconds: UInt32
     /// Two more parts of the question.
     let isDNSSECOK: Bool
     let isCheckingDisabled: Bool
@@ -41,6 +43,7 @@ final class Answer: @unchecked Sendable {
         default:
             lifetimeSeconds = configuration.failureLifetimeSeconds
         }
+        refreshAgeSeconds = Self.refreshAgeSeconds(lifetimeSeconds)
         (unsafe storage, offsetCount, byteCount) = unsafe Self.store(message.extracting(first: response.bodyEnd), response.ttlOffsets)
         self.hash = hash
         storedAt = now
@@ -59,6 +62,7 @@ final class Answer: @unchecked Sendable {
         self.hash = hash
         self.storedAt = storedAt
         self.lifetimeSeconds = lifetimeSeconds
+        refreshAgeSeconds = lifetimeSeconds
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
         isCacheable = false
@@ -69,6 +73,8 @@ final class Answer: @unchecked Sendable {
         qname = key.qname
         self.failure = failure
     }
+
+    private static func refreshAgeSeconds(_ lifetime: UInt32) -> UInt32 { lifetime < 5 ? lifetime : lifetime - max(1, lifetime / 10) }
 
     deinit { unsafe storage.deallocate() }
 
@@ -105,6 +111,9 @@ final class Answer: @unchecked Sendable {
 
     /// Whole seconds since it was stored, rounded down.
     func ageSeconds(now: Instant) -> UInt32 { UInt32(clamping: now.nanoseconds(since: storedAt) / 1_000_000_000) }
+
+    /// Neither data nor the word that there is none: SERVFAIL and the like.
+    var isFailure: Bool { stored.map { $0.rcode != .noError && $0.rcode != .nameError } ?? true }
 
     func isExpired(now: Instant) -> Bool { ageSeconds(now: now) >= lifetimeSeconds }
 

@@ -18,6 +18,8 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case tcpAccepted, tcpOpen, tcpRefusedTotal, tcpRefusedPerClient, tcpAcceptErrors, tcpIdleClosed, tcpSlowReaders, tcpBadFrames
     case datagramsLostBeforeReceive, datagramsLostAtSend
     case outstanding, waiting
+    case staleLate, staleFailed, staleFailing
+    case refreshesPrefetch, refreshesStale, refreshesSkipped
 
     /// Without the `exeat_dns_` prefix.
     var sample: (name: String, labels: [(String, String)]) {
@@ -75,6 +77,12 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .datagramsLostAtSend: ("datagrams_lost_total", [("direction", "out")])
         case .outstanding: ("upstream_outstanding", [])
         case .waiting: ("queries_waiting", [])
+        case .staleLate: ("stale_answers_total", [("reason", "late")])
+        case .staleFailed: ("stale_answers_total", [("reason", "failed")])
+        case .staleFailing: ("stale_answers_total", [("reason", "failing")])
+        case .refreshesPrefetch: ("cache_refreshes_total", [("reason", "prefetch")])
+        case .refreshesStale: ("cache_refreshes_total", [("reason", "stale")])
+        case .refreshesSkipped: ("cache_refreshes_skipped_total", [])
         }
     }
 }

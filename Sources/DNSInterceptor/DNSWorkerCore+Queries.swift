@@ -42,6 +42,7 @@ extension DNSWorkerCore {
                 return refuse(query, name, origin, refusal)
             }
             deliver(hit.answer, hit, to: query, name, client, origin, gate: &gate)
+            if hit.wantsRefresh { prefetch(hit, DNSQuery(query, of: message), gate: &gate) }
         } else {
             counters.add(.cacheMisses)
             let whole = DNSQuery(query, of: message)
@@ -49,7 +50,10 @@ extension DNSWorkerCore {
                 return refuse(query, name, origin, refusal)
             }
             let waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
-            forward(waiting, key: whole.cacheKey, hash: hash, gate: &gate)
+            guard let stale = cache.findStale(message, query, hash: hash, now: now) else {
+                return forward(waiting, key: whole.cacheKey, hash: hash, gate: &gate)
+            }
+            forward(waiting, key: whole.cacheKey, stale, gate: &gate)
         }
     }
 
@@ -106,14 +110,14 @@ extension DNSWorkerCore {
         }
     }
 
-    private func sizeMax(of query: QueryHead, _ origin: QueryOrigin) -> Int {
+    func sizeMax(of query: QueryHead, _ origin: QueryOrigin) -> Int {
         switch origin {
         case .datagram: query.udpReplySizeMax(configuredMax: configuration.datagramBytesMax)
         case .connection, .redial: 65_535
         }
     }
 
-    private mutating func refuse(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ refusal: AnswerRefusal) {
+    mutating func refuse(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ refusal: AnswerRefusal) {
         switch refusal {
         case .addressesPerNameFull:
             counters.add(.refusedAddressesPerName)
@@ -144,7 +148,7 @@ extension DNSWorkerCore {
     }
 
     /// Has `write` write a reply into the buffer it will be sent from; nil from it sends nothing.
-    private mutating func reply(to origin: QueryOrigin, _ write: (inout MutableSpan<UInt8>) -> Int?) {
+    mutating func reply(to origin: QueryOrigin, _ write: (inout MutableSpan<UInt8>) -> Int?) {
         switch origin {
         case .datagram(let listener, let path):
             if unsentCount == unsent.capacity || unsentListener != listener { flushDatagrams() }

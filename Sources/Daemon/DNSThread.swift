@@ -28,6 +28,12 @@ enum DNSThread {
         options.classPort = hasClasses ? configuration.dns.classPort : nil
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
+        options.negativeSecondsMax = configuration.dns.negativeSecondsMax
+        options.failureSeconds = configuration.dns.failureSeconds
+        options.staleSecondsMax = configuration.dns.stale.isEnabled ? configuration.dns.stale.staleSecondsMax : 0
+        options.staleAnswerSeconds = configuration.dns.stale.answerSeconds
+        options.staleClientTimeoutMilliseconds = configuration.dns.stale.clientTimeoutMilliseconds
+        options.prefetchHitsMin = configuration.dns.prefetch.isEnabled ? configuration.dns.prefetch.hitsMin : 0
         let worker = try DNSWorker(
             configuration: options, datagramSockets: datagrams, streamSockets: streams, gate: gate, counters: counters, mailbox: mailbox,
             link: link)

@@ -102,7 +102,7 @@ extension ExeatConfiguration {
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
             "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
-            "dohAddresses", "resolvConf", "classPort",
+            "dohAddresses", "resolvConf", "classPort", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -120,6 +120,7 @@ extension ExeatConfiguration {
             given.insert("dns.classPort")
         }
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
+        readCache(reader, &problems)
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
         if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
         if let values = reader["dohAddresses"]?.elements(&problems) {

@@ -48,6 +48,12 @@ public struct ExeatConfiguration: Sendable {
         /// The first of the 14 ports to which classes of the node's processes are brought.
         public var classPort: UInt16 = 10_054
         public var cacheBytesMax = 32 << 20
+        /// The longest that the word that there is no such name or data is kept.
+        public var negativeSecondsMax: UInt32 = 900
+        /// How long a failure is answered without asking again.
+        public var failureSeconds: UInt32 = 1
+        public var stale = ServeStale()
+        public var prefetch = Prefetch()
         public var rebinding = RebindingGuard()
         /// Built-in rules against resolving elsewhere.
         public var refusesDNSOverTLS = true
@@ -57,6 +63,20 @@ public struct ExeatConfiguration: Sendable {
         public var dohAddresses = BuiltInRules.publicResolvers
         /// What the node's processes resolve by: looked at for stub resolvers, never changed.
         public var resolvConf = "/etc/resolv.conf"
+    }
+
+    /// Answers that have expired where no other can be had (RFC 8767).
+    public struct ServeStale: Sendable {
+        public var isEnabled = true
+        public var staleSecondsMax: UInt32 = 3_600
+        public var answerSeconds: UInt32 = 30
+        public var clientTimeoutMilliseconds = 1_800
+    }
+
+    /// Answers that are asked for often are fetched before they expire.
+    public struct Prefetch: Sendable {
+        public var isEnabled = true
+        public var hitsMin = 3
     }
 
     public struct Queues: Sendable {
