@@ -35,11 +35,18 @@ final class Answer: @unchecked Sendable {
     private let byteCount: Int
 
     /// An upstream's message; its lifetime follows RFC 2308 within the configured ceilings.
-    init(key: CacheKey, hash: UInt64, message: Span<UInt8>, response: DNSResponse, now: Instant, configuration: DNSWorkerConfiguration) {
+    init(
+        key: CacheKey, hash: UInt64, message: Span<UInt8>, response: DNSResponse, now: Instant, configuration: DNSWorkerConfiguration,
+        mayTeach: Bool = true
+    ) {
         switch response.rcode {
         case .noError, .nameError:
             let ceiling = response.isNegative ? configuration.negativeSecondsMax : configuration.positiveSecondsMax
-            lifetimeSeconds = min(response.cacheTTL ?? 0, ceiling)
+            var seconds = response.cacheTTL ?? 0
+            if response.isNegative, response.isCacheable, configuration.search.suffix(of: response.qname) != nil {
+                seconds = max(seconds, configuration.search.negativeSecondsMin)
+            }
+            lifetimeSeconds = min(seconds, ceiling)
         default:
             lifetimeSeconds = configuration.failureLifetimeSeconds
         }
@@ -50,7 +57,7 @@ final class Answer: @unchecked Sendable {
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
         isCacheable = response.isCacheable
-        teaches = !response.addresses.isEmpty && (response.qtype == .a || response.qtype == .aaaa)
+        teaches = mayTeach && !response.addresses.isEmpty && (response.qtype == .a || response.qtype == .aaaa)
         stored = StoredAnswer(response)
         addresses = response.addresses
         qname = response.qname

@@ -189,6 +189,15 @@ struct AnswerCache {
         insert((answer.hash >> 32) << 32 | UInt64(slot + 1))
     }
 
+    /// Has answers not be found any more. Their room is given back when they come to be evicted. Looks at all of them.
+    mutating func forget(where isForgotten: (Answer) -> Bool) {
+        for index in slots.indices {
+            guard let answer = slots[index].answer, isForgotten(answer), let place = place(of: answer, inSlot: index) else { continue }
+            clear(place)
+            slots[index].hits = 0
+        }
+    }
+
     /// Forgets everything.
     mutating func removeAll() {
         self = AnswerCache(
@@ -213,7 +222,7 @@ struct AnswerCache {
                 continue
             }
             if fromSmall { ghosts[Int(truncatingIfNeeded: answer.hash) & (ghosts.count - 1)] = fingerprint(answer.hash) }
-            if let place = place(of: answer) { clear(place) }
+            if let place = place(of: answer, inSlot: index) { clear(place) }
             slots[index] = Slot()
             free.append(slot)
             bytes -= cost
@@ -252,6 +261,12 @@ struct AnswerCache {
             place = (place + 1) & bucketMask
         }
         return nil
+    }
+
+    /// The bucket that leads to a slot; nil if its answer was forgotten.
+    private func place(of answer: Answer, inSlot slot: Int) -> Int? {
+        guard let place = place(of: answer), Int(buckets[place] & 0xffff_ffff) - 1 == slot else { return nil }
+        return place
     }
 
     /// Empties a bucket and moves later ones of the run back, so that no search ends early.

@@ -19,6 +19,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case datagramsLostBeforeReceive, datagramsLostAtSend
     case outstanding, waiting
     case staleLate, staleFailed, staleFailing
+    case localZones, localHosts, localSearch
     case refreshesPrefetch, refreshesStale, refreshesSkipped
 
     /// Without the `exeat_dns_` prefix.
@@ -80,6 +81,9 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .staleLate: ("stale_answers_total", [("reason", "late")])
         case .staleFailed: ("stale_answers_total", [("reason", "failed")])
         case .staleFailing: ("stale_answers_total", [("reason", "failing")])
+        case .localZones: ("local_answers_total", [("source", "zone")])
+        case .localHosts: ("local_answers_total", [("source", "hosts")])
+        case .localSearch: ("local_answers_total", [("source", "search")])
         case .refreshesPrefetch: ("cache_refreshes_total", [("reason", "prefetch")])
         case .refreshesStale: ("cache_refreshes_total", [("reason", "stale")])
         case .refreshesSkipped: ("cache_refreshes_skipped_total", [])

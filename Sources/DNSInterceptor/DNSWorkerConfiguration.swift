@@ -1,3 +1,5 @@
+import Enforcement
+
 /// Limits and times of one DNS worker. The defaults are those of the shipped configuration.
 public struct DNSWorkerConfiguration: Sendable {
     /// Tried in this order; those that failed lately come last.
@@ -41,6 +43,11 @@ public struct DNSWorkerConfiguration: Sendable {
     /// Answers fetched anew at one time, for stale and soon stale ones that nobody waits for.
     public var refreshesMax = 256
 
+    /// What is answered without asking anybody.
+    public var local = Published(LocalData())
+    /// What stub resolvers append to names.
+    public var search = SearchSuffixes()
+
     /// How long a failure is answered from the cache (RFC 2308 §7.1, RFC 9520): 0 to 5 s.
     public var failureSeconds: UInt32 = 1
 
@@ -64,6 +71,9 @@ extension DNSWorkerConfiguration {
         guard let classPort, port >= classPort, port - classPort < 14 else { return 0 }
         return UInt8(port - classPort + 1)
     }
+
+    /// `prefetchHitsMin` as the cache takes it: 255 for never.
+    var prefetchHits: UInt8 { prefetchHitsMin > 0 ? UInt8(min(prefetchHitsMin, 254)) : .max }
 
     var keepsStale: Bool { staleSecondsMax > 0 }
 

@@ -361,6 +361,8 @@ extension DNSWorkerCore {
         } else {
             release(transaction, answer, isStale: false, readAt: readAt, gate: &gate)
         }
+        // It was asked before `hosts` had the name.
+        if !local.value.hosts.isEmpty, local.value.hasHost(answer.qname) { return }
         cache.store(answer, now: now)
     }
 

@@ -50,10 +50,12 @@ extension DNSWorkerCore {
                 return refuse(query, name, origin, refusal)
             }
             let waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
+            let key = whole.cacheKey
+            if let answer = localAnswer(whole, key, hash: hash) { return deliver(answer, as: .local, to: waiting, gate: &gate) }
             guard let stale = cache.findStale(message, query, hash: hash, now: now) else {
-                return forward(waiting, key: whole.cacheKey, hash: hash, gate: &gate)
+                return forward(waiting, key: key, hash: hash, gate: &gate)
             }
-            forward(waiting, key: whole.cacheKey, stale, gate: &gate)
+            forward(waiting, key: key, stale, gate: &gate)
         }
     }
 

@@ -99,7 +99,11 @@ extension DNSWorkerCore {
         let isCut = stored.isCut(to: sizeMax, for: query)
         if !isCut, answer.teaches, case .endpoint(let endpoint) = client {
             let withdrawals = gate.withdrawals
-            let release = gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
+            let release =
+                switch standing {
+                case .stale: gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
+                case .local: gate.learnLocal(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
+                }
             if gate.withdrawals != withdrawals { gateEra &+= 1 }
             switch release {
             case .release(let timeToLiveCapSeconds):

@@ -27,6 +27,8 @@ struct DNSWorkerCore: ~Copyable {
 
     // Answers and questions in flight.
     var cache: AnswerCache
+    /// Names that are answered here.
+    var local: Published<LocalData>.Reader
     /// Counts what the gate did besides learning: what a client was taught in an earlier era may have been withdrawn.
     var gateEra: UInt32 = 0
     /// `TickingGate.onlyAddsBetweenTicks`.
@@ -106,8 +108,9 @@ struct DNSWorkerCore: ~Copyable {
         received = DatagramBatch(capacity: 64, payloadBytes: 2_048)
         unsent = DatagramBatch(capacity: 64, payloadBytes: max(DNSReply.udpPayloadSizeDefault, configuration.datagramBytesMax))
         cache = AnswerCache(
-            bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax, staleSecondsMax: configuration.staleSecondsMax,
-            prefetchHitsMin: configuration.prefetchHitsMin > 0 ? UInt8(clamping: min(configuration.prefetchHitsMin, 254)) : .max)
+            bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax,
+            staleSecondsMax: configuration.staleSecondsMax, prefetchHitsMin: configuration.prefetchHits)
+        local = Published.Reader(configuration.local)
         health = configuration.upstreams.map { _ in UpstreamHealth() }
         let outstandingMax = min(max(1, configuration.outstandingMax), 65_536)
         transactions = Array(repeating: nil, count: outstandingMax)
@@ -180,6 +183,7 @@ struct DNSWorkerCore: ~Copyable {
             listeners[index].drops = drops
         }
         redials.beginSecond()
+        refreshLocalData()
         updateGauges()
     }
 

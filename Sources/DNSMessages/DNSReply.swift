@@ -95,8 +95,8 @@ public enum DNSReply {
             end = bodyEnd
         }
         if query.edns != nil {
-            let fits = extendedError.map { end + optLength + 6 + $0.sentTextCount <= sizeMax } ?? false
-            guard let optEnd = appendOPT(query, code, fits ? extendedError : nil, udpPayloadSize, at: end, into: &buffer) else { return nil }
+            let shown = extendedError.flatMap { end + optLength + 6 + $0.sentTextCount <= sizeMax ? $0 : nil }
+            guard let optEnd = appendOPT(query, code, shown, udpPayloadSize, at: end, into: &buffer) else { return nil }
             end = optEnd
         }
         return end

@@ -31,6 +31,7 @@ extension ExeatConfiguration {
         func absolute(_ path: String) -> String { path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)" }
         configuration.policies = absolute(configuration.policies)
         configuration.endpoints = configuration.endpoints.map(absolute)
+        configuration.dns.hostFiles = configuration.dns.hostFiles.map(absolute)
         configuration.flowLog.path = configuration.flowLog.path.map(absolute)
         return configuration
     }
@@ -103,6 +104,7 @@ extension ExeatConfiguration {
         let fields = MappingReader.Fields([
             "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
             "dohAddresses", "resolvConf", "classPort", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch",
+            "localZones", "records", "hosts", "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -121,6 +123,7 @@ extension ExeatConfiguration {
         }
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
         readCache(reader, &problems)
+        readLocalNames(reader, &problems)
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
         if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
         if let values = reader["dohAddresses"]?.elements(&problems) {
@@ -159,15 +162,7 @@ extension ExeatConfiguration {
         }
         if let value = reader["enabled"]?.boolean(&problems) { dns.rebinding.isEnabled = value }
         if let values = reader["exemptZones"]?.elements(&problems) {
-            dns.rebinding.exemptZones = values.compactMap { value in
-                guard let text = value.string(&problems) else { return nil }
-                do throws(DomainNameError) {
-                    return try DomainName(parsing: text)
-                } catch {
-                    value.error("\(error)", into: &problems)
-                    return nil
-                }
-            }
+            dns.rebinding.exemptZones = values.compactMap { Self.name($0, &problems) }
         }
         if let values = reader["permit"]?.elements(&problems) {
             dns.rebinding.permitted = values.compactMap { Self.prefix($0, &problems) }

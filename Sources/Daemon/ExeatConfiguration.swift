@@ -1,3 +1,4 @@
+import DNSInterceptor
 import DomainNames
 import Enforcement
 import NetfilterTables
@@ -54,6 +55,12 @@ public struct ExeatConfiguration: Sendable {
         public var failureSeconds: UInt32 = 1
         public var stale = ServeStale()
         public var prefetch = Prefetch()
+        public var localZones = LocalZoneChoice()
+        /// Names with addresses, beside those of `hostFiles`.
+        public var records = HostTable()
+        public var hostFiles: [String] = []
+        public var hostSeconds: UInt32 = 60
+        public var search = SearchSuffixes()
         public var rebinding = RebindingGuard()
         /// Built-in rules against resolving elsewhere.
         public var refusesDNSOverTLS = true
@@ -77,6 +84,21 @@ public struct ExeatConfiguration: Sendable {
     public struct Prefetch: Sendable {
         public var isEnabled = true
         public var hitsMin = 3
+    }
+
+    /// Zones that are answered without asking anybody.
+    public struct LocalZoneChoice: Sendable {
+        public enum PrivateReverse: String, Sendable, CaseIterable {
+            /// Asked upstream if one of the upstreams has an address of the site itself.
+            case auto
+            case local
+            case forward
+        }
+
+        public var isEnabled = true
+        public var privateReverse = PrivateReverse.auto
+        public var forward: [DomainName] = []
+        public var empty: [DomainName] = []
     }
 
     public struct Queues: Sendable {
@@ -175,6 +197,18 @@ public struct ExeatConfiguration: Sendable {
                 resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
             // Where Exeat asks nobody, nobody is known to be asked.
             trustedResolvers: dns.upstreams.isEmpty ? nil : dns.upstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
+    }
+
+    /// What `dns.localZones` comes to, seen from where the upstreams are.
+    var localZones: LocalZones {
+        let choice = dns.localZones
+        guard choice.isEnabled else { return LocalZones() }
+        let hasSiteUpstream = dns.upstreams.contains { RebindingGuard.isInside($0.address) }
+        let isPrivateLocal = choice.privateReverse == .local || (choice.privateReverse == .auto && !hasSiteUpstream)
+        var zones = isPrivateLocal ? LocalZones.withPrivate : .standard
+        for name in choice.empty { zones[name] = .empty }
+        for name in choice.forward { zones[name] = .forwarded }
+        return zones
     }
 
     /// `dns.classPort` of a class, 1...14.
