@@ -8,7 +8,7 @@ extension DNSWorkerTests {
     @Suite struct Stale {
         /// What the upstream does from now on.
         enum Mood: Int {
-            case well, silent, serverFailure, refused, slow, withoutTTL
+            case well, silent, serverFailure, refused, slow, withoutTTL, flaky
         }
 
         final class Upstream: Sendable {
@@ -26,7 +26,8 @@ extension DNSWorkerTests {
                         ? TestMessage.reply(to: request.bytes, [], authority: [soa], code: 3)
                         : TestMessage.reply(to: request.bytes, [.a(address, ttl: mood == .withoutTTL ? 0 : ttl)])
                     switch mood {
-                    case .well, .withoutTTL: return [.reply(good)]
+                    case .flaky where request.number % 2 == 0: return [.reply(TestMessage.reply(to: request.bytes, [], code: 2))]
+                    case .well, .flaky, .withoutTTL: return [.reply(good)]
                     case .silent: return []
                     case .serverFailure: return [.reply(TestMessage.reply(to: request.bytes, [], code: 2))]
                     case .refused: return [.reply(TestMessage.reply(to: request.bytes, [], code: 5))]
@@ -116,6 +117,31 @@ extension DNSWorkerTests {
             #expect(eventually { upstream.server.requests.count == 2 })
             #expect(eventually { clients[0].ask(query)?.addresses == [2] })
             #expect(upstream.server.requests.count == 2, "the question that was late has refreshed the answer")
+        }
+
+        @Test func `lookups go on while the upstream is dead, then fails every other time, and follow it when it is well`() throws {
+            let upstream = try Upstream(ttl: 1)
+            defer { upstream.stop() }
+            let worker = try worker(upstream) { $0.staleClientTimeoutMilliseconds = 100 }
+            defer { worker.stop() }
+            let client = try worker.client()
+            let queries = (0..<40).map { TestMessage.query("n\($0).example.org") }
+            for query in queries { #expect(client.ask(query)?.addresses == [1]) }
+            usleep(1_100_000)
+            for mood in [Mood.silent, .flaky] {
+                upstream.turn(mood)
+                for _ in 0..<3 {
+                    for query in queries {
+                        let reply = try #require(client.ask(query))
+                        #expect(reply.code == 0 && reply.addresses == [1])
+                    }
+                    usleep(400_000)
+                }
+            }
+            #expect(worker.counters[.staleFailed] + worker.counters[.staleLate] >= 40 && worker.counters[.staleFailing] >= 40)
+            upstream.turn(.well, newAddress: true)
+            for query in queries { #expect(eventually { client.ask(query)?.addresses == [2] }) }
+            #expect(eventually { worker.counters[.outstanding] == 0 && worker.counters[.waiting] == 0 })
         }
 
         @Test func `with a client timeout of 0 the expired answer is given at once`() throws {
