@@ -15,6 +15,8 @@ final class Answer: @unchecked Sendable {
     let storedAt: Instant
     /// How long it may be given out, from `storedAt`; 0: only to those who wait for it now.
     let lifetimeSeconds: UInt32
+    /// The age from which it is near its end: in the last tenth of its lifetime, or the last second of at least five.
+    let refreshAgeSeconds: UInt32
     /// Two more parts of the question.
     let isDNSSECOK: Bool
     let isCheckingDisabled: Bool
@@ -33,21 +35,29 @@ final class Answer: @unchecked Sendable {
     private let byteCount: Int
 
     /// An upstream's message; its lifetime follows RFC 2308 within the configured ceilings.
-    init(key: CacheKey, hash: UInt64, message: Span<UInt8>, response: DNSResponse, now: Instant, configuration: DNSWorkerConfiguration) {
+    init(
+        key: CacheKey, hash: UInt64, message: Span<UInt8>, response: DNSResponse, now: Instant, configuration: DNSWorkerConfiguration,
+        mayTeach: Bool = true
+    ) {
         switch response.rcode {
         case .noError, .nameError:
             let ceiling = response.isNegative ? configuration.negativeSecondsMax : configuration.positiveSecondsMax
-            lifetimeSeconds = min(response.cacheTTL ?? 0, ceiling)
+            var seconds = response.cacheTTL ?? 0
+            if response.isNegative, response.isCacheable, configuration.search.suffix(of: response.qname) != nil {
+                seconds = max(seconds, configuration.search.negativeSecondsMin)
+            }
+            lifetimeSeconds = min(seconds, ceiling)
         default:
             lifetimeSeconds = configuration.failureLifetimeSeconds
         }
+        refreshAgeSeconds = Self.refreshAgeSeconds(lifetimeSeconds)
         (unsafe storage, offsetCount, byteCount) = unsafe Self.store(message.extracting(first: response.bodyEnd), response.ttlOffsets)
         self.hash = hash
         storedAt = now
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
         isCacheable = response.isCacheable
-        teaches = !response.addresses.isEmpty && (response.qtype == .a || response.qtype == .aaaa)
+        teaches = mayTeach && !response.addresses.isEmpty && (response.qtype == .a || response.qtype == .aaaa)
         stored = StoredAnswer(response)
         addresses = response.addresses
         qname = response.qname
@@ -59,6 +69,7 @@ final class Answer: @unchecked Sendable {
         self.hash = hash
         self.storedAt = storedAt
         self.lifetimeSeconds = lifetimeSeconds
+        refreshAgeSeconds = lifetimeSeconds
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
         isCacheable = false
@@ -69,6 +80,8 @@ final class Answer: @unchecked Sendable {
         qname = key.qname
         self.failure = failure
     }
+
+    private static func refreshAgeSeconds(_ lifetime: UInt32) -> UInt32 { lifetime < 5 ? lifetime : lifetime - max(1, lifetime / 10) }
 
     deinit { unsafe storage.deallocate() }
 
@@ -105,6 +118,9 @@ final class Answer: @unchecked Sendable {
 
     /// Whole seconds since it was stored, rounded down.
     func ageSeconds(now: Instant) -> UInt32 { UInt32(clamping: now.nanoseconds(since: storedAt) / 1_000_000_000) }
+
+    /// Neither data nor the word that there is none: SERVFAIL and the like.
+    var isFailure: Bool { stored.map { $0.rcode != .noError && $0.rcode != .nameError } ?? true }
 
     func isExpired(now: Instant) -> Bool { ageSeconds(now: now) >= lifetimeSeconds }
 

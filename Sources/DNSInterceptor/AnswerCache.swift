@@ -14,6 +14,12 @@ struct AnswerCache {
         /// Hits since it was queued, at most 3.
         var hits: UInt8 = 0
         var isInMain = false
+        /// Hits since this answer was stored, at most 254.
+        var asked: UInt8 = 0
+        /// The last try to refresh this answer failed.
+        var isFailing = false
+        /// Not to be refreshed before.
+        var retryAt: Instant?
         /// What the gate said when this answer was last given to a client.
         var lesson: Lesson?
     }
@@ -21,11 +27,27 @@ struct AnswerCache {
     /// An answer that is in the cache, and where.
     struct Hit {
         let answer: Answer
+        /// It ends soon, was asked for often, and nobody is fetching it: `noteRefresh`.
+        let wantsRefresh: Bool
+        fileprivate let slot: Int
+    }
+
+    /// An answer that has expired and may be given out where no other can be had (RFC 8767).
+    struct StaleHit {
+        let answer: Answer
+        /// The last try to refresh it failed, so that it is given out at once.
+        let isFailing: Bool
+        /// Nobody is fetching it, and the last failure was a while ago: `noteRefresh`.
+        let wantsRefresh: Bool
         fileprivate let slot: Int
     }
 
     let bytesMax: Int
     let entriesMax: Int
+    /// How long an answer that has expired may be given out; 0: never.
+    let staleSecondsMax: UInt32
+    /// Hits from which an answer is refreshed before it ends; 255: it never is.
+    let prefetchHitsMin: UInt8
     private(set) var bytes = 0
     private(set) var count = 0
     private(set) var evictions: UInt64 = 0
@@ -42,7 +64,9 @@ struct AnswerCache {
     private var ghosts: [UInt32]
 
     /// The table grows with the answers: the fewer they are, the closer together they lie.
-    init(bytesMax: Int, entriesMax: Int) {
+    init(bytesMax: Int, entriesMax: Int, staleSecondsMax: UInt32 = 0, prefetchHitsMin: UInt8 = .max) {
+        self.staleSecondsMax = staleSecondsMax
+        self.prefetchHitsMin = prefetchHitsMin
         self.bytesMax = max(0, bytesMax)
         self.entriesMax = min(max(1, entriesMax), 1 << 24)
         var size = 16
@@ -59,6 +83,44 @@ struct AnswerCache {
 
     /// The answer to a question, unless it has expired. Counts as a hit. `message` is the one that `query` was scanned in.
     mutating func find(_ message: Span<UInt8>, _ query: QueryHead, hash: UInt64, now: Instant) -> Hit? {
+        guard let slot = slot(message, query, hash), let answer = slots[slot].answer else { return nil }
+        let age = answer.ageSeconds(now: now)
+        var wantsRefresh = false
+        if age >= answer.refreshAgeSeconds {
+            guard age < answer.lifetimeSeconds else { return nil }
+            wantsRefresh = slots[slot].asked >= prefetchHitsMin && mayRefresh(slot, now)
+        }
+        if slots[slot].hits < 3 { slots[slot].hits += 1 }
+        slots[slot].asked &+= slots[slot].asked < 254 ? 1 : 0
+        return Hit(answer: answer, wantsRefresh: wantsRefresh, slot: slot)
+    }
+
+    /// The answer to a question after it has expired, for the path of misses.
+    mutating func findStale(_ message: Span<UInt8>, _ query: QueryHead, hash: UInt64, now: Instant) -> StaleHit? {
+        guard staleSecondsMax > 0, let slot = slot(message, query, hash), let answer = slots[slot].answer, isStale(answer, now: now) else {
+            return nil
+        }
+        if slots[slot].hits < 3 { slots[slot].hits += 1 }
+        return StaleHit(answer: answer, isFailing: slots[slot].isFailing, wantsRefresh: mayRefresh(slot, now), slot: slot)
+    }
+
+    /// Whether an answer has expired, and not so long ago that it may not be given out any more.
+    func isStale(_ answer: Answer, now: Instant) -> Bool {
+        guard answer.isCacheable, answer.lifetimeSeconds > 0 else { return false }
+        let age = answer.ageSeconds(now: now)
+        return age >= answer.lifetimeSeconds && age - answer.lifetimeSeconds < staleSecondsMax
+    }
+
+    private func mayRefresh(_ slot: Int, _ now: Instant) -> Bool { slots[slot].retryAt.map { $0 <= now } ?? true }
+
+    /// Notes that the answer just found is being fetched: it is not to be fetched once more before `retryAt`, or until it has come or failed.
+    mutating func noteRefresh(of hit: Hit, retryAt: Instant) { slots[hit.slot].retryAt = retryAt }
+
+    mutating func noteRefresh(of hit: StaleHit, retryAt: Instant) { slots[hit.slot].retryAt = retryAt }
+
+    /// The slot with the answer to a question, expired or not.
+    @inline(__always)
+    private func slot(_ message: Span<UInt8>, _ query: QueryHead, _ hash: UInt64) -> Int? {
         var place = home(hash)
         let upper = hash >> 32
         while true {
@@ -66,11 +128,7 @@ struct AnswerCache {
             if bucket == 0 { return nil }
             if bucket >> 32 == upper {
                 let slot = Int(bucket & 0xffff_ffff) - 1
-                if let answer = slots[slot].answer, answer.hash == hash, answer.answers(query, in: message) {
-                    guard !answer.isExpired(now: now) else { return nil }
-                    if slots[slot].hits < 3 { slots[slot].hits += 1 }
-                    return Hit(answer: answer, slot: slot)
-                }
+                if let answer = slots[slot].answer, answer.hash == hash, answer.answers(query, in: message) { return slot }
             }
             place = (place + 1) & bucketMask
         }
@@ -83,19 +141,32 @@ struct AnswerCache {
     mutating func note(_ lesson: Lesson, of hit: Hit) { slots[hit.slot].lesson = lesson }
 
     /// Keeps an answer in place of an older one to the same question. One larger than a quarter of the whole is not kept.
+    ///
+    /// A failure does not take the place of an answer that may still be given out, but is noted there (RFC 8767 §5). An answer that must not be
+    /// kept takes the place of an older one all the same, so that what it has overtaken is not given out later.
     mutating func store(_ answer: Answer, now: Instant) {
         let cost = answer.byteCost
-        guard answer.lifetimeSeconds > 0, cost <= bytesMax / 4 else { return }
+        guard cost <= bytesMax / 4 else { return }
         if let place = place(of: answer) {
             let slot = Int(buckets[place] & 0xffff_ffff) - 1
-            let difference = cost - (slots[slot].answer?.byteCost ?? 0)
+            guard let older = slots[slot].answer else { preconditionFailure("a bucket of the cache leads to an empty slot") }
+            if answer.isFailure, !older.isFailure, !older.isExpired(now: now) || isStale(older, now: now) {
+                slots[slot].isFailing = true
+                slots[slot].retryAt = now.advanced(bySeconds: UInt64(max(1, answer.lifetimeSeconds)))
+                return
+            }
+            let difference = cost - older.byteCost
             bytes += difference
             if !slots[slot].isInMain { smallBytes += difference }
             slots[slot].answer = answer
+            slots[slot].asked = 0
+            slots[slot].isFailing = false
+            slots[slot].retryAt = nil
             slots[slot].lesson = nil
             while bytes > bytesMax, evict(now: now) {}
             return
         }
+        guard answer.lifetimeSeconds > 0 else { return }
         while bytes + cost > bytesMax || count >= entriesMax {
             guard evict(now: now) else { return }
         }
@@ -118,9 +189,19 @@ struct AnswerCache {
         insert((answer.hash >> 32) << 32 | UInt64(slot + 1))
     }
 
+    /// Has answers not be found any more. Their room is given back when they come to be evicted. Looks at all of them.
+    mutating func forget(where isForgotten: (Answer) -> Bool) {
+        for index in slots.indices {
+            guard let answer = slots[index].answer, isForgotten(answer), let place = place(of: answer, inSlot: index) else { continue }
+            clear(place)
+            slots[index].hits = 0
+        }
+    }
+
     /// Forgets everything.
     mutating func removeAll() {
-        self = AnswerCache(bytesMax: bytesMax, entriesMax: entriesMax)
+        self = AnswerCache(
+            bytesMax: bytesMax, entriesMax: entriesMax, staleSecondsMax: staleSecondsMax, prefetchHitsMin: prefetchHitsMin)
     }
 
     // MARK: eviction
@@ -141,7 +222,7 @@ struct AnswerCache {
                 continue
             }
             if fromSmall { ghosts[Int(truncatingIfNeeded: answer.hash) & (ghosts.count - 1)] = fingerprint(answer.hash) }
-            if let place = place(of: answer) { clear(place) }
+            if let place = place(of: answer, inSlot: index) { clear(place) }
             slots[index] = Slot()
             free.append(slot)
             bytes -= cost
@@ -180,6 +261,12 @@ struct AnswerCache {
             place = (place + 1) & bucketMask
         }
         return nil
+    }
+
+    /// The bucket that leads to a slot; nil if its answer was forgotten.
+    private func place(of answer: Answer, inSlot slot: Int) -> Int? {
+        guard let place = place(of: answer), Int(buckets[place] & 0xffff_ffff) - 1 == slot else { return nil }
+        return place
     }
 
     /// Empties a bucket and moves later ones of the run back, so that no search ends early.

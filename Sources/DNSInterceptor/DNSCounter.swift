@@ -18,6 +18,9 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case tcpAccepted, tcpOpen, tcpRefusedTotal, tcpRefusedPerClient, tcpAcceptErrors, tcpIdleClosed, tcpSlowReaders, tcpBadFrames
     case datagramsLostBeforeReceive, datagramsLostAtSend
     case outstanding, waiting
+    case staleLate, staleFailed, staleFailing
+    case localZones, localHosts, localSearch
+    case refreshesPrefetch, refreshesStale, refreshesSkipped
 
     /// Without the `exeat_dns_` prefix.
     var sample: (name: String, labels: [(String, String)]) {
@@ -76,6 +79,15 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .datagramsLostAtSend: ("datagrams_lost_total", [("direction", "out")])
         case .outstanding: ("upstream_outstanding", [])
         case .waiting: ("queries_waiting", [])
+        case .staleLate: ("stale_answers_total", [("reason", "late")])
+        case .staleFailed: ("stale_answers_total", [("reason", "failed")])
+        case .staleFailing: ("stale_answers_total", [("reason", "failing")])
+        case .localZones: ("local_answers_total", [("source", "zone")])
+        case .localHosts: ("local_answers_total", [("source", "hosts")])
+        case .localSearch: ("local_answers_total", [("source", "search")])
+        case .refreshesPrefetch: ("cache_refreshes_total", [("reason", "prefetch")])
+        case .refreshesStale: ("cache_refreshes_total", [("reason", "stale")])
+        case .refreshesSkipped: ("cache_refreshes_skipped_total", [])
         }
     }
 }

@@ -1,3 +1,5 @@
+import Enforcement
+
 /// Limits and times of one DNS worker. The defaults are those of the shipped configuration.
 public struct DNSWorkerConfiguration: Sendable {
     /// Tried in this order; those that failed lately come last.
@@ -33,6 +35,22 @@ public struct DNSWorkerConfiguration: Sendable {
     public var cacheEntriesMax = 65_536
     public var positiveSecondsMax: UInt32 = 86_400
     public var negativeSecondsMax: UInt32 = 900
+    /// How long after its end an answer is given out where no other can be had (RFC 8767 §4); 0: never.
+    public var staleSecondsMax: UInt32 = 3_600
+    /// The TTL of an answer that is given out so, at most 30 s (RFC 8767 §4).
+    public var staleAnswerSeconds: UInt32 = 30
+    /// How long a client waits for upstreams before it gets such an answer (RFC 8767 §5); 0: not at all.
+    public var staleClientTimeoutMilliseconds = 1_800
+    /// An answer that was given out so often is fetched anew in the last tenth of its lifetime, when it is next asked for: 1 to 254; 0: never.
+    public var prefetchHitsMin = 3
+    /// Answers fetched anew at one time, for stale and soon stale ones that nobody waits for.
+    public var refreshesMax = 256
+
+    /// What is answered without asking anybody.
+    public var local = Published(LocalData())
+    /// What stub resolvers append to names.
+    public var search = SearchSuffixes()
+
     /// How long a failure is answered from the cache (RFC 2308 §7.1, RFC 9520): 0 to 5 s.
     public var failureSeconds: UInt32 = 1
 
@@ -56,6 +74,11 @@ extension DNSWorkerConfiguration {
         guard let classPort, port >= classPort, port - classPort < 14 else { return 0 }
         return UInt8(port - classPort + 1)
     }
+
+    /// `prefetchHitsMin` as the cache takes it: 255 for never.
+    var prefetchHits: UInt8 { prefetchHitsMin > 0 ? UInt8(min(prefetchHitsMin, 254)) : .max }
+
+    var keepsStale: Bool { staleSecondsMax > 0 }
 
     /// `failureSeconds` within what RFC 9520 §3.2 allows at the least and we want at the most.
     var failureLifetimeSeconds: UInt32 { min(failureSeconds, 5) }

@@ -9,29 +9,47 @@ extension DNSWorkerCore {
     // MARK: starting
 
     /// Has a query wait for the answer to its question, which is asked unless it is in flight already.
-    mutating func forward<G: AnswerGate & ~Copyable>(_ waiting: WaitingQuery, key: CacheKey, hash: UInt64, gate: inout G) {
+    ///
+    /// `stale`, if there is one, is given out where the answer fails, is late, or cannot be waited for.
+    mutating func forward<G: AnswerGate & ~Copyable>(
+        _ waiting: WaitingQuery, key: CacheKey, hash: UInt64, stale: Answer? = nil, gate: inout G
+    ) {
         let ofSource = waitingBySource[waiting.source, default: 0]
         guard waitingCount < configuration.waitersMax, ofSource < configuration.waitersPerClientMax else {
             counters.add(.failedWaiters)
-            return refuse(waiting, .other("too many queries waiting"))
+            return refuse(waiting, .other("too many queries waiting"), stale, gate: &gate)
         }
         if let slot = inFlight[key], let transaction = transactions[slot] {
             counters.add(.coalesced)
+            if let stale {
+                if transaction.isLate {
+                    counters.add(.staleLate)
+                    return deliver(stale, as: .stale, to: waiting, gate: &gate)
+                }
+                if transaction.stale == nil || transaction.waiting.isEmpty { setStale(stale, slot, transaction) }
+            }
             return append(waiting, to: transaction)
         }
         guard let slot = freeTransactions.popLast() else {
             counters.add(.failedOutstanding)
-            return refuse(waiting, .networkError("too many questions in flight"))
+            return refuse(waiting, .networkError("too many questions in flight"), stale, gate: &gate)
         }
         let plan = ForwardingPlan(now: now, configuration: configuration)
         let transaction = Transaction(query: waiting.query, key: key, hash: hash, generation: nextGeneration(), plan: plan)
         transactions[slot] = transaction
         inFlight[key] = slot
         append(waiting, to: transaction)
+        if let stale { setStale(stale, slot, transaction) }
         carryOut(transaction.plan.start(health, configuration: configuration, now: now), slot, transaction, gate: &gate)
     }
 
-    private mutating func refuse(_ waiting: WaitingQuery, _ reason: ExtendedDNSError) {
+    private mutating func refuse<G: AnswerGate & ~Copyable>(
+        _ waiting: WaitingQuery, _ reason: ExtendedDNSError, _ stale: Answer?, gate: inout G
+    ) {
+        if let stale {
+            counters.add(.staleFailed)
+            return deliver(stale, as: .stale, to: waiting, gate: &gate)
+        }
         waiting.query.name.withSpan { refuse(waiting.query.head, $0, waiting.origin, .serverFailure, reason) }
     }
 
@@ -71,7 +89,7 @@ extension DNSWorkerCore {
     }
 
     /// Does what the plan says; an attempt that fails at once is reported to it and the next step taken.
-    private mutating func carryOut<G: AnswerGate & ~Copyable>(
+    mutating func carryOut<G: AnswerGate & ~Copyable>(
         _ first: ForwardingPlan.Action, _ slot: Int, _ transaction: Transaction, gate: inout G
     ) {
         var action = first
@@ -322,19 +340,39 @@ extension DNSWorkerCore {
                 key: transaction.key, hash: transaction.hash, failure: reason, storedAt: now,
                 lifetimeSeconds: configuration.failureLifetimeSeconds)
         }
-        finish(slot, transaction, answer, readAt: now, gate: &gate)
+        let stale = transaction.stale.flatMap { cache.isStale($0, now: now) ? $0 : nil }
+        finish(slot, transaction, answer, stale: stale, readAt: now, gate: &gate)
     }
 
-    /// Keeps the answer and gives it to everybody who waits, each through the gate on his own account.
+    /// Keeps the answer and gives it, or `stale` in its place, to everybody who waits, each through the gate on his own account.
     private mutating func finish<G: AnswerGate & ~Copyable>(
-        _ slot: Int, _ transaction: Transaction, _ answer: Answer, readAt: Instant, gate: inout G
+        _ slot: Int, _ transaction: Transaction, _ answer: Answer, stale: Answer? = nil, readAt: Instant, gate: inout G
     ) {
         inFlight[transaction.key] = nil
         attemptDeadlines.remove(slot)
+        if configuration.keepsStale { staleDeadlines.remove(slot) }
+        if transaction.isRefresh { refreshCount -= 1 }
         retire(transaction)
         transactions[slot] = nil
         freeTransactions.append(slot)
-        for waiting in transaction.waiting {
+        if let stale {
+            counters.add(.staleFailed, UInt64(transaction.waiting.count))
+            release(transaction, stale, isStale: true, readAt: readAt, gate: &gate)
+        } else {
+            release(transaction, answer, isStale: false, readAt: readAt, gate: &gate)
+        }
+        // It was asked before `hosts` had the name.
+        if !local.value.hosts.isEmpty, local.value.hasHost(answer.qname) { return }
+        cache.store(answer, now: now)
+    }
+
+    /// Gives an answer to everybody who waits, and nobody waits any more.
+    mutating func release<G: AnswerGate & ~Copyable>(
+        _ transaction: Transaction, _ answer: Answer, isStale: Bool, readAt: Instant, gate: inout G
+    ) {
+        let released = transaction.waiting
+        transaction.waiting = []
+        for waiting in released {
             waitingCount -= 1
             if let left = waitingBySource[waiting.source] { waitingBySource[waiting.source] = left > 1 ? left - 1 : nil }
             defer { noteEnd(of: waiting) }
@@ -343,12 +381,11 @@ extension DNSWorkerCore {
                 connection.waitingQueries -= 1
                 mark(connection)
             }
-            deliver(answer, to: waiting, gate: &gate)
+            if isStale { deliver(answer, as: .stale, to: waiting, gate: &gate) } else { deliver(answer, to: waiting, gate: &gate) }
             if case .redial = waiting.origin { continue }
             unsentMisses.append((waiting.arrivedAt, readAt))
         }
         if unsentMisses.count >= 4 { flushDatagrams() }
-        cache.store(answer, now: now)
     }
 }
 

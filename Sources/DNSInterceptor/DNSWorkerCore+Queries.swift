@@ -42,6 +42,7 @@ extension DNSWorkerCore {
                 return reject(query, name, origin, refusal)
             }
             deliver(hit.answer, hit, to: query, name, client, origin, gate: &gate)
+            if hit.wantsRefresh { prefetch(hit, DNSQuery(query, of: message), gate: &gate) }
         } else {
             counters.add(.cacheMisses)
             let whole = DNSQuery(query, of: message)
@@ -49,7 +50,12 @@ extension DNSWorkerCore {
                 return reject(query, name, origin, refusal)
             }
             let waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
-            forward(waiting, key: whole.cacheKey, hash: hash, gate: &gate)
+            let key = whole.cacheKey
+            if let answer = localAnswer(whole, key, hash: hash) { return deliver(answer, as: .local, to: waiting, gate: &gate) }
+            guard let stale = cache.findStale(message, query, hash: hash, now: now) else {
+                return forward(waiting, key: key, hash: hash, gate: &gate)
+            }
+            forward(waiting, key: key, stale, gate: &gate)
         }
     }
 
@@ -106,14 +112,14 @@ extension DNSWorkerCore {
         }
     }
 
-    private func sizeMax(of query: QueryHead, _ origin: QueryOrigin) -> Int {
+    func sizeMax(of query: QueryHead, _ origin: QueryOrigin) -> Int {
         switch origin {
         case .datagram: query.udpReplySizeMax(configuredMax: configuration.datagramBytesMax)
         case .connection, .redial: 65_535
         }
     }
 
-    private mutating func refuse(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ refusal: AnswerRefusal) {
+    mutating func refuse(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ refusal: AnswerRefusal) {
         switch refusal {
         case .addressesPerNameFull:
             counters.add(.refusedAddressesPerName)
@@ -166,7 +172,7 @@ extension DNSWorkerCore {
     }
 
     /// Has `write` write a reply into the buffer it will be sent from; nil from it sends nothing.
-    private mutating func reply(to origin: QueryOrigin, _ write: (inout MutableSpan<UInt8>) -> Int?) {
+    mutating func reply(to origin: QueryOrigin, _ write: (inout MutableSpan<UInt8>) -> Int?) {
         switch origin {
         case .datagram(let listener, let path):
             if unsentCount == unsent.capacity || unsentListener != listener { flushDatagrams() }

@@ -27,6 +27,8 @@ struct DNSWorkerCore: ~Copyable {
 
     // Answers and questions in flight.
     var cache: AnswerCache
+    /// Names that are answered here.
+    var local: Published<LocalData>.Reader
     /// Counts what the gate did besides learning: what a client was taught in an earlier era may have been withdrawn.
     var gateEra: UInt32 = 0
     /// `TickingGate.onlyAddsBetweenTicks`.
@@ -36,6 +38,10 @@ struct DNSWorkerCore: ~Copyable {
     var freeTransactions: [Int]
     var inFlight: [CacheKey: Int] = [:]
     var attemptDeadlines: DeadlineHeap
+    /// When those who wait for a transaction get an answer that has expired; no places if none is ever given.
+    var staleDeadlines: DeadlineHeap
+    /// Transactions that nobody waited for at their start.
+    var refreshCount = 0
     var waitingCount = 0
     var waitingBySource: [IPAddress: Int] = [:]
     var generation: UInt32 = 0
@@ -101,12 +107,16 @@ struct DNSWorkerCore: ~Copyable {
         now = Self.clock()
         received = DatagramBatch(capacity: 64, payloadBytes: 2_048)
         unsent = DatagramBatch(capacity: 64, payloadBytes: max(DNSReply.udpPayloadSizeDefault, configuration.datagramBytesMax))
-        cache = AnswerCache(bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax)
+        cache = AnswerCache(
+            bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax,
+            staleSecondsMax: configuration.staleSecondsMax, prefetchHitsMin: configuration.prefetchHits)
+        local = Published.Reader(configuration.local)
         health = configuration.upstreams.map { _ in UpstreamHealth() }
         let outstandingMax = min(max(1, configuration.outstandingMax), 65_536)
         transactions = Array(repeating: nil, count: outstandingMax)
         freeTransactions = Array((0..<outstandingMax).reversed())
         attemptDeadlines = DeadlineHeap(slots: outstandingMax)
+        staleDeadlines = DeadlineHeap(slots: configuration.keepsStale ? outstandingMax : 0)
         self.link = link
         redials = RunningRedials()
         let connectionsMax = min(max(0, configuration.tcpConnectionsMax), 65_536)
@@ -173,6 +183,7 @@ struct DNSWorkerCore: ~Copyable {
             listeners[index].drops = drops
         }
         redials.beginSecond()
+        refreshLocalData()
         updateGauges()
     }
 
@@ -187,6 +198,7 @@ struct DNSWorkerCore: ~Copyable {
 
     private mutating func expire<G: AnswerGate & ~Copyable>(gate: inout G) {
         while let slot = attemptDeadlines.popExpired(now: now) { attemptTimedOut(slot, gate: &gate) }
+        while let slot = staleDeadlines.popExpired(now: now) { isLate(slot, gate: &gate) }
         while let slot = idleDeadlines.popExpired(now: now) { connectionIsIdle(slot) }
         for index in listeners.indices {
             guard let until = listeners[index].pausedUntil, until <= now else { continue }
@@ -202,6 +214,7 @@ struct DNSWorkerCore: ~Copyable {
     private func waitMilliseconds(until: Instant) -> Int32 {
         var next = until
         if let deadline = attemptDeadlines.earliest { next = min(next, deadline) }
+        if let deadline = staleDeadlines.earliest { next = min(next, deadline) }
         if let deadline = idleDeadlines.earliest { next = min(next, deadline) }
         for index in listeners.indices {
             if let deadline = listeners[index].pausedUntil { next = min(next, deadline) }

@@ -17,6 +17,12 @@ final class Transaction {
     var waiting: [WaitingQuery] = []
     /// An answer to give if no upstream has a better one.
     var kept: Answer?
+    /// What the cache holds to the same question: to be given out instead of a failure once it has expired.
+    var stale: Answer?
+    /// Those who wait have been given `stale`.
+    var isLate = false
+    /// Nobody waited at its start.
+    var isRefresh = false
     /// Why the last upstream message could not be used.
     var lastFault: MessageFault?
 

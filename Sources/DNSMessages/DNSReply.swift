@@ -92,11 +92,12 @@ public enum DNSReply {
             timeToLiveCapSeconds: timeToLiveCapSeconds, sizeMax: sizeMax, udpPayloadSize: udpPayloadSize, into: &buffer)
     }
 
-    /// The same for an answer that is known to answer the question, with the name as it stands in the query.
+    /// The same for an answer that is known to answer the question, with the name as it stands in the query. `extendedError` is left out where it
+    /// would not fit into `sizeMax`.
     public static func write(
         _ stored: Span<UInt8>, _ answer: StoredAnswer, timeToLiveOffsets: Span<UInt16>, to query: QueryHead, name: Span<UInt8>,
-        ageSeconds: UInt32, timeToLiveCapSeconds: UInt32, sizeMax: Int, udpPayloadSize: Int = udpPayloadSizeDefault,
-        into buffer: inout MutableSpan<UInt8>
+        ageSeconds: UInt32, timeToLiveCapSeconds: UInt32, sizeMax: Int, extendedError: ExtendedDNSError? = nil,
+        udpPayloadSize: Int = udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>
     ) -> Int? {
         let bodyEnd = answer.bodyEnd
         guard stored.count >= bodyEnd, answer.questionEnd == query.questionEnd else { return nil }
@@ -118,7 +119,8 @@ public enum DNSReply {
             end = bodyEnd
         }
         if query.edns != nil {
-            guard let optEnd = appendOPT(query, code, nil, udpPayloadSize, at: end, into: &buffer) else { return nil }
+            let shown = extendedError.flatMap { end + optLength + 6 + $0.sentTextCount <= sizeMax ? $0 : nil }
+            guard let optEnd = appendOPT(query, code, shown, udpPayloadSize, at: end, into: &buffer) else { return nil }
             end = optEnd
         }
         return end

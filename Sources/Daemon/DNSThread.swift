@@ -8,7 +8,7 @@ import Synchronization
 enum DNSThread {
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
-        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, logger: Logger
+        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, logger: Logger
     ) throws {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
@@ -29,6 +29,14 @@ enum DNSThread {
         options.rejectResponse = configuration.dns.rejectResponse
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
+        options.negativeSecondsMax = configuration.dns.negativeSecondsMax
+        options.local = local
+        options.search = configuration.dns.search
+        options.failureSeconds = configuration.dns.failureSeconds
+        options.staleSecondsMax = configuration.dns.stale.isEnabled ? configuration.dns.stale.staleSecondsMax : 0
+        options.staleAnswerSeconds = configuration.dns.stale.answerSeconds
+        options.staleClientTimeoutMilliseconds = configuration.dns.stale.clientTimeoutMilliseconds
+        options.prefetchHitsMin = configuration.dns.prefetch.isEnabled ? configuration.dns.prefetch.hitsMin : 0
         let worker = try DNSWorker(
             configuration: options, datagramSockets: datagrams, streamSockets: streams, gate: gate, counters: counters, mailbox: mailbox,
             link: link)

@@ -31,6 +31,7 @@ extension ExeatConfiguration {
         func absolute(_ path: String) -> String { path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)" }
         configuration.policies = absolute(configuration.policies)
         configuration.endpoints = configuration.endpoints.map(absolute)
+        configuration.dns.hostFiles = configuration.dns.hostFiles.map(absolute)
         configuration.flowLog.path = configuration.flowLog.path.map(absolute)
         return configuration
     }
@@ -103,6 +104,8 @@ extension ExeatConfiguration {
         let fields = MappingReader.Fields([
             "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
             "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse", "sinkholeAddresses",
+            "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch",
+            "localZones", "records", "hosts", "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
@@ -120,13 +123,17 @@ extension ExeatConfiguration {
             given.insert("dns.classPort")
         }
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
+        readCache(reader, &problems)
+        readLocalNames(reader, &problems)
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
         if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
         if let values = reader["dohAddresses"]?.elements(&problems) {
             dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })
         }
         if let value = reader["queryPolicy"]?.choice(QueryPolicy.self, &problems) { dns.queryPolicy = value }
-        if let value = reader["queryExemptZones"] { dns.queryExemptZones = Self.names(value, &problems) }
+        if let values = reader["queryExemptZones"]?.elements(&problems) {
+            dns.queryExemptZones = values.compactMap { Self.name($0, &problems) }
+        }
         readRejectResponse(reader, &problems)
         if let value = reader["resolvConf"]?.string(&problems) { dns.resolvConf = value }
         if dns.intercepts, dns.interceptPort == dns.port {
@@ -177,18 +184,6 @@ extension ExeatConfiguration {
         }
     }
 
-    private static func names(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [DomainName] {
-        (field.elements(&problems) ?? []).compactMap { value in
-            guard let text = value.string(&problems) else { return nil }
-            do throws(DomainNameError) {
-                return try DomainName(parsing: text)
-            } catch {
-                value.error("\(error)", into: &problems)
-                return nil
-            }
-        }
-    }
-
     private mutating func readBuiltIns(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         guard let reader = MappingReader(field, fields: MappingReader.Fields(["dot", "doq", "doh", "foreignDNS"]), &problems) else {
             return
@@ -204,7 +199,9 @@ extension ExeatConfiguration {
             return
         }
         if let value = reader["enabled"]?.boolean(&problems) { dns.rebinding.isEnabled = value }
-        if let value = reader["exemptZones"] { dns.rebinding.exemptZones = Self.names(value, &problems) }
+        if let values = reader["exemptZones"]?.elements(&problems) {
+            dns.rebinding.exemptZones = values.compactMap { Self.name($0, &problems) }
+        }
         if let values = reader["permit"]?.elements(&problems) {
             dns.rebinding.permitted = values.compactMap { Self.prefix($0, &problems) }
         }

@@ -49,6 +49,18 @@ public struct ExeatConfiguration: Sendable {
         /// The first of the 14 ports to which classes of the node's processes are brought.
         public var classPort: UInt16 = 10_054
         public var cacheBytesMax = 32 << 20
+        /// The longest that the word that there is no such name or data is kept.
+        public var negativeSecondsMax: UInt32 = 900
+        /// How long a failure is answered without asking again.
+        public var failureSeconds: UInt32 = 1
+        public var stale = ServeStale()
+        public var prefetch = Prefetch()
+        public var localZones = LocalZoneChoice()
+        /// Names with addresses, beside those of `hostFiles`.
+        public var records = HostTable()
+        public var hostFiles: [String] = []
+        public var hostSeconds: UInt32 = 60
+        public var search = SearchSuffixes()
         public var rebinding = RebindingGuard()
         /// For endpoints of which no policy says it (`exeat.io/query-policy`).
         public var queryPolicy = QueryPolicy.any
@@ -64,6 +76,35 @@ public struct ExeatConfiguration: Sendable {
         public var dohAddresses = BuiltInRules.publicResolvers
         /// What the node's processes resolve by: looked at for stub resolvers, never changed.
         public var resolvConf = "/etc/resolv.conf"
+    }
+
+    /// Answers that have expired where no other can be had (RFC 8767).
+    public struct ServeStale: Sendable {
+        public var isEnabled = true
+        public var staleSecondsMax: UInt32 = 3_600
+        public var answerSeconds: UInt32 = 30
+        public var clientTimeoutMilliseconds = 1_800
+    }
+
+    /// Answers that are asked for often are fetched before they expire.
+    public struct Prefetch: Sendable {
+        public var isEnabled = true
+        public var hitsMin = 3
+    }
+
+    /// Zones that are answered without asking anybody.
+    public struct LocalZoneChoice: Sendable {
+        public enum PrivateReverse: String, Sendable, CaseIterable {
+            /// Asked upstream if one of the upstreams has an address of the site itself.
+            case auto
+            case local
+            case forward
+        }
+
+        public var isEnabled = true
+        public var privateReverse = PrivateReverse.auto
+        public var forward: [DomainName] = []
+        public var empty: [DomainName] = []
     }
 
     public struct Queues: Sendable {
@@ -166,6 +207,18 @@ public struct ExeatConfiguration: Sendable {
                 resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
             // Where Exeat asks nobody, nobody is known to be asked.
             trustedResolvers: dns.upstreams.isEmpty ? nil : dns.upstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
+    }
+
+    /// What `dns.localZones` comes to, seen from where the upstreams are.
+    var localZones: LocalZones {
+        let choice = dns.localZones
+        guard choice.isEnabled else { return LocalZones() }
+        let hasSiteUpstream = dns.upstreams.contains { RebindingGuard.isInside($0.address) }
+        let isPrivateLocal = choice.privateReverse == .local || (choice.privateReverse == .auto && !hasSiteUpstream)
+        var zones = isPrivateLocal ? LocalZones.withPrivate : .standard
+        for name in choice.empty { zones[name] = .empty }
+        for name in choice.forward { zones[name] = .forwarded }
+        return zones
     }
 
     /// `dns.classPort` of a class, 1...14.

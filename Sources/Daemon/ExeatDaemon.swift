@@ -29,6 +29,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let mailbox: DNSMailbox<WorkerGate>
     private let dnsCounters = DNSCounters()
     private let link: HoldLink?
+    private let hostFiles: HostFiles
     private let verdictCounters: [VerdictCounters]
     private let helloCounters: [HelloCounters]
     private let verifiedNames: VerifiedNames
@@ -281,9 +282,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         let hasClassPorts =
             !configuration.dns.listen.isEmpty
             && (configuration.given.contains("dns.classPort") || policy.endpoints.contains { $0.classNumber != 0 })
+        hostFiles = HostFiles(configuration, logger: logger)
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
-            hasClasses: hasClassPorts, link: link, logger: logger)
+            hasClasses: hasClassPorts, link: link, local: hostFiles.published, logger: logger)
 
         // The table.
         let kept = try holder.get("table")

@@ -2,7 +2,7 @@ import Glibc
 
 /// Small files, whole.
 enum TextFile {
-    static func read(_ path: String) throws(DaemonError) -> String {
+    static func read(_ path: String, bytesMax: Int = .max) throws(DaemonError) -> String {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
         defer { close(descriptor) }
@@ -15,6 +15,7 @@ enum TextFile {
                 throw DaemonError("cannot read \(path)", code: errno)
             }
             if count == 0 { break }
+            guard bytes.count + count <= bytesMax else { throw DaemonError("\(path) has more than \(bytesMax) bytes") }
             bytes += chunk[..<count]
         }
         return String(decoding: bytes, as: UTF8.self)

@@ -25,6 +25,11 @@ public protocol AnswerGate: ~Copyable {
         _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
     ) -> AnswerRelease
 
+    /// The same for an answer that the node's own configuration gave: it does not come from outside.
+    mutating func learnLocal(
+        _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
+    ) -> AnswerRelease
+
     /// How often `learn` took back what it released earlier, to make room.
     var withdrawals: UInt64 { get }
 
@@ -34,6 +39,13 @@ public protocol AnswerGate: ~Copyable {
 
 extension AnswerGate where Self: ~Copyable {
     public var withdrawals: UInt64 { 0 }
+
+    /// A gate that makes no difference.
+    public mutating func learnLocal(
+        _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
+    ) -> AnswerRelease {
+        learn(name, addresses: addresses, timeToLiveSeconds: timeToLiveSeconds, client: client, now: now)
+    }
 
     /// A gate that knows no classes.
     public mutating func client(at source: IPAddress, ofClass number: UInt8) -> DNSClient? { number == 0 ? client(at: source) : nil }

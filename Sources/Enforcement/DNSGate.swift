@@ -62,9 +62,17 @@ public struct DNSGate: AnswerGate, ~Copyable {
     public mutating func learn(
         _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
     ) -> AnswerRelease {
+        // Whoever is not policed learns nothing and is not guarded.
+        if case .endpoint = client, rebinding.refuses(name, addresses) { return refuse(.rebinding) }
+        return learnLocal(name, addresses: addresses, timeToLiveSeconds: timeToLiveSeconds, client: client, now: now)
+    }
+
+    /// Without the rebinding guard: whoever configures the node may name what is inside.
+    public mutating func learnLocal(
+        _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
+    ) -> AnswerRelease {
         let cap = names.limits.ceilingSeconds
         guard case .endpoint(let endpoint) = client else { return .release(timeToLiveCapSeconds: cap) }
-        if rebinding.refuses(name, addresses) { return refuse(.rebinding) }
         switch names.learn(name, addresses, timeToLiveSeconds: timeToLiveSeconds, client: endpoint, now: now) {
         case .success: return .release(timeToLiveCapSeconds: cap)
         case .failure(.addressesPerName): return refuse(.addressesPerNameFull)

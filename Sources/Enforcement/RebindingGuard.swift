@@ -25,7 +25,7 @@ public struct RebindingGuard: Sendable {
     /// Whether the answer must be refused.
     public func refuses(_ name: DomainName, _ addresses: [IPAddress]) -> Bool {
         guard isEnabled else { return false }
-        for address in addresses where isInside(address) {
+        for address in addresses where Self.isInside(address) {
             if permitted.contains(where: { $0.contains(address) }) { continue }
             if exemptZones.contains(where: { name.isSubdomain(of: $0) }) { return false }
             return true
@@ -33,10 +33,11 @@ public struct RebindingGuard: Sendable {
         return false
     }
 
-    private func isInside(_ address: IPAddress) -> Bool {
+    /// Whether an address is of the node, its neighbours or a private network.
+    public static func isInside(_ address: IPAddress) -> Bool {
         switch address.family {
         case .v4:
-            return Self.insideV4.contains { address.v4 & $0.1 == $0.0 }
+            return insideV4.contains { address.v4 & $0.1 == $0.0 }
         case .v6:
             if let mapped = address.mappedV4 { return isInside(mapped) }
             // NAT64 (64:ff9b::/96, RFC 6052) carries an IPv4 address in its last 32 bits.

@@ -153,6 +153,15 @@ extension CommandLineTests {
             Row(
                 "a bad upstream", "3:15", "dns.upstreams[0]", "[2001:db8::53]:53",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [\"192.0.2.53:0\"]\n"),
+            Row(
+                "a bad record", "3:13", "dns.records[0]", "an address and its names",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  records: [\"nonsense db.example.test\"]\n"),
+            Row(
+                "a bad local zone", "4:15", "dns.localZones.forward[0]", "label",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  localZones:\n    forward: [\"a..b\"]\n"),
+            Row(
+                "a stale TTL above that of RFC 8767", "4:21", "dns.serveStale.staleAnswerTTL", "30",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  serveStale:\n    staleAnswerTTL: 31\n"),
             Row("a bad prefix", "2:12", "podCIDRs[0]", "no address prefix", "workloadInterfaces: [\"cali*\"]\npodCIDRs: [10.65.0.0/33]\n"),
             Row("no workload interface", "1:1", "workloadInterfaces", "is required", "mode: audit\n"),
             Row(

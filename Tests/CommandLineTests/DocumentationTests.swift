@@ -54,8 +54,10 @@ extension CommandLineTests {
         }
 
         @Test func `the page of the configuration has every field of the reader and no other`() throws {
-            let source = try String(
-                contentsOf: Program.repository.appending(path: "Sources/Daemon/ExeatConfiguration+Reading.swift"), encoding: .utf8)
+            let folder = Program.repository.appending(path: "Sources/Daemon")
+            let source = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+                .filter { $0.lastPathComponent.hasPrefix("ExeatConfiguration+Reading") }
+                .map { try String(contentsOf: $0, encoding: .utf8) }.joined()
             let read = Set(source.matches(of: /(?:reader\["|required\(")(\w+)"/).map { String($0.1) })
             let documented = Set(try Self.fields().flatMap { $0.name.split(separator: ".").map(String.init) })
             #expect(read.count > 30)
