@@ -12,14 +12,14 @@ public final class DNSCounters: Sendable {
         1_000_000, 2_000_000, 5_000_000,
     ]
 
-    private let plain = InlineArray<80, Atomic<UInt64>> { _ in Atomic(0) }
+    private let plain = InlineArray<128, Atomic<UInt64>> { _ in Atomic(0) }
     private let malformedQueries = InlineArray<256, Atomic<UInt64>> { _ in Atomic(0) }
     private let malformedAnswers = InlineArray<256, Atomic<UInt64>> { _ in Atomic(0) }
     private let missLatency = DNSHistogram()
     private let releaseLatency = DNSHistogram()
 
     public init() {
-        precondition(DNSCounter.allCases.count <= 80, "more counters than cells")
+        precondition(DNSCounter.allCases.count <= 128, "more counters than cells")
     }
 
     /// The value of one counter.
