@@ -13,7 +13,8 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case upstreamQueriesUDP, upstreamQueriesTCP
     case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamMalformed, upstreamTruncated, upstreamWithoutEDNS
     case upstreamServerFailures, upstreamRefusals, upstreamOtherErrors
-    case wrongIdentifier, wrongQuestion, wrongLetterCase, wrongForm
+    case wrongIdentifier, wrongQuestion, wrongLetterCase, wrongForm, wrongCookie
+    case upstreamCookiesRefused
     case upstreamDown
     /// A gauge.
     case upstreamsDown
@@ -71,6 +72,8 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .wrongQuestion: ("wrong_replies_total", [("reason", "question")])
         case .wrongLetterCase: ("wrong_replies_total", [("reason", "letter_case")])
         case .wrongForm: ("wrong_replies_total", [("reason", "form")])
+        case .wrongCookie: ("wrong_replies_total", [("reason", "cookie")])
+        case .upstreamCookiesRefused: ("upstream_cookies_refused_total", [])
         case .upstreamDown: ("upstream_down_total", [])
         case .upstreamsDown: ("upstreams_down", [])
         case .upstreamProbesAnswered: ("upstream_probes_total", [("result", "answered")])

@@ -19,6 +19,8 @@ public struct DNSWorkerConfiguration: Sendable {
     /// From one probe of an upstream to the next, and how long each waits. There is one at a time.
     public var probeMilliseconds = 500
     public var probeTimeoutMilliseconds = 1_500
+    /// For the policy `latency`: without a question for so long, the time that an upstream took counts half.
+    public var latencyHalvingMilliseconds = 10_000
     /// Replies that are not the one asked for, after which the query is repeated over TCP.
     public var wrongRepliesMax = 8
     /// Queries in flight towards upstreams; more are answered SERVFAIL.

@@ -126,13 +126,14 @@ extension DNSWorkerCore {
         attempt.upstream = upstream
         attempt.isTCP = overTCP
         attempt.hasEDNS = withEDNS
+        let cookie = zones[transaction.zone].options.sendsCookies ? zones[transaction.zone].upstreams[upstream].cookie : nil
         var buffer = InlineArray<512, UInt8>(repeating: 0)
         var span = buffer.mutableSpan
         guard
             let count = UpstreamQuery.write(
                 for: transaction.query, id: 0, caseBits: caseBits(for: transaction.query), hasEDNS: withEDNS,
-                udpPayloadSize: DNSReply.udpPayloadSizeDefault, into: &span)
-        else { preconditionFailure("a query has at most 282 bytes") }
+                udpPayloadSize: DNSReply.udpPayloadSizeDefault, cookie: cookie, into: &span)
+        else { preconditionFailure("a query has at most 326 bytes") }
         // RD and AD do not belong to the cache key: every client's answer is made for both set.
         span[2] |= 0x01
         span[3] |= 0x20
@@ -312,6 +313,9 @@ extension DNSWorkerCore {
             transaction.lastFault = error
             return take(.answeredBadly, place: place, slot, transaction, gate: &gate)
         }
+        if let refusal = cookieFault(of: response, in: message, transaction, place) {
+            return take(refusal, place: place, slot, transaction, gate: &gate)
+        }
         if response.rcode == .badVersion, transaction[place].hasEDNS {
             counters.add(.upstreamWithoutEDNS)
             return take(.ednsRefused, place: place, slot, transaction, gate: &gate)
@@ -332,6 +336,31 @@ extension DNSWorkerCore {
             transaction.kept = answer
             take(.answeredBadly, place: place, slot, transaction, gate: &gate)
         }
+    }
+
+    /// Whether the cookie of a reply forbids to use it (RFC 7873 §5.3), and what became of it then. One that is right is learned.
+    private mutating func cookieFault(
+        of response: DNSResponse, in message: Span<UInt8>, _ transaction: Transaction, _ place: Int
+    ) -> ForwardingPlan.Event? {
+        let attempt = transaction[place]
+        guard zones[transaction.zone].options.sendsCookies, attempt.hasEDNS else { return nil }
+        let expected = zones[transaction.zone].upstreams[attempt.upstream].cookie
+        let cookie = DNSCookie(in: message, optOffset: response.optOffset)
+        if !attempt.isTCP {
+            if let cookie, cookie.client != expected.client {
+                counters.add(.wrongCookie)
+                return .wrongReply(differsInCase: false)
+            }
+            if cookie == nil, expected.hasServerPart {
+                // Forged, or of a server that gives cookies no more: TCP will tell.
+                counters.add(.wrongCookie)
+                return .cookieMissing
+            }
+        }
+        zones[transaction.zone].upstreams[attempt.upstream].learn(cookie)
+        guard response.rcode == .badCookie, cookie != nil else { return nil }
+        counters.add(.upstreamCookiesRefused)
+        return .cookieRefused
     }
 
     // MARK: ending

@@ -16,7 +16,9 @@ extension DNSWorkerCore {
         var upstreams: [(zone: Int, number: Int)] = []
         var connectionsMax = 0
         for (number, options) in ([configuration.root] + configuration.zones).enumerated() {
-            let zone = ZoneState(options, firstUpstream: upstreams.count, seed: random.next())
+            let zone = ZoneState(
+                options, firstUpstream: upstreams.count,
+                halvingNanoseconds: UInt64(max(1, configuration.latencyHalvingMilliseconds)) * 1_000_000, using: &random)
             upstreams += zone.upstreams.indices.map { (number, $0) }
             connectionsMax += zone.upstreams.count * max(1, options.connectionsPerUpstreamMax)
             zones.append(zone)
@@ -67,7 +69,8 @@ extension DNSWorkerCore {
         let hasAnswered: Bool
         switch event {
         // Id and port are right. With its letters in another case, it is still an answer, which a forger of health may have.
-        case .truncated, .ednsRefused, .answeredBadly, .answeredWell, .wrongReply(differsInCase: true): hasAnswered = true
+        case .truncated, .ednsRefused, .cookieRefused, .cookieMissing, .answeredBadly, .answeredWell, .wrongReply(differsInCase: true):
+            hasAnswered = true
         case .wrongReply(differsInCase: false): return
         case .timeout, .failed, .streamEnded, .localFailure: hasAnswered = false
         }

@@ -7,6 +7,8 @@ import NetworkTypes
 ///
 ///     start -> ask ---------> answered well ------------------------------------------> deliver
 ///                        -> truncated, 8 wrong replies, or only case-folded ones ---> ask (TCP), same upstream
+///                        -> no cookie where there should be one, BADCOOKIE twice ---> ask (TCP), same upstream
+///                        -> BADCOOKIE ----------------------------------------------> ask again with the new cookie
 ///                        -> EDNS not understood ------------------------------------> ask again without
 ///                        -> a TCP connection that had answered before has ended ----> ask over another one
 ///                        -> SERVFAIL, REFUSED... (kept), timeout, error ------------> ask the next upstream
@@ -18,6 +20,10 @@ struct ForwardingPlan {
         /// A reply over UDP that is not ours; `differsInCase` if id and question agree but for letter case.
         case wrongReply(differsInCase: Bool)
         case truncated
+        /// BADCOOKIE with a cookie to use instead (RFC 7873 §5.3).
+        case cookieRefused
+        /// Over UDP, without the cookie that this upstream gives.
+        case cookieMissing
         /// FORMERR, NOTIMP or BADVERS to a query that bore an OPT record.
         case ednsRefused
         /// A well-formed reply whose RCODE another upstream may better.
@@ -57,6 +63,7 @@ struct ForwardingPlan {
         fileprivate var hasEDNS = true
         /// A second connection is tried once.
         fileprivate var isAskedAnew = false
+        fileprivate var isAskedWithNewCookie = false
         fileprivate var wrongReplies = 0
         fileprivate var sawFoldedCase = false
     }
@@ -140,6 +147,11 @@ struct ForwardingPlan {
         case .truncated where !self[place].isTCP:
             noteAnswer(place, &zone, now)
             return askOverTCP(place, configuration, now)
+        case .cookieRefused where !self[place].isAskedWithNewCookie:
+            self[place].isAskedWithNewCookie = true
+            return ask(place, configuration, now)
+        case .cookieRefused where !self[place].isTCP, .cookieMissing where !self[place].isTCP:
+            return askOverTCP(place, configuration, now)
         case .ednsRefused where self[place].hasEDNS:
             self[place].hasEDNS = false
             return ask(place, configuration, now)
@@ -156,7 +168,7 @@ struct ForwardingPlan {
             return .deliver
         case .localFailure:
             return next(place, &zone, configuration, now)
-        case .answeredBadly, .ednsRefused:
+        case .answeredBadly, .ednsRefused, .cookieRefused, .cookieMissing:
             noteAnswer(place, &zone, now)
             answeredBadly |= 1 << UInt64(upstream)
             return next(place, &zone, configuration, now)

@@ -15,6 +15,8 @@ public struct ForwardingZone: Sendable {
     public var forcesTCP = false
     /// A question that came over TCP is asked over UDP first, like any other. Without it, it goes over TCP.
     public var prefersUDP = false
+    /// Queries bear a DNS cookie, and replies over UDP are believed only with it once the upstream has answered with one (RFC 7873).
+    public var sendsCookies = false
     /// Questions in flight to one upstream; more go to another one, or fail.
     public var queriesPerUpstreamMax = 2_048
     /// TCP connections to one upstream.

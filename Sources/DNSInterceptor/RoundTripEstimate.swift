@@ -2,15 +2,13 @@ import NetworkTypes
 
 /// How long an upstream takes to answer, from the answers that it gave.
 ///
-/// A smoothed time (weights 7/8 and 1/8, as RFC 6298 §2.3 has it) tells which upstream is quick. It halves with every ten seconds in which the
-/// upstream was not asked, so that one which was slow is tried again, by one question at a time. A failure adds to it for seconds.
+/// A smoothed time (weights 7/8 and 1/8, as RFC 6298 §2.3 has it) tells which upstream is quick. It halves with every ten seconds (``DNSWorkerConfiguration/latencyHalvingMilliseconds``)
+/// in which the upstream was not asked, so that one which was slow is tried again, by one question at a time. A failure adds to it for seconds.
 /// A second figure follows the time that 19 of 20 answers keep: each answer moves it up by an eighth or down by a 152nd.
 struct RoundTripEstimate {
     /// What a failure adds at first, and at most.
     private static let penaltyNanosecondsMin: UInt64 = 800_000_000
     private static let penaltyNanosecondsMax: UInt64 = 6_400_000_000
-    private static let halvingNanoseconds: UInt64 = 10_000_000_000
-    private static let penaltyHalvingNanoseconds: UInt64 = 1_000_000_000
     /// A second upstream is not asked sooner than this, and after this if the first has not answered yet at all.
     static let hedgeNanosecondsMin: UInt64 = 5_000_000
     static let hedgeNanosecondsUnknown: UInt64 = 200_000_000
@@ -55,9 +53,11 @@ struct RoundTripEstimate {
     }
 
     /// What upstreams are compared by: the less the better. 0 if nothing is known, so that it will be.
-    func score(now: Instant) -> UInt64 {
+    ///
+    /// - Parameter halvingNanoseconds: after how long without a question the time halves; what a failure adds halves ten times as often.
+    func score(now: Instant, halvingNanoseconds: UInt64) -> UInt64 {
         let idle = now.nanoseconds(since: usedAt)
-        return smoothedNanoseconds >> (idle / Self.halvingNanoseconds) + penaltyNanoseconds >> (idle / Self.penaltyHalvingNanoseconds)
+        return smoothedNanoseconds >> (idle / halvingNanoseconds) + penaltyNanoseconds >> (idle / max(1, halvingNanoseconds / 10))
     }
 
     /// How long to wait for an answer before another upstream is asked too.

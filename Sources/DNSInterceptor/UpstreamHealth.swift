@@ -1,3 +1,4 @@
+import DNSMessages
 import NetworkTypes
 
 /// What is known of an upstream: whether it answers, how quickly, and how many questions it has.
@@ -12,8 +13,18 @@ struct UpstreamHealth {
     var roundTrip = RoundTripEstimate()
     /// It answered FORMERR or NOTIMP to EDNS and well without (RFC 6891 §6.2.2): asked without until this time.
     var withoutEDNSUntil: Instant?
+    /// What queries to it bear where cookies are sent: 8 random bytes, and what the upstream made of them, if it did.
+    private(set) var cookie: DNSCookie
+
+    init(clientCookie: UInt64) { cookie = DNSCookie(client: clientCookie) }
 
     func acceptsEDNS(now: Instant) -> Bool { withoutEDNSUntil.map { $0 <= now } ?? true }
+
+    /// A reply that is believed had this cookie. Without one, none is expected any more.
+    mutating func learn(_ cookie: DNSCookie?) {
+        let own = DNSCookie(client: self.cookie.client)
+        self.cookie = cookie.map { $0.client == own.client ? $0 : own } ?? own
+    }
 
     mutating func succeed() {
         failuresInARow = 0

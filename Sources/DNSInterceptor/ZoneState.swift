@@ -18,16 +18,23 @@ struct ZoneState {
     var upstreams: [UpstreamHealth]
     /// What an upstream that is down is asked: the NS records of the zone, which every server of it has.
     let probe: DNSQuery
+    private let halvingNanoseconds: UInt64
     private var turn = 0
     private var hedgeCredit = hedgeCreditMax
     /// Nobody gains from guessing which upstream is next, so this need not be a good generator (xorshift, Marsaglia 2003).
     private var random: UInt64
 
-    init(_ options: ForwardingZone, firstUpstream: Int, seed: UInt64) {
+    /// - Parameter random: gives the seed and the upstreams' cookies.
+    init(
+        _ options: ForwardingZone, firstUpstream: Int, halvingNanoseconds: UInt64, using random: inout some RandomNumberGenerator
+    ) {
         self.options = options
         self.firstUpstream = firstUpstream
-        upstreams = options.upstreams.prefix(ForwardingZone.upstreamsMax).map { _ in UpstreamHealth() }
-        random = seed | 1
+        upstreams = options.upstreams.prefix(ForwardingZone.upstreamsMax).map { _ in
+            UpstreamHealth(clientCookie: random.next())
+        }
+        self.halvingNanoseconds = max(1, halvingNanoseconds)
+        self.random = random.next() | 1
         // RFC 1035 §4.1: recursion wanted, one question of type NS and class IN.
         let message = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + options.name.wire + [0, 2, 0, 1]
         do throws(MessageFault) {
@@ -74,10 +81,13 @@ struct ZoneState {
         case .latency:
             var best = UInt64.max
             for index in upstreams.indices where eligible >> UInt64(index) & 1 == 1 {
-                best = min(best, upstreams[index].roundTrip.score(now: now))
+                best = min(best, upstreams[index].roundTrip.score(now: now, halvingNanoseconds: halvingNanoseconds))
             }
             let limit = best + best / 2 + Self.bandNanoseconds
-            for index in upstreams.indices where upstreams[index].roundTrip.score(now: now) > limit { eligible &= ~(1 << UInt64(index)) }
+            for index in upstreams.indices
+            where upstreams[index].roundTrip.score(now: now, halvingNanoseconds: halvingNanoseconds) > limit {
+                eligible &= ~(1 << UInt64(index))
+            }
             return anyOf(eligible)
         }
     }

@@ -11,6 +11,7 @@ extension ExeatConfiguration {
         public var hedges = true
         public var forcesTCP = false
         public var prefersUDP = false
+        public var sendsCookies = false
         /// Questions in flight to one upstream.
         public var queriesPerUpstreamMax = 2_048
         /// TCP connections to one upstream, and after how long without a question they are closed.
@@ -31,6 +32,7 @@ extension ExeatConfiguration {
             zone.hedges = forwarding.hedges
             zone.forcesTCP = forwarding.forcesTCP
             zone.prefersUDP = forwarding.prefersUDP
+            zone.sendsCookies = forwarding.sendsCookies
             zone.queriesPerUpstreamMax = forwarding.queriesPerUpstreamMax
             zone.connectionsPerUpstreamMax = forwarding.connectionsPerUpstreamMax
             zone.idleSeconds = forwarding.expireSeconds
@@ -42,7 +44,7 @@ extension ExeatConfiguration {
 
     /// Fields that a zone and `dns` share: those of `dns` are the defaults of every zone.
     static let forwardingFields = [
-        "policy", "hedge", "forceTCP", "preferUDP", "queriesPerUpstreamMax", "connectionsPerUpstreamMax", "expireSeconds",
+        "policy", "hedge", "forceTCP", "preferUDP", "cookies", "queriesPerUpstreamMax", "connectionsPerUpstreamMax", "expireSeconds",
     ]
 
     static func readForwarding(_ reader: MappingReader, into options: inout Forwarding, _ problems: inout DiagnosticList) {
@@ -50,6 +52,7 @@ extension ExeatConfiguration {
         if let value = reader["hedge"]?.boolean(&problems) { options.hedges = value }
         if let value = reader["forceTCP"]?.boolean(&problems) { options.forcesTCP = value }
         if let value = reader["preferUDP"]?.boolean(&problems) { options.prefersUDP = value }
+        if let value = reader["cookies"]?.boolean(&problems) { options.sendsCookies = value }
         if let value = reader["queriesPerUpstreamMax"]?.integer(in: 1...65_536, &problems) { options.queriesPerUpstreamMax = value }
         if let value = reader["connectionsPerUpstreamMax"]?.integer(in: 1...64, &problems) { options.connectionsPerUpstreamMax = value }
         if let value = reader["expireSeconds"]?.integer(in: 1...3_600, &problems) { options.expireSeconds = value }

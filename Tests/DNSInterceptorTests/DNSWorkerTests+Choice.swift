@@ -1,4 +1,5 @@
 import DNSInterceptor
+import Synchronization
 import Testing
 
 extension DNSWorkerTests {
@@ -51,6 +52,36 @@ extension DNSWorkerTests {
             let client = try worker.client()
             for number in 0..<20 { #expect(client.ask(TestMessage.query("n\(number).example.org"))?.addresses == [4]) }
             #expect(silent.requests.count <= 1)
+        }
+
+        @Test func `by latency a slow upstream is tried again after a while, and taken when it has become quick`() throws {
+            let isSlow = Atomic<Bool>(true)
+            let changing = try FakeUpstream { request in
+                let reply = TestMessage.reply(to: request.bytes, [.a(1)])
+                return isSlow.load(ordering: .relaxed) ? [.replyLater(reply, milliseconds: 100)] : [.reply(reply)]
+            }
+            defer { changing.stop() }
+            let steady = try Self.slow(2, milliseconds: 20)
+            defer { steady.stop() }
+            let worker = try RunningWorker(upstreams: [changing, steady]) {
+                $0.root.policy = .latency
+                $0.root.hedges = false
+                $0.latencyHalvingMilliseconds = 100
+            }
+            defer { worker.stop() }
+            let client = try worker.client()
+            var number = 0
+            func ask() -> [UInt8]? {
+                number += 1
+                return client.ask(TestMessage.query("n\(number).example.org"))?.addresses
+            }
+            func isTriedAgain() -> Bool {
+                _ = ask()
+                return changing.requests.count >= 3
+            }
+            #expect(eventually { isTriedAgain() })
+            isSlow.store(false, ordering: .relaxed)
+            #expect(eventually { (0..<5).allSatisfy { _ in ask() == [1] } })
         }
 
         @Test func `in rotation each upstream gets its turn`() throws {
