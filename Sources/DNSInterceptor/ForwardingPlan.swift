@@ -227,7 +227,7 @@ struct ForwardingPlan {
         attempt.hasEDNS = zone.upstreams[upstream].acceptsEDNS(now: now)
         tries += 1
         self[place] = attempt
-        zone.upstreams[upstream].roundTrip.noteQuestion(now: now)
+        zone.noteQuestion(upstream, now: now)
         return ask(place, configuration, now)
     }
 

@@ -18,9 +18,18 @@ struct RoundTripEstimate {
     private var highNanoseconds: UInt64 = 0
     private var penaltyNanoseconds: UInt64 = 0
     private var usedAt = Instant(nanoseconds: 0)
+    /// What the smoothed time had come down to when the last question went out.
+    private var fadedNanoseconds: UInt64 = 0
 
     /// A question goes out.
-    mutating func noteQuestion(now: Instant) { usedAt = now }
+    mutating func noteQuestion(now: Instant, halvingNanoseconds: UInt64) {
+        fadedNanoseconds = faded(now, halvingNanoseconds)
+        usedAt = now
+    }
+
+    private func faded(_ now: Instant, _ halvingNanoseconds: UInt64) -> UInt64 {
+        smoothedNanoseconds >> (now.nanoseconds(since: usedAt) / halvingNanoseconds)
+    }
 
     mutating func noteAnswer(nanoseconds: UInt64) {
         penaltyNanoseconds = 0
@@ -44,7 +53,9 @@ struct RoundTripEstimate {
             highNanoseconds = 3 * sample
             return
         }
-        smoothedNanoseconds = max(1, (7 * smoothedNanoseconds + sample) / 8)
+        // An answer that bears out what the time had come down to makes it so; one that does not leaves it as it was.
+        let base = sample <= fadedNanoseconds ? fadedNanoseconds : smoothedNanoseconds
+        smoothedNanoseconds = max(1, (7 * base + sample) / 8)
         if sample > highNanoseconds {
             highNanoseconds += max(1, highNanoseconds / 8)
         } else {
@@ -57,7 +68,7 @@ struct RoundTripEstimate {
     /// - Parameter halvingNanoseconds: after how long without a question the time halves; what a failure adds halves ten times as often.
     func score(now: Instant, halvingNanoseconds: UInt64) -> UInt64 {
         let idle = now.nanoseconds(since: usedAt)
-        return smoothedNanoseconds >> (idle / halvingNanoseconds) + penaltyNanoseconds >> (idle / max(1, halvingNanoseconds / 10))
+        return faded(now, halvingNanoseconds) + penaltyNanoseconds >> (idle / max(1, halvingNanoseconds / 10))
     }
 
     /// How long to wait for an answer before another upstream is asked too.

@@ -101,6 +101,11 @@ struct ZoneState {
         return left.trailingZeroBitCount
     }
 
+    /// A question goes out to this upstream.
+    mutating func noteQuestion(_ upstream: Int, now: Instant) {
+        upstreams[upstream].roundTrip.noteQuestion(now: now, halvingNanoseconds: halvingNanoseconds)
+    }
+
     // MARK: hedges
 
     /// A question begins: it earns a part of a hedge.

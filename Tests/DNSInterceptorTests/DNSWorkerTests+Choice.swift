@@ -22,8 +22,8 @@ extension DNSWorkerTests {
             let client = try worker.client()
             for number in 0..<40 { #expect(client.ask(TestMessage.query("n\(number).example.org"))?.code == 0) }
             // Once to know it.
-            #expect(slow.requests.count >= 1 && slow.requests.count <= 3)
-            #expect(quick.requests.count >= 37)
+            #expect(slow.requests.count >= 1 && slow.requests.count <= 10)
+            #expect(quick.requests.count >= 30)
         }
 
         @Test func `by latency upstreams that are as quick share the questions`() throws {
@@ -32,6 +32,8 @@ extension DNSWorkerTests {
             let worker = try RunningWorker(upstreams: upstreams) {
                 $0.root.policy = .latency
                 $0.root.hedges = false
+                // A busy machine may make one look slow for a while.
+                $0.latencyHalvingMilliseconds = 50
             }
             defer { worker.stop() }
             let client = try worker.client()
@@ -47,6 +49,8 @@ extension DNSWorkerTests {
             let worker = try RunningWorker(upstreams: [silent, good]) {
                 $0.root.policy = .latency
                 $0.root.hedges = false
+                $0.tryTimeoutsMilliseconds = [800, 1_500]
+                $0.totalTimeoutMilliseconds = 2_500
             }
             defer { worker.stop() }
             let client = try worker.client()

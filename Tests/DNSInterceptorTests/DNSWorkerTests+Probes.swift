@@ -29,7 +29,7 @@ extension DNSWorkerTests {
             let second = try FakeUpstream.plain(2)
             defer { second.stop() }
             let worker = try RunningWorker(upstreams: [first, second]) {
-                $0.tryTimeoutsMilliseconds = [50, 50]
+                $0.tryTimeoutsMilliseconds = [200, 700]
                 $0.probeMilliseconds = 20
                 $0.probeTimeoutMilliseconds = 50
             }
@@ -45,7 +45,8 @@ extension DNSWorkerTests {
             #expect(first.requests.count { !Self.isProbe($0) } == 3, "no client tries it")
             state.isOn.store(true, ordering: .relaxed)
             #expect(eventually { worker.counters[.upstreamProbesAnswered] == 1 })
-            #expect(client.ask(TestMessage.query("n4.example.org"))?.addresses == [1])
+            #expect(client.ask(TestMessage.query("n4.example.org"))?.addresses != nil)
+            #expect(eventually { first.requests.contains { $0.name == "n4.example.org" } })
             #expect(eventually { worker.counters[.upstreamsDown] == 0 })
             let probes = first.requests.count { Self.isProbe($0) }
             #expect(client.ask(TestMessage.query("n5.example.org"))?.addresses == [1])
@@ -67,7 +68,7 @@ extension DNSWorkerTests {
                 guard let name = try? DomainName(parsing: "corp.example.org") else { return }
                 $0.zones = [ForwardingZone(name, upstreams: [first.address, second.address])]
                 $0.zones[0].policy = .sequential
-                $0.tryTimeoutsMilliseconds = [50, 50]
+                $0.tryTimeoutsMilliseconds = [200, 700]
                 $0.probeMilliseconds = 20
                 $0.probeTimeoutMilliseconds = 50
             }
@@ -90,7 +91,7 @@ extension DNSWorkerTests {
             defer { second.stop() }
             let worker = try RunningWorker(upstreams: [first, second]) {
                 $0.root.forcesTCP = true
-                $0.tryTimeoutsMilliseconds = [50, 50]
+                $0.tryTimeoutsMilliseconds = [200, 700]
                 $0.probeMilliseconds = 20
                 $0.probeTimeoutMilliseconds = 50
             }
@@ -123,7 +124,7 @@ extension DNSWorkerTests {
             let second = try FakeUpstream.plain(2)
             defer { second.stop() }
             let worker = try RunningWorker(upstreams: [first, second]) {
-                $0.tryTimeoutsMilliseconds = [50, 50]
+                $0.tryTimeoutsMilliseconds = [200, 700]
                 $0.probeMilliseconds = 20
                 $0.probeTimeoutMilliseconds = 50
             }
@@ -142,7 +143,7 @@ extension DNSWorkerTests {
                 Self.isProbe(request) ? [] : state.actions(request, [.reply(TestMessage.reply(to: request.bytes, [.a(1)]))])
             }
             defer { only.stop() }
-            let worker = try RunningWorker(upstreams: [only]) { $0.tryTimeoutsMilliseconds = [30, 30, 30, 30] }
+            let worker = try RunningWorker(upstreams: [only]) { $0.tryTimeoutsMilliseconds = [30, 30, 30, 800] }
             defer { worker.stop() }
             let client = try worker.client()
             #expect(client.ask(TestMessage.query("n0.example.org"))?.extendedError == 22)
@@ -160,7 +161,7 @@ extension DNSWorkerTests {
             defer { first.stop() }
             let second = try FakeUpstream.plain(2)
             defer { second.stop() }
-            let worker = try RunningWorker(upstreams: [first, second]) { $0.tryTimeoutsMilliseconds = [50, 50] }
+            let worker = try RunningWorker(upstreams: [first, second]) { $0.tryTimeoutsMilliseconds = [200, 700] }
             defer { worker.stop() }
             let client = try worker.client()
             for number in 0..<3 { #expect(client.ask(TestMessage.query("n\(number).example.org"))?.addresses == [2]) }
