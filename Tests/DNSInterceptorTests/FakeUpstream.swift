@@ -58,8 +58,10 @@ final class FakeUpstream: Sendable {
         var accepted = 0
         var later: [(due: Date, connection: Int32, send: () -> Void)] = []
         while !isStopped.load(ordering: .sequentiallyConsistent) {
-            for item in later where item.due <= Date() { item.send() }
-            later.removeAll { $0.due <= Date() }
+            // One time for both: what becomes due in between would be dropped unsent.
+            let now = Date()
+            for item in later where item.due <= now { item.send() }
+            later.removeAll { $0.due <= now }
             var waits = ([datagrams, streams] + connections.map(\.descriptor)).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             _ = unsafe poll(&waits, nfds_t(waits.count), 2)
             while let (bytes, source) = receive(datagrams) {
