@@ -9,12 +9,21 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case refusedUnknownClient, refusedAny, refusedVersion
     case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
     case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName
-    case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer
+    case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer, failedUpstreamsFull
     case upstreamQueriesUDP, upstreamQueriesTCP
     case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamMalformed, upstreamTruncated, upstreamWithoutEDNS
     case upstreamServerFailures, upstreamRefusals, upstreamOtherErrors
-    case wrongIdentifier, wrongQuestion, wrongLetterCase, wrongForm
+    case wrongIdentifier, wrongQuestion, wrongLetterCase, wrongForm, wrongCookie
+    case upstreamCookiesRefused
     case upstreamDown
+    /// A gauge.
+    case upstreamsDown
+    case upstreamProbesAnswered, upstreamProbesFailed
+    case upstreamHedges, upstreamHedgesWon, upstreamHedgesDenied
+    case upstreamConnectionsOpened, upstreamConnectionsReopened
+    /// A gauge.
+    case upstreamConnectionsOpen
+    case upstreamConnectionsReused
     case tcpAccepted, tcpOpen, tcpRefusedTotal, tcpRefusedPerClient, tcpAcceptErrors, tcpIdleClosed, tcpSlowReaders, tcpBadFrames
     case datagramsLostBeforeReceive, datagramsLostAtSend
     case outstanding, waiting
@@ -50,6 +59,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .failedOutstanding: ("failed_total", [("reason", "outstanding_full")])
         case .failedWaiters: ("failed_total", [("reason", "waiters_full")])
         case .failedUpstreams: ("failed_total", [("reason", "upstreams")])
+        case .failedUpstreamsFull: ("failed_total", [("reason", "upstreams_full")])
         case .failedMalformedAnswer: ("failed_total", [("reason", "malformed_answer")])
         case .upstreamQueriesUDP: ("upstream_queries_total", [("transport", "udp")])
         case .upstreamQueriesTCP: ("upstream_queries_total", [("transport", "tcp")])
@@ -66,7 +76,19 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .wrongQuestion: ("wrong_replies_total", [("reason", "question")])
         case .wrongLetterCase: ("wrong_replies_total", [("reason", "letter_case")])
         case .wrongForm: ("wrong_replies_total", [("reason", "form")])
+        case .wrongCookie: ("wrong_replies_total", [("reason", "cookie")])
+        case .upstreamCookiesRefused: ("upstream_cookies_refused_total", [])
         case .upstreamDown: ("upstream_down_total", [])
+        case .upstreamsDown: ("upstreams_down", [])
+        case .upstreamProbesAnswered: ("upstream_probes_total", [("result", "answered")])
+        case .upstreamProbesFailed: ("upstream_probes_total", [("result", "failed")])
+        case .upstreamHedges: ("upstream_hedges_total", [("result", "asked")])
+        case .upstreamHedgesWon: ("upstream_hedges_total", [("result", "won")])
+        case .upstreamHedgesDenied: ("upstream_hedges_total", [("result", "denied")])
+        case .upstreamConnectionsOpened: ("upstream_connections_total", [("event", "opened")])
+        case .upstreamConnectionsReopened: ("upstream_connections_total", [("event", "replaced")])
+        case .upstreamConnectionsReused: ("upstream_connections_total", [("event", "reused")])
+        case .upstreamConnectionsOpen: ("upstream_connections_open", [])
         case .tcpAccepted: ("tcp_connections_total", [])
         case .tcpOpen: ("tcp_connections_open", [])
         case .tcpRefusedTotal: ("tcp_closed_total", [("reason", "connections_max")])

@@ -1,9 +1,12 @@
+import DomainNames
 import Enforcement
 
 /// Limits and times of one DNS worker. The defaults are those of the shipped configuration.
 public struct DNSWorkerConfiguration: Sendable {
-    /// Tried in this order; those that failed lately come last.
-    public var upstreams: [UpstreamAddress]
+    /// Upstreams of all names that lie in none of the other zones.
+    public var root: ForwardingZone
+    /// Zones with upstreams of their own: a name goes to the longest that it lies in. One that is named twice counts once, the first.
+    public var zones: [ForwardingZone] = []
     /// `SO_MARK` of the worker's own upstream sockets, so that the table knows them; nil sets none.
     public var upstreamMark: UInt32?
     /// Questions go upstream in random letter case, which the reply must repeat (0x20).
@@ -12,11 +15,13 @@ public struct DNSWorkerConfiguration: Sendable {
     public var tryTimeoutsMilliseconds: [Int] = [800, 1_200, 1_500, 1_500]
     /// After this the client gets an answer, come what may.
     public var totalTimeoutMilliseconds = 5_000
-    /// Failures in a row after which an upstream is passed over for a while.
+    /// Failures in a row after which an upstream is passed over, and probed until it answers.
     public var failuresUntilDown = 3
-    /// How long at first, doubled with each further failure up to the second figure.
-    public var downMilliseconds = 1_000
-    public var downMillisecondsMax = 5_000
+    /// From one probe of an upstream to the next, and how long each waits. There is one at a time.
+    public var probeMilliseconds = 500
+    public var probeTimeoutMilliseconds = 1_500
+    /// For the policy `latency`: without a question for so long, the time that an upstream took counts half.
+    public var latencyHalvingMilliseconds = 10_000
     /// Replies that are not the one asked for, after which the query is repeated over TCP.
     public var wrongRepliesMax = 8
     /// Queries in flight towards upstreams; more are answered SERVFAIL.
@@ -65,7 +70,8 @@ public struct DNSWorkerConfiguration: Sendable {
     /// Unsent answer bytes of one connection: beyond a quarter the worker stops reading from it, beyond this it hangs up.
     public var tcpUnsentBytesMax = 512 << 10
 
-    public init(upstreams: [UpstreamAddress]) { self.upstreams = upstreams }
+    /// Upstreams of the root zone.
+    public init(upstreams: [UpstreamAddress]) { root = ForwardingZone(.root, upstreams: upstreams) }
 }
 
 extension DNSWorkerConfiguration {

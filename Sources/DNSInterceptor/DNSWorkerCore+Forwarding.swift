@@ -34,13 +34,26 @@ extension DNSWorkerCore {
             counters.add(.failedOutstanding)
             return refuse(waiting, .networkError("too many questions in flight"), stale, gate: &gate)
         }
-        let plan = ForwardingPlan(now: now, configuration: configuration)
-        let transaction = Transaction(query: waiting.query, key: key, hash: hash, generation: nextGeneration(), plan: plan)
+        let zone = waiting.query.name.withSpan { zoneTable.zone(of: $0) }
+        let plan = ForwardingPlan(
+            now: now, startsOverTCP: startsOverTCP(waiting.origin, zones[zone].options), configuration: configuration)
+        let transaction = Transaction(
+            query: waiting.query, key: key, hash: hash, zone: zone, generation: nextGeneration(), plan: plan)
         transactions[slot] = transaction
         inFlight[key] = slot
         append(waiting, to: transaction)
         if let stale { setStale(stale, slot, transaction) }
-        carryOut(transaction.plan.start(health, configuration: configuration, now: now), slot, transaction, gate: &gate)
+        let first = transaction.plan.start(&zones[zone], configuration: configuration, now: now)
+        carryOut(first, slot, transaction, gate: &gate)
+        setDeadline(slot, transaction)
+    }
+
+    /// A question goes out over TCP if that is forced, or if it came so and UDP is not preferred.
+    private func startsOverTCP(_ origin: QueryOrigin, _ options: ForwardingZone) -> Bool {
+        switch origin {
+        case .connection: options.forcesTCP || !options.prefersUDP
+        case .datagram, .redial: options.forcesTCP
+        }
     }
 
     private mutating func refuse<G: AnswerGate & ~Copyable>(
@@ -79,13 +92,21 @@ extension DNSWorkerCore {
 
     // MARK: steps
 
-    private mutating func take<G: AnswerGate & ~Copyable>(
-        _ event: ForwardingPlan.Event, _ slot: Int, _ transaction: Transaction, gate: inout G
+    mutating func take<G: AnswerGate & ~Copyable>(
+        _ event: ForwardingPlan.Event, place: Int, _ slot: Int, _ transaction: Transaction, gate: inout G
     ) {
+        guard !transaction.isProbe else { return endProbe(event, slot, transaction) }
+        carryOut(step(event, place, transaction), slot, transaction, gate: &gate)
+        setDeadline(slot, transaction)
+    }
+
+    private mutating func step(_ event: ForwardingPlan.Event, _ place: Int, _ transaction: Transaction) -> ForwardingPlan.Action {
         var wentDown = false
-        let action = transaction.plan.handle(event, health: &health, configuration: configuration, now: now, wentDown: &wentDown)
-        if wentDown { counters.add(.upstreamDown) }
-        carryOut(action, slot, transaction, gate: &gate)
+        let upstream = transaction.plan[place].upstream
+        let action = transaction.plan.handle(
+            event, place: place, &zones[transaction.zone], configuration: configuration, now: now, wentDown: &wentDown)
+        if wentDown { noteDown(upstream, ofZone: transaction.zone) }
+        return action
     }
 
     /// Does what the plan says; an attempt that fails at once is reported to it and the next step taken.
@@ -97,62 +118,79 @@ extension DNSWorkerCore {
             switch action {
             case .keepWaiting, .deliver:
                 return
+            case .abandon(let place):
+                return retire(place, transaction)
             case .giveUp:
                 return giveUp(slot, transaction, gate: &gate)
-            case .ask(let upstream, let overTCP, let withEDNS, let until):
-                retire(transaction)
-                guard let failure = ask(upstream, overTCP, withEDNS, slot, transaction) else {
-                    attemptDeadlines.set(slot, deadline: until)
-                    return
-                }
+            case .ask(let place, let upstream, let overTCP, let withEDNS):
+                retire(place, transaction)
+                guard let failure = ask(place: place, upstream, overTCP, withEDNS, slot, transaction) else { return }
                 counters.add(.upstreamSocketErrors)
-                var wentDown = false
-                action = transaction.plan.handle(failure, health: &health, configuration: configuration, now: now, wentDown: &wentDown)
-                if wentDown { counters.add(.upstreamDown) }
+                action = step(failure, place, transaction)
             }
         }
     }
 
-    /// Sends the question from a new socket; what went wrong, or nil.
-    private mutating func ask(
-        _ upstream: Int, _ overTCP: Bool, _ withEDNS: Bool, _ slot: Int, _ transaction: Transaction
+    mutating func setDeadline(_ slot: Int, _ transaction: Transaction) {
+        guard transactions[slot] === transaction, let deadline = transaction.plan.nextDeadline else { return }
+        attemptDeadlines.set(slot, deadline: deadline)
+    }
+
+    /// Sends the question to an upstream of its zone; what went wrong, or nil.
+    mutating func ask(
+        place: Int, _ upstream: Int, _ overTCP: Bool, _ withEDNS: Bool, _ slot: Int, _ transaction: Transaction
     ) -> ForwardingPlan.Event? {
-        let target = configuration.upstreams[upstream]
-        let descriptor = DNSSockets.newSocket(target.address.family, overTCP ? SOCK_STREAM : SOCK_DGRAM)
+        var attempt = UpstreamAttempt()
+        attempt.upstream = upstream
+        attempt.isTCP = overTCP
+        attempt.hasEDNS = withEDNS
+        let cookie = zones[transaction.zone].options.sendsCookies ? zones[transaction.zone].upstreams[upstream].cookie : nil
+        var buffer = InlineArray<512, UInt8>(repeating: 0)
+        var span = buffer.mutableSpan
+        guard
+            let count = UpstreamQuery.write(
+                for: transaction.query, id: 0, caseBits: caseBits(for: transaction.query), hasEDNS: withEDNS,
+                udpPayloadSize: DNSReply.udpPayloadSizeDefault, cookie: cookie, into: &span)
+        else { preconditionFailure("a query has at most 326 bytes") }
+        // RD and AD do not belong to the cache key: every client's answer is made for both set.
+        span[2] |= 0x01
+        span[3] |= 0x20
+        attempt.question = (12..<transaction.query.questionEnd).map { span[$0] }
+        if overTCP {
+            let asker = UpstreamConnection.Asker(slot: slot, generation: transaction.generation, place: place)
+            guard let connection = connection(to: upstream, ofZone: transaction.zone), let id = connection.begin(asker, using: &random)
+            else {
+                return .localFailure
+            }
+            counters.add(.upstreamQueriesTCP)
+            attempt.id = id
+            attempt.connection = (connection.slot, connection.generation)
+            span[0] = UInt8(truncatingIfNeeded: id >> 8)
+            span[1] = UInt8(truncatingIfNeeded: id)
+            connection.enqueue(buffer.span.extracting(first: count))
+            upstreamIdleDeadlines.remove(connection.slot)
+            begin(attempt, place, transaction)
+            flush(connection)
+            return nil
+        }
+        attempt.id = UInt16.random(in: .min ... .max, using: &random)
+        span[0] = UInt8(truncatingIfNeeded: attempt.id >> 8)
+        span[1] = UInt8(truncatingIfNeeded: attempt.id)
+        let target = zones[transaction.zone].options.upstreams[upstream]
+        let descriptor = DNSSockets.newSocket(target.address.family, SOCK_DGRAM)
         guard descriptor >= 0 else { return .localFailure }
-        transaction.descriptor = descriptor
-        transaction.isTCP = overTCP
-        transaction.hasEDNS = withEDNS
+        attempt.descriptor = descriptor
+        begin(attempt, place, transaction)
         do throws(DNSSocketError) {
             if let mark = configuration.upstreamMark { try DNSSockets.set(descriptor, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark)) }
-            try poll.add(
-                descriptor, token: Self.token(.transaction, slot: slot, generation: transaction.generation), reads: true, writes: overTCP)
+            let place = place == 0 ? 0 : Self.secondPlace
+            try poll.add(descriptor, token: Self.token(.transaction, slot: slot | place, generation: transaction.generation))
         } catch {
             return .localFailure
         }
         // The kernel picks a random free port for each socket (net/ipv4/udp.c, udp_lib_get_port).
         let status = unsafe SocketAddress(target.address, port: target.port).withPointer { unsafe connect(descriptor, $0, $1) }
-        guard status == 0 || (overTCP && errno == EINPROGRESS) else { return .failed }
-
-        var buffer = InlineArray<512, UInt8>(repeating: 0)
-        var span = buffer.mutableSpan
-        transaction.id = UInt16.random(in: .min ... .max, using: &random)
-        guard
-            let count = UpstreamQuery.write(
-                for: transaction.query, id: transaction.id, caseBits: caseBits(for: transaction.query), hasEDNS: withEDNS,
-                udpPayloadSize: DNSReply.udpPayloadSizeDefault, into: &span)
-        else { preconditionFailure("a query has at most 282 bytes") }
-        // RD and AD do not belong to the cache key: every client's answer is made for both set.
-        span[2] |= 0x01
-        span[3] |= 0x20
-        transaction.question = (12..<transaction.query.questionEnd).map { span[$0] }
-        if overTCP {
-            counters.add(.upstreamQueriesTCP)
-            transaction.output = [UInt8(truncatingIfNeeded: count >> 8), UInt8(truncatingIfNeeded: count)] + (0..<count).map { span[$0] }
-            transaction.outputSent = 0
-            transaction.input.removeAll()
-            return nil
-        }
+        guard status == 0 else { return .failed }
         counters.add(.upstreamQueriesUDP)
         let sent = unsafe buffer.span.extracting(first: count).withUnsafeBytes { unsafe send(descriptor, $0.baseAddress, $0.count, 0) }
         // A full send buffer loses the datagram like the network would; the timeout repeats it.
@@ -166,36 +204,69 @@ extension DNSWorkerCore {
         return bits
     }
 
-    /// Sets the socket of the last attempt aside.
-    private mutating func retire(_ transaction: Transaction) {
-        guard transaction.descriptor >= 0 else { return }
-        poll.remove(transaction.descriptor)
-        finishedDescriptors.append(transaction.descriptor)
-        transaction.descriptor = -1
+    /// From now on the attempt counts as one in flight.
+    private mutating func begin(_ attempt: UpstreamAttempt, _ place: Int, _ transaction: Transaction) {
+        transaction[place] = attempt
+        transaction[place].isOpen = true
+        transaction[place].askedAt = now
+        zones[transaction.zone].upstreams[attempt.upstream].inFlight += 1
     }
 
-    mutating func attemptTimedOut<G: AnswerGate & ~Copyable>(_ slot: Int, gate: inout G) {
-        guard let transaction = transactions[slot] else { return }
-        counters.add(.upstreamTimeouts)
-        take(.timeout, slot, transaction, gate: &gate)
+    /// Sets the last attempt in a place aside, with its socket or its question on a connection.
+    mutating func retire(_ place: Int, _ transaction: Transaction) {
+        let attempt = transaction[place]
+        guard attempt.isOpen else { return }
+        transaction[place].isOpen = false
+        transaction[place].descriptor = -1
+        zones[transaction.zone].upstreams[attempt.upstream].inFlight -= 1
+        if attempt.isTCP {
+            if let connection = connection(of: attempt) { abandon(attempt.id, on: connection) }
+        } else {
+            poll.remove(attempt.descriptor)
+            finishedDescriptors.append(attempt.descriptor)
+        }
+    }
+
+    /// Of a question or a probe: something is late, or the pause between two probes is over.
+    mutating func deadlineHasCome<G: AnswerGate & ~Copyable>(_ slot: Int, gate: inout G) {
+        guard let transaction = transactions[slot] else { return startProbe(slot) }
+        guard !transaction.isProbe else {
+            let silent = giveUpIfSilent(transaction[0])
+            endProbe(.timeout, slot, transaction)
+            if let silent { failOver(silent, gate: &gate) }
+            return
+        }
+        while transactions[slot] === transaction, let due = transaction.plan.due(now: now) {
+            switch due {
+            case .hedge: hedge(slot, transaction, gate: &gate)
+            case .timeout(let place):
+                counters.add(.upstreamTimeouts)
+                let silent = giveUpIfSilent(transaction[place])
+                take(.timeout, place: place, slot, transaction, gate: &gate)
+                if let silent { failOver(silent, gate: &gate) }
+            }
+        }
+        setDeadline(slot, transaction)
+    }
+
+    private mutating func hedge<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
+        var wasDenied = false
+        let action = transaction.plan.hedge(&zones[transaction.zone], configuration: configuration, now: now, wasDenied: &wasDenied)
+        if wasDenied { counters.add(.upstreamHedgesDenied) }
+        if case .ask = action { counters.add(.upstreamHedges) }
+        carryOut(action, slot, transaction, gate: &gate)
     }
 
     // MARK: replies
 
-    mutating func transactionIsReady<G: AnswerGate & ~Copyable>(
-        _ slot: Int, _ generation: UInt32, _ event: EventPoll.Readiness, gate: inout G
-    ) {
-        guard let transaction = transactions[slot], transaction.generation == generation, transaction.descriptor >= 0 else { return }
-        if transaction.isTCP {
-            streamIsReady(slot, transaction, event, gate: &gate)
-        } else {
-            datagramIsReady(slot, transaction, gate: &gate)
-        }
+    mutating func transactionIsReady<G: AnswerGate & ~Copyable>(_ slot: Int, _ generation: UInt32, place: Int, gate: inout G) {
+        guard let transaction = transactions[slot], transaction.generation == generation, transaction[place].descriptor >= 0 else { return }
+        datagramIsReady(slot, transaction, place, gate: &gate)
     }
 
     /// Reads until a reply settles the attempt; a few at a time, whatever is sent at us.
-    private mutating func datagramIsReady<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
-        let descriptor = transaction.descriptor
+    private mutating func datagramIsReady<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, _ place: Int, gate: inout G) {
+        let descriptor = transaction[place].descriptor
         let buffer = unsafe upstreamBuffer
         for _ in 0..<8 {
             let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
@@ -203,92 +274,53 @@ extension DNSWorkerCore {
                 if errno == EAGAIN || errno == EINTR { return }
                 // ECONNREFUSED and the like: an ICMP error came back.
                 counters.add(.upstreamSocketErrors)
-                return take(.failed, slot, transaction, gate: &gate)
+                return take(.failed, place: place, slot, transaction, gate: &gate)
             }
             let readAt = Self.clock()
             now = readAt
             let message = unsafe UnsafeBufferPointer(rebasing: buffer[..<count])
-            receive(unsafe message.span, slot, transaction, readAt: readAt, gate: &gate)
+            receive(unsafe message.span, slot, transaction, place: place, readAt: readAt, gate: &gate)
             if unsentMisses.count >= 4 { flushDatagrams() }
-            guard transaction.descriptor == descriptor else { return }
+            guard transaction[place].descriptor == descriptor else { return }
         }
     }
 
-    private mutating func streamIsReady<G: AnswerGate & ~Copyable>(
-        _ slot: Int, _ transaction: Transaction, _ event: EventPoll.Readiness, gate: inout G
+    /// One message for an attempt.
+    mutating func receive<G: AnswerGate & ~Copyable>(
+        _ message: Span<UInt8>, _ slot: Int, _ transaction: Transaction, place: Int, readAt: Instant, gate: inout G
     ) {
-        guard sendStream(slot, transaction, event) else { return streamFailed(slot, transaction, gate: &gate) }
-        guard event.isReadable || event.isBroken else { return }
-        let buffer = unsafe upstreamBuffer
-        let count = unsafe recv(transaction.descriptor, buffer.baseAddress, buffer.count, 0)
-        guard count > 0 else {
-            if count < 0, errno == EAGAIN || errno == EINTR { return }
-            return streamFailed(slot, transaction, gate: &gate)
-        }
-        now = Self.clock()
-        for index in 0..<count { transaction.input.append(unsafe buffer[index]) }
-        guard transaction.input.count >= 2 else { return }
-        let end = 2 + Int(transaction.input[0]) << 8 + Int(transaction.input[1])
-        guard transaction.input.count >= end else { return }
-        let message = Array(transaction.input[2..<end])
-        receive(message.span, slot, transaction, readAt: now, gate: &gate)
-    }
-
-    /// Sends what the kernel takes of the query; false if the connection failed.
-    private func sendStream(_ slot: Int, _ transaction: Transaction, _ event: EventPoll.Readiness) -> Bool {
-        guard event.isWritable, transaction.outputSent < transaction.output.count else { return true }
-        let sent = unsafe transaction.output.withUnsafeBytes { bytes in
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[transaction.outputSent...])
-            return unsafe send(transaction.descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
-        }
-        guard sent >= 0 else { return errno == EAGAIN || errno == EINTR }
-        transaction.outputSent += sent
-        guard transaction.outputSent == transaction.output.count else { return true }
-        let token = Self.token(.transaction, slot: slot, generation: transaction.generation)
-        do throws(DNSSocketError) {
-            try poll.modify(transaction.descriptor, token: token, reads: true, writes: false)
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    private mutating func streamFailed<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
-        counters.add(.upstreamTCPFailures)
-        take(.failed, slot, transaction, gate: &gate)
-    }
-
-    /// One message on the socket of an attempt.
-    private mutating func receive<G: AnswerGate & ~Copyable>(
-        _ message: Span<UInt8>, _ slot: Int, _ transaction: Transaction, readAt: Instant, gate: inout G
-    ) {
-        let question = transaction.question
-        let kind = UpstreamReplyKind(message, id: transaction.id, question: question.span, isEDNSSent: transaction.hasEDNS)
+        let attempt = transaction[place]
+        let kind = UpstreamReplyKind(message, id: attempt.id, question: attempt.question.span, isEDNSSent: attempt.hasEDNS)
         switch kind {
         case .wrongForm, .wrongIdentifier, .wrongQuestion, .wrongLetterCase:
             counters.add(kind.counter)
             // Nobody but the server can write into a TCP connection: it answers something else, so it is no use.
             // Letter case guards against forgery, which TCP does by itself.
-            if transaction.isTCP {
-                guard kind == .wrongLetterCase else { return streamFailed(slot, transaction, gate: &gate) }
-                return receiveAnswer(message, slot, transaction, readAt: readAt, gate: &gate)
+            if attempt.isTCP {
+                guard kind == .wrongLetterCase else {
+                    counters.add(.upstreamTCPFailures)
+                    return take(.failed, place: place, slot, transaction, gate: &gate)
+                }
+                return receiveAnswer(message, slot, transaction, place, readAt: readAt, gate: &gate)
             }
-            take(.wrongReply(differsInCase: kind == .wrongLetterCase), slot, transaction, gate: &gate)
+            take(.wrongReply(differsInCase: kind == .wrongLetterCase), place: place, slot, transaction, gate: &gate)
         case .truncated:
             counters.add(.upstreamTruncated)
-            take(.truncated, slot, transaction, gate: &gate)
+            take(.truncated, place: place, slot, transaction, gate: &gate)
         case .ednsRefused:
             counters.add(.upstreamWithoutEDNS)
-            take(.ednsRefused, slot, transaction, gate: &gate)
+            take(.ednsRefused, place: place, slot, transaction, gate: &gate)
         case .answer:
-            receiveAnswer(message, slot, transaction, readAt: readAt, gate: &gate)
+            receiveAnswer(message, slot, transaction, place, readAt: readAt, gate: &gate)
         }
     }
 
     /// The reply to our question: checked as a whole, then given out, or another upstream asked.
     private mutating func receiveAnswer<G: AnswerGate & ~Copyable>(
-        _ message: Span<UInt8>, _ slot: Int, _ transaction: Transaction, readAt: Instant, gate: inout G
+        _ message: Span<UInt8>, _ slot: Int, _ transaction: Transaction, _ place: Int, readAt: Instant, gate: inout G
     ) {
+        // What it says is nobody's concern.
+        guard !transaction.isProbe else { return endProbe(.answeredWell, slot, transaction) }
         let response: DNSResponse
         do throws(MessageFault) {
             response = try DNSResponse(parsing: message)
@@ -297,17 +329,21 @@ extension DNSWorkerCore {
             counters.add(.upstreamMalformed)
             counters.addMalformedAnswer(error)
             transaction.lastFault = error
-            return take(.answeredBadly, slot, transaction, gate: &gate)
+            return take(.answeredBadly, place: place, slot, transaction, gate: &gate)
         }
-        if response.rcode == .badVersion, transaction.hasEDNS {
+        if let refusal = cookieFault(of: response, in: message, transaction, place) {
+            return take(refusal, place: place, slot, transaction, gate: &gate)
+        }
+        if response.rcode == .badVersion, transaction[place].hasEDNS {
             counters.add(.upstreamWithoutEDNS)
-            return take(.ednsRefused, slot, transaction, gate: &gate)
+            return take(.ednsRefused, place: place, slot, transaction, gate: &gate)
         }
         let answer = Answer(
             key: transaction.key, hash: transaction.hash, message: message, response: response, now: now, configuration: configuration)
         switch response.rcode {
         case .noError, .nameError:
-            take(.answeredWell, slot, transaction, gate: &gate)
+            if place == 1 { counters.add(.upstreamHedgesWon) }
+            take(.answeredWell, place: place, slot, transaction, gate: &gate)
             finish(slot, transaction, answer, readAt: readAt, gate: &gate)
         default:
             switch response.rcode {
@@ -316,8 +352,33 @@ extension DNSWorkerCore {
             default: counters.add(.upstreamOtherErrors)
             }
             transaction.kept = answer
-            take(.answeredBadly, slot, transaction, gate: &gate)
+            take(.answeredBadly, place: place, slot, transaction, gate: &gate)
         }
+    }
+
+    /// Whether the cookie of a reply forbids to use it (RFC 7873 §5.3), and what became of it then. One that is right is learned.
+    private mutating func cookieFault(
+        of response: DNSResponse, in message: Span<UInt8>, _ transaction: Transaction, _ place: Int
+    ) -> ForwardingPlan.Event? {
+        let attempt = transaction[place]
+        guard zones[transaction.zone].options.sendsCookies, attempt.hasEDNS else { return nil }
+        let expected = zones[transaction.zone].upstreams[attempt.upstream].cookie
+        let cookie = DNSCookie(in: message, optOffset: response.optOffset)
+        if !attempt.isTCP {
+            if let cookie, cookie.client != expected.client {
+                counters.add(.wrongCookie)
+                return .wrongReply(differsInCase: false)
+            }
+            if cookie == nil, expected.hasServerPart {
+                // Forged, or of a server that gives cookies no more: TCP will tell.
+                counters.add(.wrongCookie)
+                return .cookieMissing
+            }
+        }
+        zones[transaction.zone].upstreams[attempt.upstream].learn(cookie)
+        guard response.rcode == .badCookie, cookie != nil else { return nil }
+        counters.add(.upstreamCookiesRefused)
+        return .cookieRefused
     }
 
     // MARK: ending
@@ -327,6 +388,12 @@ extension DNSWorkerCore {
         if let kept = transaction.kept {
             counters.add(.failedUpstreams)
             answer = kept
+        } else if transaction.plan.foundAllFull {
+            // Not kept: another moment there may be room.
+            counters.add(.failedUpstreamsFull)
+            answer = Answer(
+                key: transaction.key, hash: transaction.hash, failure: .networkError("too many questions at the upstreams"), storedAt: now,
+                lifetimeSeconds: 0)
         } else {
             let reason: ExtendedDNSError
             if let fault = transaction.lastFault {
@@ -352,7 +419,7 @@ extension DNSWorkerCore {
         attemptDeadlines.remove(slot)
         if configuration.keepsStale { staleDeadlines.remove(slot) }
         if transaction.isRefresh { refreshCount -= 1 }
-        retire(transaction)
+        for place in 0..<2 { retire(place, transaction) }
         transactions[slot] = nil
         freeTransactions.append(slot)
         if let stale {

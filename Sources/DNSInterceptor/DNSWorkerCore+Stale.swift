@@ -51,13 +51,16 @@ extension DNSWorkerCore {
     private mutating func refresh<G: AnswerGate & ~Copyable>(_ query: DNSQuery, _ key: CacheKey, _ stale: Answer, gate: inout G) {
         guard let slot = freeTransactions.popLast() else { return }
         let plan = ForwardingPlan(now: now, configuration: configuration)
-        let transaction = Transaction(query: query, key: key, hash: stale.hash, generation: nextGeneration(), plan: plan)
+        let zone = query.name.withSpan { zoneTable.zone(of: $0) }
+        let transaction = Transaction(query: query, key: key, hash: stale.hash, zone: zone, generation: nextGeneration(), plan: plan)
         transaction.stale = stale
         transaction.isRefresh = true
         refreshCount += 1
         transactions[slot] = transaction
         inFlight[key] = slot
-        carryOut(transaction.plan.start(health, configuration: configuration, now: now), slot, transaction, gate: &gate)
+        let first = transaction.plan.start(&zones[zone], configuration: configuration, now: now)
+        carryOut(first, slot, transaction, gate: &gate)
+        setDeadline(slot, transaction)
     }
 
     /// Those who wait for this transaction get `stale` if it takes too long.

@@ -7,7 +7,8 @@ import NetworkTypes
 /// All state of a DNS worker but its gate, so that none of it depends on the gate's type.
 ///
 /// One thread owns it. A turn is: wait, handle what is ready, expire what is late, send what was written. The parts:
-/// `+Queries` (a client's query to its answer), `+Datagrams`, `+Connections` (the two front ends), `+Forwarding` (upstreams).
+/// `+Queries` (a client's query to its answer), `+Datagrams`, `+Connections` (the two front ends), `+Forwarding` (questions to upstreams),
+/// `+UpstreamStreams` (TCP to upstreams), `+Probes` (upstreams that are down).
 @safe
 struct DNSWorkerCore: ~Copyable {
     let configuration: DNSWorkerConfiguration
@@ -33,7 +34,12 @@ struct DNSWorkerCore: ~Copyable {
     var gateEra: UInt32 = 0
     /// `TickingGate.onlyAddsBetweenTicks`.
     var remembersLessons = false
-    var health: [UpstreamHealth]
+    /// The root zone, then the others.
+    var zones: [ZoneState]
+    let zoneTable: ZoneTable
+    /// Zone and number in it of every upstream.
+    let upstreams: [(zone: Int, number: Int)]
+    /// Clients' questions, ``DNSWorkerConfiguration/outstandingMax`` at most; then a place for the probe of each upstream.
     var transactions: [Transaction?]
     var freeTransactions: [Int]
     var inFlight: [CacheKey: Int] = [:]
@@ -50,6 +56,13 @@ struct DNSWorkerCore: ~Copyable {
     var finishedDescriptors: [Int32] = []
     /// Misses answered but not yet sent: when the query came, when the upstream's reply was read.
     var unsentMisses: [(arrivedAt: Instant, readAt: Instant)] = []
+
+    // TCP connections to upstreams.
+    var upstreamConnections: [UpstreamConnection?]
+    var freeUpstreamConnections: [Int]
+    /// Slots of those that each upstream has.
+    var upstreamPools: [[Int]]
+    var upstreamIdleDeadlines: DeadlineHeap
 
     // Packets that wait for answers.
     let link: HoldLink?
@@ -79,7 +92,7 @@ struct DNSWorkerCore: ~Copyable {
     }
 
     enum TokenKind: UInt64 {
-        case mailbox, listener, connection, transaction
+        case mailbox, listener, connection, transaction, upstream
     }
 
     init(
@@ -111,12 +124,19 @@ struct DNSWorkerCore: ~Copyable {
             bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax,
             staleSecondsMax: configuration.staleSecondsMax, prefetchHitsMin: configuration.prefetchHits)
         local = Published.Reader(configuration.local)
-        health = configuration.upstreams.map { _ in UpstreamHealth() }
-        let outstandingMax = min(max(1, configuration.outstandingMax), 65_536)
-        transactions = Array(repeating: nil, count: outstandingMax)
+        let forwarding = Self.forwarding(configuration)
+        zones = forwarding.zones
+        zoneTable = ZoneTable(forwarding.zones.map(\.options.name))
+        upstreams = forwarding.upstreams
+        let outstandingMax = Self.outstandingMax(configuration)
+        transactions = Array(repeating: nil, count: outstandingMax + forwarding.upstreams.count)
         freeTransactions = Array((0..<outstandingMax).reversed())
-        attemptDeadlines = DeadlineHeap(slots: outstandingMax)
+        attemptDeadlines = DeadlineHeap(slots: outstandingMax + forwarding.upstreams.count)
         staleDeadlines = DeadlineHeap(slots: configuration.keepsStale ? outstandingMax : 0)
+        upstreamConnections = Array(repeating: nil, count: forwarding.connectionsMax)
+        freeUpstreamConnections = Array((0..<forwarding.connectionsMax).reversed())
+        upstreamPools = Array(repeating: [], count: forwarding.upstreams.count)
+        upstreamIdleDeadlines = DeadlineHeap(slots: forwarding.connectionsMax)
         self.link = link
         redials = RunningRedials()
         let connectionsMax = min(max(0, configuration.tcpConnectionsMax), 65_536)
@@ -156,7 +176,9 @@ struct DNSWorkerCore: ~Copyable {
             case .connection:
                 connectionIsReady(slot, generation, event)
             case .transaction:
-                transactionIsReady(slot, generation, event, gate: &gate)
+                transactionIsReady(slot & ~Self.secondPlace, generation, place: slot & Self.secondPlace == 0 ? 0 : 1, gate: &gate)
+            case .upstream:
+                upstreamConnectionIsReady(slot, generation, event, gate: &gate)
             case nil:
                 preconditionFailure("an event of unknown kind")
             }
@@ -192,13 +214,16 @@ struct DNSWorkerCore: ~Copyable {
         counters.set(.cacheEntries, cache.count)
         counters.set(.cacheEvictions, Int(truncatingIfNeeded: cache.evictions))
         counters.set(.waiting, waitingCount)
-        counters.set(.outstanding, transactions.count - freeTransactions.count)
+        counters.set(.outstanding, Self.outstandingMax(configuration) - freeTransactions.count)
+        counters.set(.upstreamsDown, zones.reduce(0) { $0 + $1.upstreams.count { !$0.isUp } })
+        counters.set(.upstreamConnectionsOpen, upstreamConnections.count - freeUpstreamConnections.count)
         counters.set(.tcpOpen, connections.count - freeConnections.count)
     }
 
     private mutating func expire<G: AnswerGate & ~Copyable>(gate: inout G) {
-        while let slot = attemptDeadlines.popExpired(now: now) { attemptTimedOut(slot, gate: &gate) }
+        while let slot = attemptDeadlines.popExpired(now: now) { deadlineHasCome(slot, gate: &gate) }
         while let slot = staleDeadlines.popExpired(now: now) { isLate(slot, gate: &gate) }
+        while let slot = upstreamIdleDeadlines.popExpired(now: now) { upstreamConnectionIsIdle(slot) }
         while let slot = idleDeadlines.popExpired(now: now) { connectionIsIdle(slot) }
         for index in listeners.indices {
             guard let until = listeners[index].pausedUntil, until <= now else { continue }
@@ -216,6 +241,7 @@ struct DNSWorkerCore: ~Copyable {
         if let deadline = attemptDeadlines.earliest { next = min(next, deadline) }
         if let deadline = staleDeadlines.earliest { next = min(next, deadline) }
         if let deadline = idleDeadlines.earliest { next = min(next, deadline) }
+        if let deadline = upstreamIdleDeadlines.earliest { next = min(next, deadline) }
         for index in listeners.indices {
             if let deadline = listeners[index].pausedUntil { next = min(next, deadline) }
         }
@@ -223,6 +249,11 @@ struct DNSWorkerCore: ~Copyable {
     }
 
     // MARK: small things
+
+    static func outstandingMax(_ configuration: DNSWorkerConfiguration) -> Int { min(max(1, configuration.outstandingMax), 65_536) }
+
+    /// The bit of a transaction's slot in a token that says that the event is of its attempt in place 1.
+    static var secondPlace: Int { 1 << 23 }
 
     static func token(_ kind: TokenKind, slot: Int, generation: UInt32) -> UInt64 {
         kind.rawValue << 56 | UInt64(generation) << 24 | UInt64(slot)

@@ -2,19 +2,28 @@ import NetworkTypes
 
 /// Which upstream is asked next, how, and when to give up: the life of one forwarded question as a value.
 ///
-/// It gets what happened and the time and returns what to do; sockets are the worker's affair.
+/// It gets what happened and the time and returns what to do; sockets are the worker's affair. Mostly one attempt is open, in place 0. If its
+/// answer is late, a second one is opened beside it in place 1 (a hedge); the first good answer of either ends the question.
 ///
-///     start -> ask (UDP) -> answered well ------------------------------------------> deliver
+///     start -> ask ---------> answered well ------------------------------------------> deliver
 ///                        -> truncated, 8 wrong replies, or only case-folded ones ---> ask (TCP), same upstream
+///                        -> no cookie where there should be one, BADCOOKIE twice ---> ask (TCP), same upstream
+///                        -> BADCOOKIE ----------------------------------------------> ask again with the new cookie
 ///                        -> EDNS not understood ------------------------------------> ask again without
+///                        -> a TCP connection that had answered before has ended ----> ask over another one
 ///                        -> SERVFAIL, REFUSED... (kept), timeout, error ------------> ask the next upstream
-///     no try, time or upstream left ------------------------------------------------> give up (the last kept answer, if any)
+///           late -------> hedge: ask another upstream too
+///     no try, time or upstream left ------------------------------------------------> abandon the place, or give up (the last kept answer, if any)
 struct ForwardingPlan {
     enum Event {
         case timeout
         /// A reply over UDP that is not ours; `differsInCase` if id and question agree but for letter case.
         case wrongReply(differsInCase: Bool)
         case truncated
+        /// BADCOOKIE with a cookie to use instead (RFC 7873 §5.3).
+        case cookieRefused
+        /// Over UDP, without the cookie that this upstream gives.
+        case cookieMissing
         /// FORMERR, NOTIMP or BADVERS to a query that bore an OPT record.
         case ednsRefused
         /// A well-formed reply whose RCODE another upstream may better.
@@ -22,104 +31,217 @@ struct ForwardingPlan {
         case answeredWell
         /// No reply can come any more: socket error, connection closed, message malformed.
         case failed
+        /// A connection that had served before was closed, as servers do with idle ones (RFC 7766 §6.2.3).
+        case streamEnded
         /// No query could be sent, and it is not the upstream's fault (no descriptors left).
         case localFailure
     }
 
     enum Action: Equatable {
-        case ask(upstream: Int, overTCP: Bool, withEDNS: Bool, until: Instant)
+        case ask(place: Int, upstream: Int, overTCP: Bool, withEDNS: Bool)
         case keepWaiting
+        /// That attempt is over, and the other one is waited for.
+        case abandon(place: Int)
         case deliver
         case giveUp
     }
 
-    private let deadline: Instant
-    private(set) var upstream = -1
-    private var tries = 0
-    private var isTCP = false
-    private var hasEDNS = true
-    private var wrongReplies = 0
-    private var sawFoldedCase = false
-    /// Bit sets over the first 64 upstreams.
-    private var asked: UInt64 = 0
-    private var answeredBadly: UInt64 = 0
-
-    init(now: Instant, configuration: DNSWorkerConfiguration) {
-        deadline = now.advanced(byNanoseconds: UInt64(max(0, configuration.totalTimeoutMilliseconds)) * 1_000_000)
+    /// What is to be done when ``nextDeadline`` has come.
+    enum Due: Equatable {
+        case hedge
+        case timeout(place: Int)
     }
 
+    /// One upstream that is being asked.
+    struct Attempt {
+        fileprivate(set) var isOpen = false
+        fileprivate(set) var upstream = 0
+        fileprivate(set) var startedAt = Instant(nanoseconds: 0)
+        fileprivate(set) var until = Instant(nanoseconds: 0)
+        fileprivate var tryNumber = 0
+        fileprivate var isTCP = false
+        fileprivate var hasEDNS = true
+        /// A second connection is tried once.
+        fileprivate var isAskedAnew = false
+        fileprivate var isAskedWithNewCookie = false
+        fileprivate var wrongReplies = 0
+        fileprivate var sawFoldedCase = false
+    }
+
+    private let deadline: Instant
+    private let startsOverTCP: Bool
+    private var attempts: (Attempt, Attempt) = (Attempt(), Attempt())
+    private var tries = 0
+    private var hedgeAt: Instant?
+    /// Bit sets over the upstreams.
+    private var asked: UInt64 = 0
+    private var answeredBadly: UInt64 = 0
+    /// No upstream could be asked, as all had their fill of questions.
+    private(set) var foundAllFull = false
+
+    init(now: Instant, startsOverTCP: Bool = false, configuration: DNSWorkerConfiguration) {
+        deadline = now.advanced(byNanoseconds: UInt64(max(0, configuration.totalTimeoutMilliseconds)) * 1_000_000)
+        self.startsOverTCP = startsOverTCP
+    }
+
+    /// The attempt in a place, 0 or 1.
+    private(set) subscript(place: Int) -> Attempt {
+        get { place == 0 ? attempts.0 : attempts.1 }
+        set { if place == 0 { attempts.0 = newValue } else { attempts.1 = newValue } }
+    }
+
+    // MARK: time
+
+    var nextDeadline: Instant? {
+        var next = hedgeAt
+        for place in 0..<2 where self[place].isOpen { next = min(next ?? self[place].until, self[place].until) }
+        return next
+    }
+
+    func due(now: Instant) -> Due? {
+        for place in 0..<2 where self[place].isOpen && self[place].until <= now { return .timeout(place: place) }
+        if let hedgeAt, hedgeAt <= now { return .hedge }
+        return nil
+    }
+
+    // MARK: steps
+
     /// The first step.
-    mutating func start(_ health: [UpstreamHealth], configuration: DNSWorkerConfiguration, now: Instant) -> Action {
-        next(health, configuration, now)
+    mutating func start(_ zone: inout ZoneState, configuration: DNSWorkerConfiguration, now: Instant) -> Action {
+        let action = next(0, &zone, configuration, now)
+        if zone.hedges, case .ask(_, let upstream, _, _) = action {
+            zone.earnHedge()
+            hedgeAt = now.advanced(byNanoseconds: zone.upstreams[upstream].roundTrip.hedgeNanoseconds)
+        }
+        return action
+    }
+
+    /// The answer is late: another upstream that is up is asked too, if there is one that was not asked yet.
+    mutating func hedge(
+        _ zone: inout ZoneState, configuration: DNSWorkerConfiguration, now: Instant, wasDenied: inout Bool
+    ) -> Action {
+        hedgeAt = nil
+        guard self[0].isOpen, !self[1].isOpen, tries < configuration.tryTimeoutsMilliseconds.count, now < deadline,
+            let choice = zone.chooseUp(outside: asked | answeredBadly, now: now)
+        else { return .keepWaiting }
+        guard zone.payHedge() else {
+            wasDenied = true
+            return .keepWaiting
+        }
+        return open(1, choice, &zone, configuration, now)
     }
 
     mutating func handle(
-        _ event: Event, health: inout [UpstreamHealth], configuration: DNSWorkerConfiguration, now: Instant, wentDown: inout Bool
+        _ event: Event, place: Int, _ zone: inout ZoneState, configuration: DNSWorkerConfiguration, now: Instant, wentDown: inout Bool
     ) -> Action {
+        if case .wrongReply(let differsInCase) = event {
+            guard !self[place].isTCP else { return .keepWaiting }
+            self[place].wrongReplies += 1
+            if differsInCase { self[place].sawFoldedCase = true }
+            return self[place].wrongReplies >= configuration.wrongRepliesMax ? askOverTCP(place, configuration, now) : .keepWaiting
+        }
+        // It has answered, or another one is asked anyhow.
+        if place == 0 { hedgeAt = nil }
+        let upstream = self[place].upstream
         switch event {
-        case .wrongReply(let differsInCase):
-            guard !isTCP else { return .keepWaiting }
-            wrongReplies += 1
-            if differsInCase { sawFoldedCase = true }
-            return wrongReplies >= configuration.wrongRepliesMax ? askOverTCP(configuration, now) : .keepWaiting
-        case .truncated where !isTCP:
-            health[upstream].succeed()
-            return askOverTCP(configuration, now)
-        case .ednsRefused where hasEDNS:
-            hasEDNS = false
-            return ask(configuration, now)
+        case .truncated where !self[place].isTCP:
+            noteAnswer(place, &zone, now)
+            return askOverTCP(place, configuration, now)
+        case .cookieRefused where !self[place].isAskedWithNewCookie:
+            self[place].isAskedWithNewCookie = true
+            return ask(place, configuration, now)
+        case .cookieRefused where !self[place].isTCP, .cookieMissing where !self[place].isTCP:
+            return askOverTCP(place, configuration, now)
+        case .ednsRefused where self[place].hasEDNS:
+            self[place].hasEDNS = false
+            return ask(place, configuration, now)
+        case .streamEnded where !self[place].isAskedAnew:
+            self[place].isAskedAnew = true
+            return ask(place, configuration, now)
         case .answeredWell:
-            health[upstream].succeed()
-            if !hasEDNS, health[upstream].acceptsEDNS(now: now) { health[upstream].withoutEDNSUntil = now.advanced(bySeconds: 300) }
+            noteAnswer(place, &zone, now)
+            if !self[place].hasEDNS, zone.upstreams[upstream].acceptsEDNS(now: now) {
+                zone.upstreams[upstream].withoutEDNSUntil = now.advanced(bySeconds: 300)
+            }
+            let other = self[1 - place]
+            if other.isOpen { zone.upstreams[other.upstream].roundTrip.noteSilence(nanoseconds: now.nanoseconds(since: other.startedAt)) }
             return .deliver
         case .localFailure:
-            return next(health, configuration, now)
-        case .answeredBadly, .ednsRefused:
-            health[upstream].succeed()
+            return next(place, &zone, configuration, now)
+        case .answeredBadly, .ednsRefused, .cookieRefused, .cookieMissing:
+            noteAnswer(place, &zone, now)
             answeredBadly |= 1 << UInt64(upstream)
-            return next(health, configuration, now)
-        case .timeout where sawFoldedCase && !isTCP && now < deadline:
-            return askOverTCP(configuration, now)
-        case .timeout, .failed, .truncated:
-            wentDown = health[upstream].fail(now: now, configuration: configuration)
-            return next(health, configuration, now)
+            return next(place, &zone, configuration, now)
+        case .timeout where self[place].sawFoldedCase && !self[place].isTCP && now < deadline:
+            return askOverTCP(place, configuration, now)
+        case .timeout, .failed, .truncated, .streamEnded, .wrongReply:
+            wentDown = zone.upstreams[upstream].fail(now: now, configuration: configuration)
+            return next(place, &zone, configuration, now)
         }
+    }
+
+    /// Whether a connection that ended may be replaced without another upstream being asked.
+    func mayAskAnew(_ place: Int) -> Bool { !self[place].isAskedAnew }
+
+    private func noteAnswer(_ place: Int, _ zone: inout ZoneState, _ now: Instant) {
+        let attempt = self[place]
+        zone.upstreams[attempt.upstream].succeed()
+        // The time of a question that had to be repeated says nothing of the upstream's.
+        guard attempt.isTCP == startsOverTCP, attempt.wrongReplies == 0 else { return }
+        zone.upstreams[attempt.upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: attempt.startedAt))
     }
 
     /// The same upstream again, over TCP, within the same try.
-    private mutating func askOverTCP(_ configuration: DNSWorkerConfiguration, _ now: Instant) -> Action {
-        isTCP = true
-        return ask(configuration, now)
+    private mutating func askOverTCP(_ place: Int, _ configuration: DNSWorkerConfiguration, _ now: Instant) -> Action {
+        self[place].isTCP = true
+        return ask(place, configuration, now)
     }
 
-    /// The next try: an upstream that is up and was not asked, else one that was not asked, else from the start. One that answered is not asked again.
-    private mutating func next(_ health: [UpstreamHealth], _ configuration: DNSWorkerConfiguration, _ now: Instant) -> Action {
-        let count = min(health.count, 64)
-        guard tries < configuration.tryTimeoutsMilliseconds.count, now < deadline else { return .giveUp }
-        func choose(_ isEligible: (Int) -> Bool) -> Int? {
-            (0..<count).first { answeredBadly & 1 << UInt64($0) == 0 && isEligible($0) }
+    /// The next try: an upstream that is up and was not asked, else one that was not asked, else from the start. One that answered is not
+    /// asked again, nor one that is being asked.
+    private mutating func next(
+        _ place: Int, _ zone: inout ZoneState, _ configuration: DNSWorkerConfiguration, _ now: Instant
+    ) -> Action {
+        self[place].isOpen = false
+        guard tries < configuration.tryTimeoutsMilliseconds.count, now < deadline else { return close(place) }
+        let busy = answeredBadly | (self[1 - place].isOpen ? 1 << UInt64(self[1 - place].upstream) : 0)
+        if let choice = zone.choose(outside: asked | busy, now: now) { return open(place, choice, &zone, configuration, now) }
+        if let choice = zone.choose(outside: busy, now: now) {
+            asked = 0
+            return open(place, choice, &zone, configuration, now)
         }
-        let asked = asked
-        var choice = choose { asked & 1 << UInt64($0) == 0 && health[$0].isUp(now: now) } ?? choose { asked & 1 << UInt64($0) == 0 }
-        if choice == nil {
-            self.asked = 0
-            choice = choose { health[$0].isUp(now: now) } ?? choose { _ in true }
-        }
-        guard let choice else { return .giveUp }
-        upstream = choice
-        self.asked |= 1 << UInt64(choice)
+        if zone.isFull(outside: busy) { foundAllFull = true }
+        return close(place)
+    }
+
+    private mutating func open(
+        _ place: Int, _ upstream: Int, _ zone: inout ZoneState, _ configuration: DNSWorkerConfiguration, _ now: Instant
+    ) -> Action {
+        asked |= 1 << UInt64(upstream)
+        var attempt = Attempt()
+        attempt.isOpen = true
+        attempt.upstream = upstream
+        attempt.startedAt = now
+        attempt.tryNumber = tries
+        attempt.isTCP = startsOverTCP
+        attempt.hasEDNS = zone.upstreams[upstream].acceptsEDNS(now: now)
         tries += 1
-        isTCP = false
-        hasEDNS = health[choice].acceptsEDNS(now: now)
-        wrongReplies = 0
-        sawFoldedCase = false
-        return ask(configuration, now)
+        self[place] = attempt
+        zone.noteQuestion(upstream, now: now)
+        return ask(place, configuration, now)
     }
 
-    private func ask(_ configuration: DNSWorkerConfiguration, _ now: Instant) -> Action {
-        let milliseconds = configuration.tryTimeoutsMilliseconds[max(0, tries - 1)]
-        let until = min(deadline, now.advanced(byNanoseconds: UInt64(max(0, milliseconds)) * 1_000_000))
-        guard now < deadline else { return .giveUp }
-        return .ask(upstream: upstream, overTCP: isTCP, withEDNS: hasEDNS, until: until)
+    private mutating func ask(_ place: Int, _ configuration: DNSWorkerConfiguration, _ now: Instant) -> Action {
+        guard now < deadline else { return close(place) }
+        let milliseconds = configuration.tryTimeoutsMilliseconds[self[place].tryNumber]
+        self[place].until = min(deadline, now.advanced(byNanoseconds: UInt64(max(0, milliseconds)) * 1_000_000))
+        let attempt = self[place]
+        return .ask(place: place, upstream: attempt.upstream, overTCP: attempt.isTCP, withEDNS: attempt.hasEDNS)
+    }
+
+    private mutating func close(_ place: Int) -> Action {
+        self[place].isOpen = false
+        if place == 0 { hedgeAt = nil }
+        return self[1 - place].isOpen ? .abandon(place: place) : .giveUp
     }
 }

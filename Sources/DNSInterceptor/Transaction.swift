@@ -1,18 +1,24 @@
 import DNSMessages
 import Glibc
+import NetworkTypes
 
-/// A question in flight towards upstreams, and everybody who waits for its answer.
+/// A question in flight towards upstreams, and everybody who waits for its answer; or a probe, for which nobody waits.
 ///
-/// One socket of its own for each attempt: the kernel gives it a random port, and, being connected, lets through only what comes from the
-/// server and port that were asked. Owned by the worker.
+/// Owned by the worker; closes its sockets when it goes.
 final class Transaction {
     /// The query that started it, which is what is forwarded.
     let query: DNSQuery
     let key: CacheKey
     /// The cache's, of the question.
     let hash: UInt64
+    /// Of the worker's zones: whose upstreams are asked.
+    let zone: Int
     /// Tells this transaction from earlier ones in the same slot.
     let generation: UInt32
+    /// Asks whether an upstream that is down answers again: one attempt, without a plan.
+    let isProbe: Bool
+    /// Of a probe: when it went out.
+    var startedAt = Instant(nanoseconds: 0)
     var plan: ForwardingPlan
     var waiting: [WaitingQuery] = []
     /// An answer to give if no upstream has a better one.
@@ -26,25 +32,23 @@ final class Transaction {
     /// Why the last upstream message could not be used.
     var lastFault: MessageFault?
 
-    /// The socket of the current attempt, or -1.
-    var descriptor: Int32 = -1
-    var isTCP = false
-    var hasEDNS = true
-    var id: UInt16 = 0
-    /// The question as it was sent: name in its random case, type, class.
-    var question: [UInt8] = []
-    /// TCP: the framed query and how much of it is sent; the bytes received.
-    var output: [UInt8] = []
-    var outputSent = 0
-    var input: [UInt8] = []
+    private var attempts: (UpstreamAttempt, UpstreamAttempt) = (UpstreamAttempt(), UpstreamAttempt())
 
-    init(query: DNSQuery, key: CacheKey, hash: UInt64, generation: UInt32, plan: ForwardingPlan) {
+    init(query: DNSQuery, key: CacheKey, hash: UInt64, zone: Int, generation: UInt32, plan: ForwardingPlan, isProbe: Bool = false) {
         self.query = query
         self.key = key
         self.hash = hash
+        self.zone = zone
         self.generation = generation
         self.plan = plan
+        self.isProbe = isProbe
     }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
+    deinit { for place in 0..<2 where self[place].descriptor >= 0 { close(self[place].descriptor) } }
+
+    /// The attempt in a place of the plan, 0 or 1.
+    subscript(place: Int) -> UpstreamAttempt {
+        get { place == 0 ? attempts.0 : attempts.1 }
+        set { if place == 0 { attempts.0 = newValue } else { attempts.1 = newValue } }
+    }
 }

@@ -1,32 +1,42 @@
+import DNSMessages
 import NetworkTypes
 
-/// Whether an upstream is worth asking: a few failures in a row put it behind the others for a while.
+/// What is known of an upstream: whether it answers, how quickly, and how many questions it has.
 ///
-/// A value: it is told what happened and when. Nothing probes on its own; after the pause the next query tries it again, and one more failure
-/// puts it down for twice as long.
+/// A value: it is told what happened and when. A few failures in a row put it down: others are asked before it. Any answer, to a client's
+/// question or to a probe of the worker's, puts it up again.
 struct UpstreamHealth {
     private(set) var failuresInARow = 0
-    private(set) var downUntil: Instant?
-    private var pauseMilliseconds = 0
+    private(set) var isUp = true
+    /// Questions in flight to it.
+    var inFlight = 0
+    var roundTrip = RoundTripEstimate()
     /// It answered FORMERR or NOTIMP to EDNS and well without (RFC 6891 §6.2.2): asked without until this time.
     var withoutEDNSUntil: Instant?
+    /// What queries to it bear where cookies are sent: 8 random bytes, and what the upstream made of them, if it did.
+    private(set) var cookie: DNSCookie
 
-    func isUp(now: Instant) -> Bool { downUntil.map { $0 <= now } ?? true }
+    init(clientCookie: UInt64) { cookie = DNSCookie(client: clientCookie) }
 
     func acceptsEDNS(now: Instant) -> Bool { withoutEDNSUntil.map { $0 <= now } ?? true }
 
+    /// A reply that is believed had this cookie. Without one, none is expected any more.
+    mutating func learn(_ cookie: DNSCookie?) {
+        let own = DNSCookie(client: self.cookie.client)
+        self.cookie = cookie.map { $0.client == own.client ? $0 : own } ?? own
+    }
+
     mutating func succeed() {
         failuresInARow = 0
-        downUntil = nil
-        pauseMilliseconds = 0
+        isUp = true
     }
 
     /// Counts a failure; true if the upstream goes down with it.
     mutating func fail(now: Instant, configuration: DNSWorkerConfiguration) -> Bool {
         failuresInARow += 1
-        guard failuresInARow >= configuration.failuresUntilDown, isUp(now: now) else { return false }
-        pauseMilliseconds = min(max(configuration.downMilliseconds, 2 * pauseMilliseconds), configuration.downMillisecondsMax)
-        downUntil = now.advanced(byNanoseconds: UInt64(max(0, pauseMilliseconds)) * 1_000_000)
+        roundTrip.noteFailure(now: now)
+        guard isUp, failuresInARow >= configuration.failuresUntilDown else { return false }
+        isUp = false
         return true
     }
 }

@@ -11,6 +11,8 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, BitwiseCopyabl
     public static let notImplemented = ResponseCode(rawValue: 4)
     public static let refused = ResponseCode(rawValue: 5)
     public static let badVersion = ResponseCode(rawValue: 16)
+    /// RFC 7873 §8.
+    public static let badCookie = ResponseCode(rawValue: 23)
 }
 
 extension ResponseCode: CustomStringConvertible {
@@ -24,6 +26,7 @@ extension ResponseCode: CustomStringConvertible {
         case 5: "REFUSED"
         case 6: "YXDOMAIN"
         case 16: "BADVERS"
+        case 23: "BADCOOKIE"
         default: "RCODE\(rawValue)"
         }
     }

@@ -7,14 +7,16 @@ public enum UpstreamQuery {
     ///   - caseBits: 256 random bits; bit n says whether byte n of the name, if it is a letter, is a capital.
     ///   - hasEDNS: false only for a server that has shown that it does not know EDNS.
     ///   - udpPayloadSize: what is announced, in bytes.
-    /// - Returns: the length in bytes, at most 282; nil if `buffer` is too small. The question is the bytes from 12 up
+    ///   - cookie: goes into the OPT record, if there is one.
+    /// - Returns: the length in bytes, at most 326; nil if `buffer` is too small. The question is the bytes from 12 up
     ///   to `DNSQuery.questionEnd`.
     public static func write(
         for query: DNSQuery, id: UInt16, caseBits: SIMD4<UInt64>, hasEDNS: Bool = true,
-        udpPayloadSize: Int = DNSReply.udpPayloadSizeDefault, into buffer: inout MutableSpan<UInt8>
+        udpPayloadSize: Int = DNSReply.udpPayloadSizeDefault, cookie: DNSCookie? = nil, into buffer: inout MutableSpan<UInt8>
     ) -> Int? {
         let questionEnd = query.questionEnd
-        let end = questionEnd + (hasEDNS ? DNSReply.optLength : 0)
+        let optionsLength = cookie?.optionLength ?? 0
+        let end = questionEnd + (hasEDNS ? DNSReply.optLength + optionsLength : 0)
         guard buffer.count >= end else { return nil }
         buffer.write16(id, at: 0)
         buffer[2] = query.isRecursionDesired ? 0x01 : 0
@@ -31,7 +33,8 @@ public enum UpstreamQuery {
             buffer.write16(RecordType.opt.rawValue, at: questionEnd + 1)
             buffer.write16(UInt16(clamping: udpPayloadSize), at: questionEnd + 3)
             buffer.write32(query.isDNSSECOK ? 0x8000 : 0, at: questionEnd + 5)
-            buffer.write16(0, at: questionEnd + 9)
+            buffer.write16(UInt16(optionsLength), at: questionEnd + 9)
+            cookie?.write(into: &buffer, at: questionEnd + DNSReply.optLength)
             buffer.write16(1, at: 10)
         }
         return end

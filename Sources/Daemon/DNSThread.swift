@@ -24,7 +24,9 @@ enum DNSThread {
                     try DNSSockets.bindTCP(address, port: port)
                 })
         }
-        var options = DNSWorkerConfiguration(upstreams: configuration.dns.upstreams.map { UpstreamAddress($0.address, port: $0.port) })
+        var options = DNSWorkerConfiguration(upstreams: [])
+        options.root = configuration.dns.rootZone.forwardingZone
+        options.zones = configuration.dns.zones.map(\.forwardingZone)
         options.classPort = hasClasses ? configuration.dns.classPort : nil
         options.rejectResponse = configuration.dns.rejectResponse
         options.cacheBytesMax = configuration.dns.cacheBytesMax

@@ -101,20 +101,19 @@ extension ExeatConfiguration {
     }
 
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
-        let fields = MappingReader.Fields([
-            "listen", "port", "upstreams", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard", "builtInRules",
-            "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse", "sinkholeAddresses",
-            "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch",
-            "localZones", "records", "hosts", "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin",
-        ])
+        let own = [
+            "listen", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard",
+            "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
+            "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
+            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin",
+        ]
+        let fields = MappingReader.Fields(own + Self.forwardingFields)
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
         if let value = reader["port"]?.integer(in: 1...65_535, &problems) { dns.port = UInt16(value) }
-        if let values = reader["upstreams"]?.elements(&problems) {
-            dns.upstreams = values.compactMap { value in
-                Self.addressAndPort(value, defaultPort: 53, &problems).map { Upstream(address: $0.address, port: $0.port) }
-            }
-        }
+        if let value = reader["upstreams"] { dns.upstreams = readUpstreams(value, &problems) }
+        Self.readForwarding(reader, into: &dns.forwarding, &problems)
+        if let value = reader["zones"] { readZones(value, &problems) }
         if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
         if let value = reader["intercept"]?.boolean(&problems) { dns.intercepts = value }
         if let value = reader["interceptPort"]?.integer(in: 1...65_535, &problems) { dns.interceptPort = UInt16(value) }
@@ -297,7 +296,7 @@ extension ExeatConfiguration {
     }
 
     /// `address`, `address:port` or `[v6 address]:port`.
-    private static func addressAndPort(
+    static func addressAndPort(
         _ field: ConfigurationField, defaultPort: UInt16, _ problems: inout DiagnosticList
     ) -> (address: IPAddress, port: UInt16)? {
         guard let text = field.string(&problems) else { return nil }

@@ -39,7 +39,12 @@ public struct ExeatConfiguration: Sendable {
     public struct DNS: Sendable {
         public var listen: [IPAddress] = []
         public var port: UInt16 = 53
+        /// Of all names that lie in none of `zones`.
         public var upstreams: [Upstream] = []
+        /// How they are asked, and those of zones that do not say it themselves.
+        public var forwarding = Forwarding()
+        /// Zones below the root with upstreams of their own, each once.
+        public var zones: [Zone] = []
         /// Sources beside the endpoints and the node itself that may ask.
         public var allowFrom: [IPPrefix] = []
         /// Whether port 53 of policed endpoints is brought here whatever server they ask.
@@ -206,7 +211,7 @@ public struct ExeatConfiguration: Sendable {
                 // Where Exeat serves no DNS, there is nothing to ask instead.
                 resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
             // Where Exeat asks nobody, nobody is known to be asked.
-            trustedResolvers: dns.upstreams.isEmpty ? nil : dns.upstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
+            trustedResolvers: dns.upstreams.isEmpty ? nil : dns.allUpstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
     }
 
     /// What `dns.localZones` comes to, seen from where the upstreams are.
@@ -217,6 +222,7 @@ public struct ExeatConfiguration: Sendable {
         let isPrivateLocal = choice.privateReverse == .local || (choice.privateReverse == .auto && !hasSiteUpstream)
         var zones = isPrivateLocal ? LocalZones.withPrivate : .standard
         for name in choice.empty { zones[name] = .empty }
+        for zone in dns.zones { zones[zone.name] = .forwarded }
         for name in choice.forward { zones[name] = .forwarded }
         return zones
     }

@@ -151,7 +151,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
         table.resolverUser = geteuid()
-        table.upstreams = configuration.dns.upstreams.map(\.address)
+        table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
         return table
     }
 

@@ -14,6 +14,9 @@ public struct DomainName: Hashable, Sendable {
     /// Length-prefixed labels, the top-level domain first, without the root label.
     public let rootFirst: [UInt8]
 
+    /// Above all others, without labels.
+    public static let root = DomainName(unchecked: [])
+
     /// Takes `rootFirst` bytes as this type gave them. Throws if they are not well formed.
     public init(rootFirst bytes: [UInt8]) throws(DomainNameError) {
         guard bytes.count < Self.wireBytesMax else { throw DomainNameError(.tooLong, offset: bytes.count) }

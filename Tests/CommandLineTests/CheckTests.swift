@@ -137,6 +137,11 @@ extension CommandLineTests {
 
         // MARK: Configuration
 
+        /// A file whose fifth line is the first of `dns.zones`.
+        private static func zones(_ text: String) -> String {
+            "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [192.0.2.53]\n  zones:\n" + text
+        }
+
         static let configurationRows = [
             Row("an unknown field", "2:1", "modus", "mode", "workloadInterfaces: [\"cali*\"]\nmodus: enforce\n"),
             Row(
@@ -167,6 +172,37 @@ extension CommandLineTests {
             Row(
                 "a listener without port", "3:11", "metrics.listen", ":9253",
                 "workloadInterfaces: [\"cali*\"]\nmetrics:\n  listen: 127.0.0.1\n"),
+            Row(
+                "a zone twice", "7:13", "dns.zones[1].name", "first at line 5",
+                zones(
+                    "    - name: Corp.example.org\n      upstreams: [192.0.2.54]\n"
+                        + "    - name: corp.example.org.\n      upstreams: [192.0.2.55]\n")),
+            Row(
+                "a zone without upstreams", "5:7", "dns.zones[0].upstreams", "is required",
+                zones("    - name: corp.example.org\n")),
+            Row(
+                "a zone with no upstream", "6:18", "dns.zones[0].upstreams", "names no upstream",
+                zones("    - name: corp.example.org\n      upstreams: []\n")),
+            Row(
+                "a zone without a name", "5:7", "dns.zones[0].name", "is required", zones("    - upstreams: [192.0.2.54]\n")),
+            Row(
+                "a bad name of a zone", "5:13", "dns.zones[0].name", "such as corp.example.org",
+                zones("    - name: corp..example.org\n      upstreams: [192.0.2.54]\n")),
+            Row(
+                "a bad address of a zone", "6:31", "dns.zones[0].upstreams[1]", "no address with a port",
+                zones("    - name: corp.example.org\n      upstreams: [192.0.2.54, 192.0.2.256]\n")),
+            Row(
+                "a zone's unknown field", "6:7", "dns.zones[0].force_tcp", "forceTCP",
+                zones("    - name: corp.example.org\n      force_tcp: true\n      upstreams: [192.0.2.54]\n")),
+            Row(
+                "the root zone twice", "5:13", "dns.zones[0].name", "dns.upstreams already",
+                zones("    - name: .\n      upstreams: [192.0.2.54]\n")),
+            Row(
+                "an upstream that is Exeat itself", "4:15", "dns.upstreams[0]", "come back",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  listen: [169.254.20.10]\n  upstreams: [169.254.20.10]\n"),
+            Row(
+                "an unknown policy", "3:11", "dns.policy", "round_robin",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  policy: roundrobin\n"),
             Row(
                 "a resolver without upstreams", "3:3", "dns.upstreams", "is required",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  listen: [169.254.20.10]\n"),

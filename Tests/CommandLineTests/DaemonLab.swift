@@ -14,7 +14,12 @@ final class DaemonLab {
     let upstream: LyingUpstream
     private let daemon: ChildProcess
 
-    init(answer: @escaping @Sendable (UpstreamQuestion) -> [LyingUpstream.Reply]) throws {
+    /// - Parameters:
+    ///   - root: the upstream of all names that are in no zone.
+    ///   - zones: `dns.zones`, in one line.
+    init(
+        root: IPAddress = upstreamAddress, zones: String = "[]", answer: @escaping @Sendable (UpstreamQuestion) -> [LyingUpstream.Reply]
+    ) throws {
         var lab = LabConfiguration()
         lab.pods = [.init(name: "pod-a", labels: ["app": "shop"])]
         lab.startsEchoServers = false
@@ -25,7 +30,7 @@ final class DaemonLab {
             let folder = network.directory + "/config"
             try Self.write(network.workloadEndpointYAML(), to: folder + "/endpoints/pods.yaml")
             try Self.write(Self.policy, to: folder + "/policies/policy.yaml")
-            try Self.write(Self.configuration(runtimeDirectory: network.directory + "/run"), to: folder + "/exeat.yaml")
+            try Self.write(Self.configuration(runtimeDirectory: network.directory + "/run", root, zones), to: folder + "/exeat.yaml")
             daemon = try network.node.spawn(
                 [Program.path, "run", "--config", folder + "/exeat.yaml"], output: network.directory + "/daemon.log")
             try waitUntilReady()
@@ -56,7 +61,7 @@ final class DaemonLab {
         """
 
     /// The smallest cache, so that it does not pass for a leak.
-    private static func configuration(runtimeDirectory: String) -> String {
+    private static func configuration(runtimeDirectory: String, _ root: IPAddress, _ zones: String) -> String {
         """
         policies: policies
         endpoints: endpoints
@@ -65,7 +70,8 @@ final class DaemonLab {
         workloadInterfaces: ["cali*"]
         dns:
           listen: ["\(resolver)"]
-          upstreams: ["\(upstreamAddress)"]
+          upstreams: ["\(root)"]
+          zones: \(zones)
           cacheBytesMax: 65536
         metrics: {listen: "127.0.0.1:9253"}
         health: {listen: "127.0.0.1:8080"}

@@ -28,11 +28,18 @@ extension CommandLineTests {
             func file(_ value: String, also: String = "") -> String {
                 let parts = name.split(separator: ".")
                 var text = name == "workloadInterfaces" ? "" : "workloadInterfaces: [\"cali*\"]\n"
+                var isElement = false
                 for (depth, part) in parts.enumerated() {
-                    text += String(repeating: "  ", count: depth) + part + ":" + (depth == parts.count - 1 ? " \(value)\n" : "\n")
+                    text += String(repeating: "  ", count: depth) + (isElement ? "- " : "") + part.replacing("[]", with: "") + ":"
+                    text += depth == parts.count - 1 ? " \(value)\n" : "\n"
+                    isElement = part.hasSuffix("[]")
                 }
                 return text + also
             }
+
+            /// Its last word, as the reader asks for it, and the name that errors give it in such a file.
+            var words: [String] { name.replacing("[]", with: "").split(separator: ".").map(String.init) }
+            var errorName: String { name.replacing("[]", with: "[0]") }
 
             var range: ClosedRange<Int>? {
                 guard type.hasPrefix("integer, ") else { return nil }
@@ -56,10 +63,10 @@ extension CommandLineTests {
         @Test func `the page of the configuration has every field of the reader and no other`() throws {
             let folder = Program.repository.appending(path: "Sources/Daemon")
             let source = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-                .filter { $0.lastPathComponent.hasPrefix("ExeatConfiguration+Reading") }
+                .filter { $0.lastPathComponent.contains(/^ExeatConfiguration\+(Reading|Zones)/) }
                 .map { try String(contentsOf: $0, encoding: .utf8) }.joined()
             let read = Set(source.matches(of: /(?:reader\["|required\(")(\w+)"/).map { String($0.1) })
-            let documented = Set(try Self.fields().flatMap { $0.name.split(separator: ".").map(String.init) })
+            let documented = Set(try Self.fields().flatMap(\.words))
             #expect(read.count > 30)
             #expect(documented == read)
             let shipped = try String(contentsOf: Program.repository.appending(path: "config/exeat.yaml"), encoding: .utf8)
@@ -100,7 +107,7 @@ extension CommandLineTests {
                 #expect(try check(field.file("yes")).output.contains("error: \(field.name): "))
             }
             for field in fields where field.type.hasPrefix("list of ") {
-                #expect(try check(field.file("text")).output.contains("error: \(field.name): must be a list"), "\(field.name)")
+                #expect(try check(field.file("text")).output.contains("error: \(field.errorName): must be a list"), "\(field.name)")
             }
         }
 

@@ -12,6 +12,9 @@ final class FakeUpstream: Sendable {
         let sourcePort: UInt16
         /// Requests before this one.
         let number: Int
+        /// TCP: which connection since the start, and requests on it before this one.
+        var connection = 0
+        var numberOnConnection = 0
 
         var name: String { TestMessage.questionText(bytes).lowercased() }
     }
@@ -51,11 +54,14 @@ final class FakeUpstream: Sendable {
     }
 
     private func serve(_ datagrams: Int32, _ streams: Int32, _ elsewhere: Int32, _ handler: @Sendable (Request) -> [Action]) {
-        var connections: [(descriptor: Int32, input: [UInt8])] = []
-        var later: [(due: Date, send: () -> Void)] = []
+        var connections: [(descriptor: Int32, number: Int, requests: Int, input: [UInt8])] = []
+        var accepted = 0
+        var later: [(due: Date, connection: Int32, send: () -> Void)] = []
         while !isStopped.load(ordering: .sequentiallyConsistent) {
-            for item in later where item.due <= Date() { item.send() }
-            later.removeAll { $0.due <= Date() }
+            // One time for both: what becomes due in between would be dropped unsent.
+            let now = Date()
+            for item in later where item.due <= now { item.send() }
+            later.removeAll { $0.due <= now }
             var waits = ([datagrams, streams] + connections.map(\.descriptor)).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             _ = unsafe poll(&waits, nfds_t(waits.count), 2)
             while let (bytes, source) = receive(datagrams) {
@@ -64,14 +70,16 @@ final class FakeUpstream: Sendable {
                     switch action {
                     case .reply(let reply): Self.send(reply, from: datagrams, to: source)
                     case .replyLater(let reply, let milliseconds):
-                        later.append((Date() + Double(milliseconds) / 1_000, { Self.send(reply, from: datagrams, to: source) }))
+                        later.append((Date() + Double(milliseconds) / 1_000, -1, { Self.send(reply, from: datagrams, to: source) }))
                     case .replyFromElsewhere(let reply): Self.send(reply, from: elsewhere, to: source)
                     case .hangUp: break
                     }
                 }
             }
-            let accepted = accept(streams, nil, nil)
-            if accepted >= 0 { connections.append((accepted, [])) }
+            while case let descriptor = accept(streams, nil, nil), descriptor >= 0 {
+                connections.append((descriptor, accepted, 0, []))
+                accepted += 1
+            }
             var ended: [Int32] = []
             for index in connections.indices {
                 let descriptor = connections[index].descriptor
@@ -82,20 +90,24 @@ final class FakeUpstream: Sendable {
                 while connections[index].input.count >= 2 {
                     let length = Int(connections[index].input[0]) << 8 | Int(connections[index].input[1])
                     guard connections[index].input.count >= 2 + length else { break }
-                    let request = note(Array(connections[index].input[2..<(2 + length)]), isTCP: true, 0)
+                    let request = note(
+                        Array(connections[index].input[2..<(2 + length)]), isTCP: true, 0,
+                        connection: (connections[index].number, connections[index].requests))
+                    connections[index].requests += 1
                     connections[index].input.removeFirst(2 + length)
                     for action in handler(request) {
                         switch action {
-                        case .reply(let reply), .replyLater(let reply, _), .replyFromElsewhere(let reply):
-                            let frame = TestMessage.big16(UInt16(reply.count)) + reply
-                            _ = unsafe Glibc.send(descriptor, frame, frame.count, Int32(MSG_NOSIGNAL))
+                        case .reply(let reply), .replyFromElsewhere(let reply): Self.sendFrame(reply, descriptor)
+                        case .replyLater(let reply, let milliseconds):
+                            later.append((Date() + Double(milliseconds) / 1_000, descriptor, { Self.sendFrame(reply, descriptor) }))
                         case .hangUp: ended.append(descriptor)
                         }
                     }
                 }
             }
-            for descriptor in ended {
+            for descriptor in Set(ended) {
                 close(descriptor)
+                later.removeAll { $0.connection == descriptor }
                 connections.removeAll { $0.descriptor == descriptor }
             }
         }
@@ -103,9 +115,11 @@ final class FakeUpstream: Sendable {
         hasEnded.signal()
     }
 
-    private func note(_ bytes: [UInt8], isTCP: Bool, _ port: UInt16) -> Request {
+    private func note(_ bytes: [UInt8], isTCP: Bool, _ port: UInt16, connection: (number: Int, requests: Int) = (0, 0)) -> Request {
         requestLog.withLock {
-            let request = Request(bytes: bytes, isTCP: isTCP, sourcePort: port, number: $0.count)
+            let request = Request(
+                bytes: bytes, isTCP: isTCP, sourcePort: port, number: $0.count, connection: connection.number,
+                numberOnConnection: connection.requests)
             $0.append(request)
             return request
         }
@@ -126,6 +140,11 @@ final class FakeUpstream: Sendable {
             }
         }
         return count >= 0 ? (Array(buffer[..<count]), Source(name: name)) : nil
+    }
+
+    private static func sendFrame(_ message: [UInt8], _ descriptor: Int32) {
+        let frame = TestMessage.big16(UInt16(message.count)) + message
+        _ = unsafe Glibc.send(descriptor, frame, frame.count, Int32(MSG_NOSIGNAL))
     }
 
     private static func send(_ bytes: [UInt8], from descriptor: Int32, to source: Source) {

@@ -17,6 +17,8 @@ final class RunningWorker: Sendable {
         link: HoldLink? = nil, _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = DNSWorkerConfiguration(upstreams: upstreams.map(\.address))
+        // So that tests know who is asked.
+        configuration.root.policy = .sequential
         configuration.tryTimeoutsMilliseconds = [200, 200, 200, 200]
         configuration.totalTimeoutMilliseconds = 1_000
         change(&configuration)

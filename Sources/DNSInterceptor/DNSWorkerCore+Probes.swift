@@ -1,0 +1,89 @@
+import DNSMessages
+import Enforcement
+import NetworkTypes
+
+/// Upstreams that are down: each is asked for the NS records of its zone, again and again until it answers, so that no client has to try it.
+///
+/// Any reply to that question puts it up, whatever it says: it tells that the server is there. A probe takes the way that questions of the zone
+/// take, TCP if that is forced. Its transaction has a slot of its own behind those of clients' questions, one for each upstream.
+extension DNSWorkerCore {
+    /// The zones of a configuration, the root first, with all their upstreams.
+    static func forwarding(
+        _ configuration: DNSWorkerConfiguration
+    ) -> (zones: [ZoneState], upstreams: [(zone: Int, number: Int)], connectionsMax: Int) {
+        var random = SystemRandomNumberGenerator()
+        var zones: [ZoneState] = []
+        var upstreams: [(zone: Int, number: Int)] = []
+        var connectionsMax = 0
+        for (number, options) in ([configuration.root] + configuration.zones).enumerated() {
+            let zone = ZoneState(
+                options, firstUpstream: upstreams.count,
+                halvingNanoseconds: UInt64(max(1, configuration.latencyHalvingMilliseconds)) * 1_000_000, using: &random)
+            upstreams += zone.upstreams.indices.map { (number, $0) }
+            connectionsMax += zone.upstreams.count * max(1, options.connectionsPerUpstreamMax)
+            zones.append(zone)
+        }
+        // An event's token has 23 bits for it.
+        precondition(upstreams.count <= 65_536 && connectionsMax < 1 << 23, "too many upstreams")
+        return (zones, upstreams, connectionsMax)
+    }
+
+    private func probeSlot(_ zone: Int, _ upstream: Int) -> Int {
+        Self.outstandingMax(configuration) + zones[zone].firstUpstream + upstream
+    }
+
+    /// It has failed too often: probes begin.
+    mutating func noteDown(_ upstream: Int, ofZone zone: Int) {
+        counters.add(.upstreamDown)
+        let slot = probeSlot(zone, upstream)
+        // The last probe of an earlier time may still run; its end begins the next.
+        if transactions[slot] == nil { scheduleProbe(slot, lastAt: now) }
+    }
+
+    private mutating func scheduleProbe(_ slot: Int, lastAt: Instant) {
+        let pause = UInt64(max(1, configuration.probeMilliseconds)) * 1_000_000
+        attemptDeadlines.set(slot, deadline: max(now, lastAt.advanced(byNanoseconds: pause)))
+    }
+
+    /// The pause of a probe's slot is over.
+    mutating func startProbe(_ slot: Int) {
+        let (zone, upstream) = upstreams[slot - Self.outstandingMax(configuration)]
+        guard !zones[zone].upstreams[upstream].isUp else { return }
+        let query = zones[zone].probe
+        let transaction = Transaction(
+            query: query, key: query.cacheKey, hash: 0, zone: zone, generation: nextGeneration(),
+            plan: ForwardingPlan(now: now, configuration: configuration), isProbe: true)
+        transactions[slot] = transaction
+        let hasEDNS = zones[zone].upstreams[upstream].acceptsEDNS(now: now)
+        transaction.startedAt = now
+        if let failure = ask(place: 0, upstream, zones[zone].options.forcesTCP, hasEDNS, slot, transaction) {
+            return endProbe(failure, slot, transaction)
+        }
+        attemptDeadlines.set(
+            slot, deadline: now.advanced(byNanoseconds: UInt64(max(1, configuration.probeTimeoutMilliseconds)) * 1_000_000))
+    }
+
+    /// What became of a probe.
+    mutating func endProbe(_ event: ForwardingPlan.Event, _ slot: Int, _ transaction: Transaction) {
+        let (zone, upstream) = upstreams[slot - Self.outstandingMax(configuration)]
+        let hasAnswered: Bool
+        switch event {
+        // Id and port are right. With its letters in another case, it is still an answer, which a forger of health may have.
+        case .truncated, .ednsRefused, .cookieRefused, .cookieMissing, .answeredBadly, .answeredWell, .wrongReply(differsInCase: true):
+            hasAnswered = true
+        case .wrongReply(differsInCase: false): return
+        case .timeout, .failed, .streamEnded, .localFailure: hasAnswered = false
+        }
+        attemptDeadlines.remove(slot)
+        retire(0, transaction)
+        transactions[slot] = nil
+        if hasAnswered {
+            counters.add(.upstreamProbesAnswered)
+            zones[zone].upstreams[upstream].succeed()
+            zones[zone].upstreams[upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: transaction.startedAt))
+        } else {
+            counters.add(.upstreamProbesFailed)
+            if !zones[zone].upstreams[upstream].isUp { scheduleProbe(slot, lastAt: transaction.startedAt) }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+import Glibc
+import NetworkTypes
+
+/// A TCP connection to an upstream, with many questions at a time, answered in any order (RFC 7766 §6.2.1, §7).
+///
+/// Each question has an id that no other on this connection has. Owned by the worker; closes its descriptor when it goes.
+final class UpstreamConnection {
+    /// Who waits for an id.
+    struct Asker: BitwiseCopyable {
+        let slot: Int
+        let generation: UInt32
+        let place: Int
+    }
+
+    /// Questions on one connection at a time, those included whose answer is no longer waited for.
+    static let questionsMax = 512
+    /// With more than this, another connection is opened if there may be one: a server that answers in turn makes each wait for the others.
+    static let questionsBeforeAnother = 16
+
+    let descriptor: Int32
+    let slot: Int
+    /// Tells this connection from earlier ones in the same slot.
+    let generation: UInt32
+    /// Of all the worker's upstreams.
+    let upstream: Int
+    /// By id; nil for one that is no longer waited for.
+    private(set) var questions: [UInt16: Asker?] = [:]
+    /// Those that are waited for.
+    private(set) var waited = 0
+    /// It has given an answer to a question.
+    var hasServed = false
+    /// When bytes came last, or it was opened.
+    var heardAt: Instant
+    /// Messages with ids that nobody has.
+    var strays = 0
+    private var output: [UInt8] = []
+    private var outputStart = 0
+    private var input: [UInt8] = []
+    private var inputStart = 0
+    /// What the poll is told now: it is so made that the first event says that it is connected.
+    var writes = true
+
+    init(descriptor: Int32, slot: Int, generation: UInt32, upstream: Int, now: Instant) {
+        self.descriptor = descriptor
+        self.slot = slot
+        self.generation = generation
+        self.upstream = upstream
+        heardAt = now
+    }
+
+    deinit { close(descriptor) }
+
+    // MARK: questions
+
+    /// Enters a question under an id that is free; nil if there are too many.
+    func begin(_ asker: Asker, using random: inout some RandomNumberGenerator) -> UInt16? {
+        guard questions.count < Self.questionsMax else { return nil }
+        var id = UInt16.random(in: .min ... .max, using: &random)
+        while questions[id] != nil { id &+= 1 }
+        questions[id] = .some(asker)
+        waited += 1
+        return id
+    }
+
+    /// Its answer is not waited for any more; when it comes it is dropped.
+    func abandon(_ id: UInt16) {
+        guard case .some(.some) = questions[id] else { return }
+        questions[id] = .some(nil)
+        waited -= 1
+    }
+
+    /// A message with this id has come: who waits for it, if anybody does; nil if there is no such question.
+    func end(_ id: UInt16) -> Asker?? {
+        guard let asker = questions.removeValue(forKey: id) else { return nil }
+        if asker != nil { waited -= 1 }
+        return .some(asker)
+    }
+
+    // MARK: bytes
+
+    var unsentBytes: Int { output.count - outputStart }
+
+    /// Queues a message behind its length (RFC 1035 §4.2.2).
+    func enqueue(_ message: Span<UInt8>) {
+        output.append(UInt8(truncatingIfNeeded: message.count >> 8))
+        output.append(UInt8(truncatingIfNeeded: message.count))
+        for index in 0..<message.count { output.append(message[index]) }
+    }
+
+    /// Sends what the kernel takes, which is nothing before it is connected; false if the connection is broken.
+    func flush() -> Bool {
+        while outputStart < output.count {
+            let sent = unsafe output.withUnsafeBytes { bytes in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[outputStart...])
+                return unsafe send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
+            }
+            if sent > 0 {
+                outputStart += sent
+            } else if errno == EINTR {
+                continue
+            } else {
+                return errno == EAGAIN || errno == EWOULDBLOCK
+            }
+        }
+        output.removeAll(keepingCapacity: output.capacity <= 16_384)
+        outputStart = 0
+        return true
+    }
+
+    func receive(_ bytes: Span<UInt8>) {
+        if inputStart > 0 {
+            input.removeSubrange(..<inputStart)
+            inputStart = 0
+        }
+        for index in 0..<bytes.count { input.append(bytes[index]) }
+    }
+
+    /// The next whole message, which it consumes.
+    func nextMessage() -> [UInt8]? {
+        guard input.count - inputStart >= 2 else { return nil }
+        let start = inputStart + 2
+        let end = start + Int(input[inputStart]) << 8 + Int(input[inputStart + 1])
+        guard input.count >= end else { return nil }
+        inputStart = end
+        return Array(input[start..<end])
+    }
+}

@@ -1,0 +1,135 @@
+import DNSInterceptor
+import DomainNames
+import NetworkTypes
+import PolicyModel
+
+extension ExeatConfiguration {
+    /// How the upstreams of a zone are asked.
+    public struct Forwarding: Sendable, Hashable {
+        public var policy = UpstreamPolicy.latency
+        /// Whether a second upstream is asked while the first is slower than it mostly is.
+        public var hedges = true
+        public var forcesTCP = false
+        public var prefersUDP = false
+        public var sendsCookies = false
+        /// Questions in flight to one upstream.
+        public var queriesPerUpstreamMax = 2_048
+        /// TCP connections to one upstream, and after how long without a question they are closed.
+        public var connectionsPerUpstreamMax = 4
+        public var expireSeconds = 10
+    }
+
+    /// Names at and below `name`, asked at upstreams of their own.
+    public struct Zone: Sendable, Hashable {
+        public var name: DomainName
+        public var upstreams: [Upstream]
+        public var forwarding: Forwarding
+
+        /// As the DNS worker takes it.
+        var forwardingZone: ForwardingZone {
+            var zone = ForwardingZone(name, upstreams: upstreams.map { UpstreamAddress($0.address, port: $0.port) })
+            zone.policy = forwarding.policy
+            zone.hedges = forwarding.hedges
+            zone.forcesTCP = forwarding.forcesTCP
+            zone.prefersUDP = forwarding.prefersUDP
+            zone.sendsCookies = forwarding.sendsCookies
+            zone.queriesPerUpstreamMax = forwarding.queriesPerUpstreamMax
+            zone.connectionsPerUpstreamMax = forwarding.connectionsPerUpstreamMax
+            zone.idleSeconds = forwarding.expireSeconds
+            return zone
+        }
+    }
+
+    private static let zonesMax = 1_000
+
+    /// Fields that a zone and `dns` share: those of `dns` are the defaults of every zone.
+    static let forwardingFields = [
+        "policy", "hedge", "forceTCP", "preferUDP", "cookies", "queriesPerUpstreamMax", "connectionsPerUpstreamMax", "expireSeconds",
+    ]
+
+    static func readForwarding(_ reader: MappingReader, into options: inout Forwarding, _ problems: inout DiagnosticList) {
+        if let value = reader["policy"]?.choice(UpstreamPolicy.self, &problems) { options.policy = value }
+        if let value = reader["hedge"]?.boolean(&problems) { options.hedges = value }
+        if let value = reader["forceTCP"]?.boolean(&problems) { options.forcesTCP = value }
+        if let value = reader["preferUDP"]?.boolean(&problems) { options.prefersUDP = value }
+        if let value = reader["cookies"]?.boolean(&problems) { options.sendsCookies = value }
+        if let value = reader["queriesPerUpstreamMax"]?.integer(in: 1...65_536, &problems) { options.queriesPerUpstreamMax = value }
+        if let value = reader["connectionsPerUpstreamMax"]?.integer(in: 1...64, &problems) { options.connectionsPerUpstreamMax = value }
+        if let value = reader["expireSeconds"]?.integer(in: 1...3_600, &problems) { options.expireSeconds = value }
+    }
+
+    /// Reads upstreams when `dns.listen` and `dns.port` are known: our own addresses among them would be asked in a circle.
+    func readUpstreams(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [Upstream] {
+        guard let values = field.elements(&problems) else { return [] }
+        guard values.count <= ForwardingZone.upstreamsMax else {
+            field.error("\(values.count) upstreams", hint: "at most \(ForwardingZone.upstreamsMax)", into: &problems)
+            return []
+        }
+        return values.compactMap { value in
+            guard let (address, port) = Self.addressAndPort(value, defaultPort: 53, &problems) else { return nil }
+            guard port != dns.port || !dns.listen.contains(address) else {
+                value.error(
+                    "\(address) is an address of dns.listen", hint: "a question would come back for ever: name another resolver",
+                    into: &problems)
+                return nil
+            }
+            return Upstream(address: address, port: port)
+        }
+    }
+
+    /// The zones of `dns.zones`, and of `dns.upstreams` as the root zone.
+    mutating func readZones(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard let values = field.elements(&problems) else { return }
+        guard values.count <= Self.zonesMax else {
+            return field.error("\(values.count) zones", hint: "at most \(Self.zonesMax)", into: &problems)
+        }
+        var lines: [DomainName: Int] = [:]
+        let standard = dns.forwarding
+        for value in values {
+            let fields = MappingReader.Fields(["name", "upstreams"] + Self.forwardingFields)
+            guard let reader = MappingReader(value, fields: fields, &problems) else { continue }
+            var options = standard
+            Self.readForwarding(reader, into: &options, &problems)
+            let nameField = reader.required("name", &problems)
+            let upstreamsField = reader.required("upstreams", &problems)
+            let upstreams = upstreamsField.map { readUpstreams($0, &problems) } ?? []
+            if let upstreamsField, case .sequence(let elements) = upstreamsField.node.kind, elements.isEmpty {
+                upstreamsField.error("names no upstream", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]", into: &problems)
+            }
+            guard let nameField, let text = nameField.string(&problems) else { continue }
+            let name: DomainName
+            do throws(DomainNameError) {
+                name = try DomainName(parsing: text)
+            } catch {
+                nameField.error("\(error)", hint: "such as corp.example.org, or . for all other names", into: &problems)
+                continue
+            }
+            if let line = lines[name] {
+                nameField.error("the zone \(name) is here twice", hint: "first at line \(line)", into: &problems)
+                continue
+            }
+            lines[name] = nameField.location.line
+            guard name == .root else {
+                dns.zones.append(Zone(name: name, upstreams: upstreams, forwarding: options))
+                continue
+            }
+            guard dns.upstreams.isEmpty else {
+                nameField.error("the zone . has its upstreams in dns.upstreams already", hint: "remove one of the two", into: &problems)
+                continue
+            }
+            dns.upstreams = upstreams
+            dns.forwarding = options
+        }
+    }
+}
+
+extension ExeatConfiguration.DNS {
+    /// `dns.upstreams` and how they are asked.
+    public var rootZone: ExeatConfiguration.Zone { .init(name: .root, upstreams: upstreams, forwarding: forwarding) }
+
+    /// Upstreams of all zones, each once.
+    public var allUpstreams: [ExeatConfiguration.Upstream] {
+        var seen: Set<ExeatConfiguration.Upstream> = []
+        return (upstreams + zones.flatMap(\.upstreams)).filter { seen.insert($0).inserted }
+    }
+}
