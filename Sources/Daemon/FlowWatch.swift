@@ -231,7 +231,8 @@ final class FlowWatch: @unchecked Sendable {
         }
         lastSweep = BootClock.now()
         guard releases else { return }
-        nextSweep = lastSweep.advanced(bySeconds: sweptLosses < wasLost ? Self.secondSweepSeconds : Self.sweepSeconds)
+        let isSecondDue = sweptLosses < wasLost || table.counters.sweeps < 2
+        nextSweep = lastSweep.advanced(bySeconds: isSecondDue ? Self.secondSweepSeconds : Self.sweepSeconds)
         sweptLosses = wasLost
         let uses = table.uses
         names.post { gate in gate.releaseDraining(sweepBegan: began) { uses.contains($0, $1) } }

@@ -146,6 +146,8 @@ public struct FlowTable: ~Copyable {
                 return actions
             }
             if fact.isAllowed {
+                // A first packet of a flow that was shown: of another one, maybe, that has taken its ends.
+                flow.isRetold = !fact.isRedecision && flow.id != 0
                 let isNew = flow.admission != fact.admission
                 flow.admission = fact.admission
                 // It is refused no more, or what was asked is answered.
@@ -199,6 +201,7 @@ public struct FlowTable: ~Copyable {
 
     private mutating func seen(_ sight: FlowSight, now: Instant) -> [FlowAction] {
         var actions: [FlowAction] = []
+        var told: FlowAdmission?
         if let place = places[sight.key], var flow = flows[place] {
             let isSame = (flow.id == sight.id || flow.id == 0) && (sight.endpoint == nil || sight.endpoint == flow.endpoint)
             if isSame {
@@ -207,6 +210,7 @@ public struct FlowTable: ~Copyable {
             }
             // Two entries whose ends are the same, behind different addresses: the one that was shown first stands for both.
             if isSweeping, flow.sweep == sweep { return [] }
+            if flow.isRetold, flow.endpoint == sight.endpoint { told = flow.admission }
             actions = end(place, flow, now: now)
         }
         // What was never decided is not ours, and what belongs to nobody is no endpoint's.
@@ -217,7 +221,7 @@ public struct FlowTable: ~Copyable {
             TrackedFlow(
                 key: sight.key, state: isDenied ? .denied : .live, originalDestination: sight.originalDestination,
                 originalDestinationPort: sight.originalDestinationPort, id: sight.id, endpoint: endpoint,
-                admission: admission(like: sight.key, endpoint, now: now), traffic: sight.count ?? .zero, start: sight.start ?? now,
+                admission: told ?? admission(like: sight.key, endpoint, now: now), traffic: sight.count ?? .zero, start: sight.start ?? now,
                 end: nil,
                 mark: sight.mark, isRecovered: false, sweep: sweep, missedSweeps: 0))
         if let count = sight.count { counters.traffic.add(count, since: .zero) }
@@ -235,6 +239,7 @@ public struct FlowTable: ~Copyable {
         note(sight.count, of: &flow)
         flow.sweep = sweep
         flow.missedSweeps = 0
+        flow.isRetold = false
         flow.mark = sight.mark
         let state: TrackedFlow.State =
             switch sight.mark {
@@ -272,7 +277,8 @@ public struct FlowTable: ~Copyable {
         isLastComplete = true
         uses.beyond = beyondNow.union(beyondBefore)
         cap.sweepEnded()
-        uses.isUnknown = uses.beyond.count >= Self.beyondMax
+        // What flows without room used that one sweep has not shown, the process before knew.
+        uses.isUnknown = uses.beyond.count >= Self.beyondMax || counters.sweeps < 2
         forgetAdmissions(now: now)
         var actions: [FlowAction] = []
         var redecisions = 0

@@ -31,4 +31,7 @@ public struct TrackedFlow: Sendable {
     /// The last sweep that has shown it, and how many complete ones since have not.
     var sweep: UInt64
     var missedSweeps: UInt8
+    /// Its admission was told anew after its entry was shown, and the entry was not shown since: it is that of the next entry with the same ends, if
+    /// there is one.
+    var isRetold = false
 }

@@ -104,7 +104,7 @@ public struct Simulation: ~Copyable {
         var generator = SeededGenerator(seed: seed ^ 0xabcd)
         universe = SimulationUniverse(&generator)
         isTableSmall = seed % 4 == 0
-        flowsMax = isTableSmall ? 12 : 512
+        flowsMax = isTableSmall ? 12 : 1_024
         files = SimulatedDaemon.Files(
             bindings: SimulatedFile(byteCount: BindingStore.byteCount(capacity: limits.bindings)),
             registry: SimulatedFile(byteCount: EndpointRegistry.byteCount(capacity: SimulatedDaemon.endpointsMax)),

@@ -256,7 +256,7 @@ struct FlowTableTests {
         let flows = TestFlows()
         try flows.decide(key)
         flows.handle(.seen(TestFlows.sight(key)))
-        flows.sweep([TestFlows.sight(key, mark: .denied)])
+        for _ in 0..<2 { flows.sweep([TestFlows.sight(key, mark: .denied)]) }
         #expect(flows.state(key) == .denied && !flows.isInUse)
         flows.sweep([TestFlows.sight(key, mark: .admitted)])
         #expect(flows.state(key) == .live && flows.isInUse)
@@ -293,7 +293,7 @@ struct FlowTableTests {
         let far = IPAddress(v4: 0xcb00_7107)
         let near = TestFlows.sight(TestFlows.key(1))
         flows.handle(.seen(near))
-        flows.sweep([near])
+        for _ in 0..<2 { flows.sweep([near]) }
         flows.handle(.seen(TestFlows.sight(TestFlows.key(2, to: far), id: 2)))
         for isComplete in [false, true] {
             flows.sweep([near], isComplete: isComplete)
@@ -308,8 +308,32 @@ struct FlowTableTests {
         try flows.decide(key)
         let uses = flows.table.uses
         flows.pass(31)
-        flows.sweep([])
+        for _ in 0..<2 { flows.sweep([]) }
         #expect(uses.contains(TestFlows.client, TestFlows.server) && !flows.isInUse)
+    }
+
+    @Test func `until a process has swept twice, every address may be in use by flows that the one before had no room for`() {
+        let flows = TestFlows()
+        flows.sweep([])
+        flows.sweep([], isComplete: false)
+        #expect(flows.isInUse)
+        flows.sweep([])
+        #expect(!flows.isInUse)
+    }
+
+    @Test func `a flow that took the ends of one whose end was lost has the admission of its own first packet`() throws {
+        let flows = TestFlows()
+        try flows.decide(key)
+        flows.handle(.seen(TestFlows.sight(key, id: 1)))
+        flows.pass(10)
+        try flows.decide(key, "two.example.org")
+        try flows.decide(TestFlows.key(5_001), "three.example.org")
+        flows.handle(.seen(TestFlows.sight(key, id: 2)))
+        #expect(flows.name(key) == "two.example.org" && flows.ended.count == 1)
+        // Only of the entry that is shown next: one that comes later is of the last of its kind, whose verdict stands for it.
+        flows.handle(.seen(TestFlows.sight(key, id: 2)))
+        flows.handle(.seen(TestFlows.sight(key, id: 3)))
+        #expect(flows.name(key) == "three.example.org")
     }
 
     // MARK: Restart
