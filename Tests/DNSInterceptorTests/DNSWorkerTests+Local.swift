@@ -89,7 +89,7 @@ extension DNSWorkerTests {
             // Policy has its say.
             let name = try DomainName(parsing: "db.example.test")
             worker.log.refusedNames = [name: .deniedName]
-            #expect(client.ask(TestMessage.query("db.example.test"))?.code == 5)
+            #expect(client.ask(TestMessage.query("db.example.test"))?.code == 3)
             worker.log.refusedNames = [:]
             worker.log.release = .refuse(.bindingsFull)
             #expect(client.ask(TestMessage.query("db.example.test"))?.addresses == [])

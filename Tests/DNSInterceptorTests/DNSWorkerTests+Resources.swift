@@ -18,7 +18,11 @@ extension DNSWorkerTests {
                     let streams = try (0..<5).map { _ in try worker.streamClient() }
                     for number in 0..<20 { client.send(TestMessage.query("n\(number).example.org")) }
                     for stream in streams { stream.sendFrame(TestMessage.query("tcp.example.org")) }
-                    #expect(eventually { worker.counters[.upstreamQueriesUDP] == 21 && worker.counters[.tcpOpen] == 5 })
+                    #expect(
+                        eventually {
+                            worker.counters[.upstreamQueriesUDP] >= 20 && worker.counters[.upstreamQueriesTCP] >= 1
+                                && worker.counters[.tcpOpen] == 5
+                        })
                     worker.stop()
                 }
                 #expect(eventually { openDescriptors().sockets == before.sockets })
