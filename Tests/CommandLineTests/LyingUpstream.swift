@@ -122,7 +122,8 @@ final class LyingUpstream: Sendable {
             guard count > 0 else { return }
             sent += count
         }
-        // Until the other side has read all and closes.
+        // No further question is taken here; until the other side has read all and closes.
+        _ = shutdown(connection, Int32(SHUT_WR))
         _ = unsafe recv(connection, &buffer, 1, 0)
     }
 }

@@ -1,5 +1,6 @@
 import DNSInterceptor
 import DomainNames
+import Enforcement
 import Testing
 
 extension DNSWorkerTests {
@@ -36,6 +37,8 @@ extension DNSWorkerTests {
             let upstreams = try (0...Self.zones.count).map { number in try FakeUpstream.plain(UInt8(number)) }
             defer { for upstream in upstreams { upstream.stop() } }
             let worker = try RunningWorker(upstreams: [upstreams[0]]) { configuration in
+                // The reverse zone would be the node's own.
+                configuration.local = Published(LocalData(zones: LocalZones()))
                 for (zone, upstream) in zip(Self.zones, upstreams.dropFirst()) {
                     guard let name = try? DomainName(parsing: zone) else { continue }
                     configuration.zones.append(ForwardingZone(name, upstreams: [upstream.address]))
