@@ -36,9 +36,14 @@ enum Program {
         let process = Process()
         process.executableURL = URL(filePath: path)
         process.arguments = arguments
-        process.standardInput = FileHandle(forReadingAtPath: inputPath)
-        process.standardOutput = FileHandle(forWritingAtPath: outputPath)
-        process.standardError = FileHandle(forWritingAtPath: errorsPath)
+        let (input, output, errors) = (
+            FileHandle(forReadingAtPath: inputPath), FileHandle(forWritingAtPath: outputPath), FileHandle(forWritingAtPath: errorsPath)
+        )
+        // `Process` keeps them; with many open, it reads beyond its list of /proc/self/fd.
+        defer { for handle in [input, output, errors] { try? handle?.close() } }
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = errors
         do { try process.run() } catch { throw Failure(description: "\(path) cannot be run (build it, or set EXEAT_BINARY): \(error)") }
         let deadline = Date(timeIntervalSinceNow: timeoutSeconds)
         while process.isRunning {
