@@ -140,13 +140,14 @@ struct AnswerCache {
     /// Notes what the gate said of the answer just found.
     mutating func note(_ lesson: Lesson, of hit: Hit) { slots[hit.slot].lesson = lesson }
 
-    /// Keeps an answer in place of an older one to the same question. One larger than a quarter of the whole is not kept.
+    /// Keeps an answer in place of an older one to the same question. One larger than a quarter of the whole is not kept, and the older one
+    /// neither.
     ///
     /// A failure does not take the place of an answer that may still be given out, but is noted there (RFC 8767 §5). An answer that must not be
     /// kept takes the place of an older one all the same, so that what it has overtaken is not given out later.
     mutating func store(_ answer: Answer, now: Instant) {
         let cost = answer.byteCost
-        guard cost <= bytesMax / 4 else { return }
+        guard cost <= bytesMax / 4 else { return forget(place(of: answer)) }
         if let place = place(of: answer) {
             let slot = Int(buckets[place] & 0xffff_ffff) - 1
             guard let older = slots[slot].answer else { preconditionFailure("a bucket of the cache leads to an empty slot") }
@@ -192,10 +193,15 @@ struct AnswerCache {
     /// Has answers not be found any more. Their room is given back when they come to be evicted. Looks at all of them.
     mutating func forget(where isForgotten: (Answer) -> Bool) {
         for index in slots.indices {
-            guard let answer = slots[index].answer, isForgotten(answer), let place = place(of: answer, inSlot: index) else { continue }
-            clear(place)
-            slots[index].hits = 0
+            guard let answer = slots[index].answer, isForgotten(answer) else { continue }
+            forget(place(of: answer, inSlot: index))
         }
+    }
+
+    private mutating func forget(_ place: Int?) {
+        guard let place else { return }
+        slots[Int(buckets[place] & 0xffff_ffff) - 1].hits = 0
+        clear(place)
     }
 
     /// Forgets everything.

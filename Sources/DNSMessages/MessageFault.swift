@@ -42,6 +42,8 @@ public enum MessageFault: UInt8, Error, CaseIterable, Hashable, BitwiseCopyable 
     case pointerNotBackward
     /// A compression pointer into the header.
     case pointerIntoHeader
+    /// A compression pointer of a response at no label of a name before it (RFC 1035 §4.1.4).
+    case pointerIntoData
     /// A name with more than 64 compression pointers.
     case pointerLimit
     /// A compression pointer in a record type that must not use them.
@@ -126,6 +128,7 @@ public enum MessageFault: UInt8, Error, CaseIterable, Hashable, BitwiseCopyable 
         case .nameTooLong: "name_too_long"
         case .pointerNotBackward: "pointer_not_backward"
         case .pointerIntoHeader: "pointer_into_header"
+        case .pointerIntoData: "pointer_into_data"
         case .pointerLimit: "pointer_limit"
         case .compressionNotAllowed: "compression_not_allowed"
         case .missingRecords: "missing_records"

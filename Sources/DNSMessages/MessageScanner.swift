@@ -4,8 +4,10 @@
 /// (the chain from the question) is `AliasChain`'s. The message is passed to each call, so that the scanner
 /// itself holds nothing but a few integers: no allocation, bounded work.
 ///
-/// Not checked: the Z bit and the flags that have no meaning in a query; which bytes a backward pointer hits, as long as they
-/// read as a name.
+/// In a response a pointer must point at a label, or a pointer, of a name that was walked: what lies between names is not constant, as TTLs
+/// count down in the cache.
+///
+/// Not checked: the Z bit and the flags that have no meaning in a query.
 struct MessageScanner: BitwiseCopyable {
     /// A header is 12 bytes; the first name of a message begins right after it.
     static let headerLength = 12
@@ -15,6 +17,8 @@ struct MessageScanner: BitwiseCopyable {
     /// Labels, pointers and compared bytes, over the whole message: about a quarter of a millisecond.
     static let workMax = 131_072
 
+    /// Where labels and pointers begin, of the bytes that a pointer reaches; nil of a query, whose name is the only one.
+    private var nameStarts: InlineArray<256, UInt64>?
     private(set) var workLeft = workMax
     /// The target of the last name that was nothing but a pointer: most owners are, and mean the same name.
     private var knownTarget = headerLength
@@ -23,6 +27,14 @@ struct MessageScanner: BitwiseCopyable {
     private(set) var optOffset: Int?
     /// Whether all records are of types that libldns parses in bounded time and memory.
     private(set) var suitsWholeParse = true
+
+    init(ofResponse: Bool = false) { nameStarts = ofResponse ? InlineArray(repeating: 0) : nil }
+
+    private mutating func noteNameStart(_ offset: Int) {
+        if offset < 0x4000 { nameStarts?[offset >> 6] |= 1 << UInt64(offset & 63) }
+    }
+
+    private func isNameStart(_ offset: Int) -> Bool { nameStarts.map { $0[offset >> 6] >> UInt64(offset & 63) & 1 == 1 } ?? true }
 
     /// Takes `amount` off the work that one message may cost.
     mutating func spend(_ amount: Int) throws(MessageFault) {
@@ -103,7 +115,10 @@ struct MessageScanner: BitwiseCopyable {
         try spend(1)
         if mayCompress, start + 2 <= limit, message[start] >> 6 == 3 {
             let target = Int(message.read16(at: start) & 0x3fff)
-            if target == knownTarget || target == Self.headerLength, start > target { return start + 2 }
+            if target == knownTarget || target == Self.headerLength, start > target {
+                noteNameStart(start)
+                return start + 2
+            }
         }
         var offset = start
         var runStart = start
@@ -115,6 +130,7 @@ struct MessageScanner: BitwiseCopyable {
             guard offset < runLimit else { throw end == nil ? .truncatedName : .pointerNotBackward }
             try spend(1)
             let byte = message[offset]
+            if end == nil { noteNameStart(offset) }
             switch byte >> 6 {
             case 0:
                 if byte == 0 {
@@ -130,6 +146,7 @@ struct MessageScanner: BitwiseCopyable {
                 let target = Int(message.read16(at: offset) & 0x3fff)
                 guard target >= Self.headerLength else { throw .pointerIntoHeader }
                 guard target < runStart else { throw .pointerNotBackward }
+                guard isNameStart(target) else { throw .pointerIntoData }
                 pointers += 1
                 guard pointers <= Self.pointersPerNameMax else { throw .pointerLimit }
                 if end == nil { end = offset + 2 }

@@ -1,6 +1,6 @@
 /// The scanner's own reading of a response, before libldns is asked.
 struct ScannedResponse {
-    private(set) var scanner = MessageScanner()
+    private(set) var scanner = MessageScanner(ofResponse: true)
     let rcode: ResponseCode
     let qtype: RecordType
     let questionEnd: Int

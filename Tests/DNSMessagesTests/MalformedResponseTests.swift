@@ -56,7 +56,13 @@ import Testing
             "a pointer that makes 256 bytes", .nameTooLong,
             MessageBuilder.response().a(longName(240).dropLast() + MessageBuilder.pointer(12))),
         Row("a name that runs out of the message", .truncatedName, MessageBuilder.response().appending([3, 0x61]).counting(.answer, 1)),
-        Row("a pointer to labels that run into the name itself", .pointerNotBackward, overlap()),
+        Row("a pointer to labels that run into the name itself", .pointerIntoData, overlap()),
+        Row(
+            "a pointer into an earlier record's TTL", .pointerIntoData,
+            MessageBuilder.response().a(ttl: 0x0161_0000).a(MessageBuilder.pointer(MessageBuilder.response().bytes.count + 6))),
+        Row(
+            "a pointer into the middle of a label", .pointerIntoData,
+            MessageBuilder.response("www.\u{1}x.test").a(MessageBuilder.pointer(17))),
         Row("65 pointers", .pointerLimit, pointers(65)),
         Row(
             "a compressed RRSIG signer", .compressionNotAllowed,
@@ -139,11 +145,11 @@ import Testing
         return message.a(MessageBuilder.pointer(message.bytes.count - 1))
     }
 
-    /// A NULL record of pointers, each to the one before, and an owner that follows them all.
+    /// Records whose owners are pointers, each to the owner before; the last owner takes `count` of them.
     static func pointers(_ count: Int) -> MessageBuilder {
-        let start = MessageBuilder.response().bytes.count + 12
-        let data = (0..<(count - 1)).flatMap { MessageBuilder.pointer($0 == 0 ? 12 : start + 2 * ($0 - 1)) }
-        return MessageBuilder.response().adding(10, data).a(MessageBuilder.pointer(start + 2 * (count - 2)))
+        (1..<count).reduce(MessageBuilder.response().a()) { message, index in
+            message.a(MessageBuilder.pointer(message.bytes.count - 16), UInt8(index))
+        }
     }
 
     @Test(arguments: rows)
@@ -172,14 +178,12 @@ import Testing
 
     @Test(.enabled(if: isOptimized))
     func `64 KB of long pointer chains cost less than a millisecond`() {
-        // Owners alternate between the ends of two different chains of 64 pointers, so that no shortcut helps.
-        let start = MessageBuilder.response().bytes.count + 12
-        let data = (0..<63).flatMap { MessageBuilder.pointer($0 == 0 ? 12 : start + 2 * ($0 - 1)) }
-        var message = MessageBuilder.response().adding(10, data)
+        // Owners alternate between the ends of two chains of 63 pointers, so that no shortcut helps.
+        var message = Self.pointers(63)
+        let end = message.bytes.count - 16
         var count = 0
         while message.bytes.count < 65_500, count < 4_000 {
-            message = message.appending(
-                MessageBuilder.pointer(start + 2 * (61 + count % 2)) + [0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1])
+            message = message.appending(MessageBuilder.pointer(end - 16 * (count % 2)) + [0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1])
             count += 1
         }
         let bytes = message.counting(.answer, count).bytes
