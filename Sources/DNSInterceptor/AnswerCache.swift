@@ -190,6 +190,11 @@ struct AnswerCache {
         insert((answer.hash >> 32) << 32 | UInt64(slot + 1))
     }
 
+    /// What could not be refreshed may be tried again at once. Looks at all answers.
+    mutating func forgetFailures() {
+        for index in slots.indices where slots[index].isFailing { slots[index].retryAt = nil }
+    }
+
     /// Has answers not be found any more. Their room is given back when they come to be evicted. Looks at all of them.
     mutating func forget(where isForgotten: (Answer) -> Bool) {
         for index in slots.indices {

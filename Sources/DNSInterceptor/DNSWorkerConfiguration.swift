@@ -19,7 +19,7 @@ public struct DNSWorkerConfiguration: Sendable {
     public var failuresUntilDown = 3
     /// From one probe of an upstream to the next, and how long each waits. There is one at a time.
     public var probeMilliseconds = 500
-    public var probeTimeoutMilliseconds = 1_500
+    public var probeTimeoutMilliseconds = 1_000
     /// For the policy `latency`: without a question for so long, the time that an upstream took counts half.
     public var latencyHalvingMilliseconds = 10_000
     /// Replies that are not the one asked for, after which the query is repeated over TCP.

@@ -103,9 +103,11 @@ extension DNSWorkerCore {
     private mutating func step(_ event: ForwardingPlan.Event, _ place: Int, _ transaction: Transaction) -> ForwardingPlan.Action {
         var wentDown = false
         let upstream = transaction.plan[place].upstream
+        let wasUp = zones[transaction.zone].upstreams[upstream].isUp
         let action = transaction.plan.handle(
             event, place: place, &zones[transaction.zone], configuration: configuration, now: now, wentDown: &wentDown)
         if wentDown { noteDown(upstream, ofZone: transaction.zone) }
+        if !wasUp, zones[transaction.zone].upstreams[upstream].isUp { returnedUpstreams.append((transaction.zone, upstream)) }
         return action
     }
 

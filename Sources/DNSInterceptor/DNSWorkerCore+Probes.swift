@@ -72,18 +72,36 @@ extension DNSWorkerCore {
         case .truncated, .ednsRefused, .cookieRefused, .cookieMissing, .answeredBadly, .answeredWell, .wrongReply(differsInCase: true):
             hasAnswered = true
         case .wrongReply(differsInCase: false): return
-        case .timeout, .failed, .streamEnded, .localFailure: hasAnswered = false
+        case .timeout, .failed, .streamEnded, .localFailure, .upstreamReturned: hasAnswered = false
         }
         attemptDeadlines.remove(slot)
         retire(0, transaction)
         transactions[slot] = nil
         if hasAnswered {
             counters.add(.upstreamProbesAnswered)
+            if !zones[zone].upstreams[upstream].isUp { returnedUpstreams.append((zone, upstream)) }
             zones[zone].upstreams[upstream].succeed()
             zones[zone].upstreams[upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: transaction.startedAt))
         } else {
             counters.add(.upstreamProbesFailed)
             if !zones[zone].upstreams[upstream].isUp { scheduleProbe(slot, lastAt: transaction.startedAt) }
         }
+    }
+
+    /// What upstreams that are back were asked over UDP while they were down, they are asked again; and so is, when a client next wants it, what
+    /// failed meanwhile.
+    mutating func askAgain<G: AnswerGate & ~Copyable>(gate: inout G) {
+        guard !returnedUpstreams.isEmpty else { return }
+        for (zone, upstream) in returnedUpstreams {
+            for (slot, transaction) in transactions.enumerated() {
+                guard let transaction, transaction.zone == zone, !transaction.isProbe else { continue }
+                for place in 0..<2 where transaction[place].isOpen && !transaction[place].isTCP {
+                    guard transaction[place].upstream == upstream else { continue }
+                    take(.upstreamReturned, place: place, slot, transaction, gate: &gate)
+                }
+            }
+        }
+        returnedUpstreams.removeAll()
+        cache.forgetFailures()
     }
 }

@@ -57,6 +57,9 @@ struct DNSWorkerCore: ~Copyable {
     /// Misses answered but not yet sent: when the query came, when the upstream's reply was read.
     var unsentMisses: [(arrivedAt: Instant, readAt: Instant)] = []
 
+    /// Upstreams that were down and have answered in this turn.
+    var returnedUpstreams: [(zone: Int, upstream: Int)] = []
+
     // TCP connections to upstreams.
     var upstreamConnections: [UpstreamConnection?]
     var freeUpstreamConnections: [Int]
@@ -189,6 +192,7 @@ struct DNSWorkerCore: ~Copyable {
             receiveDatagrams(listener: index, gate: &gate)
         }
         expire(gate: &gate)
+        askAgain(gate: &gate)
         flushDatagrams()
         serviceConnections(gate: &gate)
         flushDatagrams()

@@ -11,6 +11,7 @@ import NetworkTypes
 ///                        -> BADCOOKIE ----------------------------------------------> ask again with the new cookie
 ///                        -> EDNS not understood ------------------------------------> ask again without
 ///                        -> a TCP connection that had answered before has ended ----> ask over another one
+///                        -> the upstream was down and is back ---------------------> ask again
 ///                        -> SERVFAIL, REFUSED... (kept), timeout, error ------------> ask the next upstream
 ///           late -------> hedge: ask another upstream too
 ///     no try, time or upstream left ------------------------------------------------> abandon the place, or give up (the last kept answer, if any)
@@ -33,6 +34,8 @@ struct ForwardingPlan {
         case failed
         /// A connection that had served before was closed, as servers do with idle ones (RFC 7766 §6.2.3).
         case streamEnded
+        /// The upstream was down and answers again: what it was asked before is lost.
+        case upstreamReturned
         /// No query could be sent, and it is not the upstream's fault (no descriptors left).
         case localFailure
     }
@@ -140,6 +143,12 @@ struct ForwardingPlan {
             if differsInCase { self[place].sawFoldedCase = true }
             return self[place].wrongReplies >= configuration.wrongRepliesMax ? askOverTCP(place, configuration, now) : .keepWaiting
         }
+        if case .upstreamReturned = event {
+            guard !self[place].isAskedAnew else { return .keepWaiting }
+            self[place].isAskedAnew = true
+            self[place].startedAt = now
+            return ask(place, configuration, now)
+        }
         // It has answered, or another one is asked anyhow.
         if place == 0 { hedgeAt = nil }
         let upstream = self[place].upstream
@@ -174,7 +183,7 @@ struct ForwardingPlan {
             return next(place, &zone, configuration, now)
         case .timeout where self[place].sawFoldedCase && !self[place].isTCP && now < deadline:
             return askOverTCP(place, configuration, now)
-        case .timeout, .failed, .truncated, .streamEnded, .wrongReply:
+        case .timeout, .failed, .truncated, .streamEnded, .wrongReply, .upstreamReturned:
             wentDown = zone.upstreams[upstream].fail(now: now, configuration: configuration)
             return next(place, &zone, configuration, now)
         }

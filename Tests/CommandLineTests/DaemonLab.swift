@@ -3,7 +3,7 @@ import Foundation
 import NetworkTypes
 import Testing
 
-/// The real daemon in the node of a lab, with the upstream of a test. One pod, which policy allows `*.lies.example.org` on port 80.
+/// The real daemon in the node of a lab, with the upstream of a test. Pods, which policy allows `*.lies.example.org` on port 80.
 final class DaemonLab {
     static let resolver = IPAddress(v4: 0xa9fe_140a)
     static let upstreamAddress = IPAddress(v4: 0xc000_0263)  // 192.0.2.99
@@ -17,11 +17,13 @@ final class DaemonLab {
     /// - Parameters:
     ///   - root: the upstream of all names that are in no zone.
     ///   - zones: `dns.zones`, in one line.
+    ///   - cacheBytesMax: as small as can be, so that the cache does not pass for a leak.
     init(
-        root: IPAddress = upstreamAddress, zones: String = "[]", answer: @escaping @Sendable (UpstreamQuestion) -> [LyingUpstream.Reply]
+        root: IPAddress = upstreamAddress, zones: String = "[]", cacheBytesMax: Int = 65_536,
+        answer: @escaping @Sendable (UpstreamQuestion) -> [LyingUpstream.Reply]
     ) throws {
         var lab = LabConfiguration()
-        lab.pods = [.init(name: "pod-a", labels: ["app": "shop"])]
+        lab.pods = [.init(name: "pod-a", labels: ["app": "shop"]), .init(name: "pod-b", labels: ["app": "batch"])]
         lab.startsEchoServers = false
         network = try DemoNetwork(configuration: lab)
         do {
@@ -30,7 +32,8 @@ final class DaemonLab {
             let folder = network.directory + "/config"
             try Self.write(network.workloadEndpointYAML(), to: folder + "/endpoints/pods.yaml")
             try Self.write(Self.policy, to: folder + "/policies/policy.yaml")
-            try Self.write(Self.configuration(runtimeDirectory: network.directory + "/run", root, zones), to: folder + "/exeat.yaml")
+            try Self.write(
+                Self.configuration(runtimeDirectory: network.directory + "/run", root, zones, cacheBytesMax), to: folder + "/exeat.yaml")
             daemon = try network.node.spawn(
                 [Program.path, "run", "--config", folder + "/exeat.yaml"], output: network.directory + "/daemon.log")
             try waitUntilReady()
@@ -60,8 +63,7 @@ final class DaemonLab {
               destination: {domains: ["*.lies.example.org", "api.example.org"], ports: [80]}
         """
 
-    /// The smallest cache, so that it does not pass for a leak.
-    private static func configuration(runtimeDirectory: String, _ root: IPAddress, _ zones: String) -> String {
+    private static func configuration(runtimeDirectory: String, _ root: IPAddress, _ zones: String, _ cacheBytesMax: Int) -> String {
         """
         policies: policies
         endpoints: endpoints
@@ -72,7 +74,7 @@ final class DaemonLab {
           listen: ["\(resolver)"]
           upstreams: ["\(root)"]
           zones: \(zones)
-          cacheBytesMax: 65536
+          cacheBytesMax: \(cacheBytesMax)
         metrics: {listen: "127.0.0.1:9253"}
         health: {listen: "127.0.0.1:8080"}
         """

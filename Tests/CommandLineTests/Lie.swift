@@ -36,11 +36,24 @@ struct Lie: Sendable, CustomTestStringConvertible {
             let reply = $0.reply()
             return reply.a(owner: WireMessage.pointer(reply.bytes.count), fakeAddress).bytes
         },
-        Lie(key: "chain", title: "64 KB with a backward chain of 8,000 pointers", outcome: .malformed("pointer_limit"), isOverTCP: true) {
-            chained($0, pointers: 8_000)
+        Lie(key: "chain", title: "64 KB whose owners follow 100 pointers", outcome: .malformed("pointer_limit"), isOverTCP: true) {
+            chained($0, pointers: 100)
         },
         Lie(key: "work", title: "64 KB whose 4,000 owners each follow 64 pointers", outcome: .malformed("too_much_work"), isOverTCP: true) {
             chained($0, pointers: 63)
+        },
+        Lie(key: "data", title: "an owner that points into an earlier record's address", outcome: .malformed("pointer_into_data")) {
+            let reply = $0.reply().a(trueAddress).adding(1, [3, 0x77, 0x77, 0x77])
+            return reply.a(owner: WireMessage.pointer(reply.bytes.count - 4), fakeAddress).bytes
+        },
+        Lie(key: "loop", title: "CNAME records in a circle", outcome: .malformed("cname_loop")) {
+            $0.reply().adding(5, WireMessage.name("b.lies.example.org"))
+                .adding(5, WireMessage.question, owner: WireMessage.name("b.lies.example.org")).a(fakeAddress).bytes
+        },
+        Lie(key: "links", title: "20 CNAME records, one after the other", outcome: .malformed("chain_too_long")) { question in
+            let names = [WireMessage.question] + (1...20).map { WireMessage.name("l\($0).lies.example.org") }
+            let chain = (0..<20).reduce(question.reply()) { $0.adding(5, names[$1 + 1], owner: names[$1]) }
+            return chain.a(owner: names[20], fakeAddress).bytes
         },
         Lie(
             key: "txt", title: "TXT of 60 KB zero bytes with NXDOMAIN and an address", outcome: .malformed("address_in_error"),
@@ -85,15 +98,17 @@ struct Lie: Sendable, CustomTestStringConvertible {
 
     /// Nothing but 64 KB of A records, whose owners follow a chain of pointers, each to the one before.
     private static func chained(_ question: UpstreamQuestion, pointers: Int) -> [UInt8] {
-        let start = question.reply().bytes.count + 12
-        let chain = (0..<pointers).flatMap { WireMessage.pointer($0 == 0 ? 12 : start + 2 * ($0 - 1)) }
-        var message = question.reply().adding(10, chain)
+        var message = question.reply()
+        for index in 0..<pointers {
+            message = message.a(owner: index == 0 ? WireMessage.question : WireMessage.pointer(message.bytes.count - 16), fakeAddress)
+        }
+        let end = message.bytes.count - 16
         let tail: [UInt8] = [0, 1, 0, 1, 0, 0, 1, 44, 0, 4] + fakeAddress
         var records: [UInt8] = []
         var count = 0
         // Two ends by turns, so that remembering the last name does not help.
         while message.bytes.count + records.count + 16 < 65_500, count < 4_000 {
-            records += WireMessage.pointer(start + 2 * (pointers - 1 - count % 2)) + tail
+            records += WireMessage.pointer(end - 16 * (count % 2)) + tail
             count += 1
         }
         message = message.appending(records).counting(.answer, count)

@@ -26,6 +26,8 @@ extension CommandLineTests {
             case "wrongname":
                 let other = WireMessage(id: question.id, flags: 0x8180, question: WireMessage.name("www.example.org") + [0, 1, 0, 1])
                 return [.init(bytes: other.a(Lie.fakeAddress).bytes), .init(bytes: truth, delayMilliseconds: 20)]
+            // The truth, then other addresses for a question that is answered.
+            case "late": return [.init(bytes: truth)] + (1...5).map { .init(bytes: forged, delayMilliseconds: $0) }
             case "longlife": return [.init(bytes: question.reply().a([192, 0, 2, 11], ttl: .max).bytes)]
             case "zeros" where !question.isOverTCP: return [.init(bytes: question.truncated.bytes)]
             case "zeros":
@@ -98,7 +100,9 @@ extension CommandLineTests {
         @Test func `a forged reply is passed over and the true one is waited for`() throws {
             let lab = try DaemonLab(answer: Self.answer)
             defer { lab.stop() }
-            for (key, reason) in [("wrongid", "id"), ("wrongcase", "letter_case"), ("wrongname", "question"), ("wrongport", nil)] {
+            for (key, reason) in [
+                ("wrongid", "id"), ("wrongcase", "letter_case"), ("wrongname", "question"), ("wrongport", nil), ("late", nil),
+            ] {
                 for number in 0..<5 {
                     #expect(Self.address(in: try lab.ask([Self.name(key, number)])[0]) == Lie.trueAddress, "\(key)")
                 }
@@ -106,7 +110,7 @@ extension CommandLineTests {
                 if let reason { #expect(try lab.metrics()["exeat_dns_wrong_replies_total{reason=\"\(reason)\"}"] ?? 0 >= 5, "\(key)") }
             }
             let bound = try lab.bindings()
-            #expect(bound.count == 20)
+            #expect(bound.count == 25)
             #expect(bound.values.allSatisfy { $0["address"] as? String == "192.0.2.10" })
             #expect(try lab.connect(to: Lie.fakeAddress) == .refused(errno: ECONNREFUSED))
             #expect(try lab.connect(to: Lie.trueAddress) == .answered)
