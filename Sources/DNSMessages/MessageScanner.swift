@@ -2,13 +2,13 @@
 ///
 /// It checks structure only: every name, every RDLENGTH, every count, no byte left over. Who may say what
 /// (the chain from the question) is `AliasChain`'s. The message is passed to each call, so that the scanner
-/// itself holds nothing but a few integers: no allocation, bounded work.
+/// itself holds nothing but a few integers and, of a response, a map of 2 KB: bounded work.
 ///
 /// In a response a pointer must point at a label, or a pointer, of a name that was walked: what lies between names is not constant, as TTLs
 /// count down in the cache.
 ///
 /// Not checked: the Z bit and the flags that have no meaning in a query.
-struct MessageScanner: BitwiseCopyable {
+struct MessageScanner {
     /// A header is 12 bytes; the first name of a message begins right after it.
     static let headerLength = 12
     static let pointersPerNameMax = 64
@@ -17,8 +17,8 @@ struct MessageScanner: BitwiseCopyable {
     /// Labels, pointers and compared bytes, over the whole message: about a quarter of a millisecond.
     static let workMax = 131_072
 
-    /// Where labels and pointers begin, of the bytes that a pointer reaches; nil of a query, whose name is the only one.
-    private var nameStarts: InlineArray<256, UInt64>?
+    /// Where labels and pointers begin: a bit for each byte that a pointer reaches; empty of a query, whose name is the only one.
+    private var nameStarts: [UInt64] = []
     private(set) var workLeft = workMax
     /// The target of the last name that was nothing but a pointer: most owners are, and mean the same name.
     private var knownTarget = headerLength
@@ -28,13 +28,15 @@ struct MessageScanner: BitwiseCopyable {
     /// Whether all records are of types that libldns parses in bounded time and memory.
     private(set) var suitsWholeParse = true
 
-    init(ofResponse: Bool = false) { nameStarts = ofResponse ? InlineArray(repeating: 0) : nil }
+    init(ofResponse: Bool = false) { if ofResponse { nameStarts = Array(repeating: 0, count: 256) } }
 
     private mutating func noteNameStart(_ offset: Int) {
-        if offset < 0x4000 { nameStarts?[offset >> 6] |= 1 << UInt64(offset & 63) }
+        if offset >> 6 < nameStarts.count { nameStarts[offset >> 6] |= 1 << UInt64(offset & 63) }
     }
 
-    private func isNameStart(_ offset: Int) -> Bool { nameStarts.map { $0[offset >> 6] >> UInt64(offset & 63) & 1 == 1 } ?? true }
+    private func isNameStart(_ offset: Int) -> Bool {
+        offset >> 6 >= nameStarts.count || nameStarts[offset >> 6] >> UInt64(offset & 63) & 1 == 1
+    }
 
     /// Takes `amount` off the work that one message may cost.
     mutating func spend(_ amount: Int) throws(MessageFault) {
