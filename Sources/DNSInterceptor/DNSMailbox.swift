@@ -12,6 +12,7 @@ public final class DNSMailbox<Gate: ~Copyable>: Sendable {
     let descriptor: Int32
     private let waiting = Mutex<[Work]>([])
     private let isStopped = Atomic<Bool>(false)
+    private let isOver = Atomic<Bool>(false)
 
     public init() throws(DNSSocketError) {
         descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -26,12 +27,17 @@ public final class DNSMailbox<Gate: ~Copyable>: Sendable {
         ring()
     }
 
-    /// Makes `DNSWorker.run()` return after its current batch.
+    /// Makes `DNSWorker.run()` return after its current batch, and what waits for upstreams then (at most a second).
     public func stop() {
         // Releasing: what this thread wrote before is seen by the worker that finds the flag set.
         isStopped.store(true, ordering: .releasing)
         ring()
     }
+
+    /// Whether the worker that was told to stop has done so.
+    public var hasEnded: Bool { isOver.load(ordering: .acquiring) }
+
+    func noteEnd() { isOver.store(true, ordering: .releasing) }
 
     var mustStop: Bool { isStopped.load(ordering: .acquiring) }
 

@@ -30,7 +30,8 @@ public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
         self.gate = gate
     }
 
-    /// Works until the mailbox is told to stop. Queries that then wait for upstreams go unanswered; their clients ask again.
+    /// Works until the mailbox is told to stop. For queries that then wait for upstreams it goes on for up to a second; it takes no others, which
+    /// are left in the sockets for whoever serves them next.
     public mutating func run() {
         var nextTick = core.now
         while true {
@@ -49,7 +50,9 @@ public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
             if mailbox.mustStop { break }
         }
         for work in mailbox.take() { work(&gate) }
+        core.drain(until: core.now.advanced(bySeconds: 1), gate: &gate)
         core.updateGauges()
+        mailbox.noteEnd()
     }
 
     /// Ends the worker, closes its sockets and gives the gate back.

@@ -201,6 +201,13 @@ struct DNSWorkerCore: ~Copyable {
         return rang
     }
 
+    /// Goes on for those who wait for upstreams, and takes nobody else's query.
+    mutating func drain<G: AnswerGate & ~Copyable>(until end: Instant, gate: inout G) {
+        datagramWait.leaveSockets()
+        for listener in listeners where listener.isTCP && listener.pausedUntil == nil { poll.remove(listener.descriptor) }
+        while waitingCount > 0, now < end { _ = turn(until: end, gate: &gate) }
+    }
+
     /// Once a second: what is cheaper to ask than to follow.
     mutating func tick() {
         for index in listeners.indices where !listeners[index].isTCP {

@@ -23,6 +23,9 @@ struct DatagramWait: ~Copyable {
     /// Waits up to `milliseconds`; whether anything is ready. An interrupted wait gives false.
     func wait(milliseconds: Int32) -> Bool { unsafe poll(entries.baseAddress, nfds_t(entries.count), milliseconds) > 0 }
 
+    /// From now on waits for events alone.
+    func leaveSockets() { for index in 0..<socketCount { unsafe entries[index].fd = -1 } }
+
     /// Whether the last wait, which was successful, found something to read at a socket, or an error that reading takes away.
     func isReady(_ index: Int) -> Bool {
         precondition(index >= 0 && index < socketCount, "socket index")

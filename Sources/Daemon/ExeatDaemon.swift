@@ -439,6 +439,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         for task in tasks { task.cancel() }
         control.stop()
         mailbox.stop()
+        for _ in 0..<150 where !mailbox.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
         flowMailbox.stop()
         flowLog.stop()
         socket.stop()

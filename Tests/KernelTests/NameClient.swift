@@ -18,7 +18,7 @@ struct NameClient: ~Copyable {
     func ask(_ query: [UInt8]) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         for _ in 0..<2 {
-            guard unsafe send(socket, query, query.count, Int32(MSG_NOSIGNAL)) == query.count else { continue }
+            guard unsafe Glibc.send(socket, query, query.count, Int32(MSG_NOSIGNAL)) == query.count else { continue }
             while true {
                 let count = unsafe recv(socket, &buffer, buffer.count, 0)
                 guard count >= 12 else { break }
@@ -29,12 +29,23 @@ struct NameClient: ~Copyable {
         return nil
     }
 
+    /// Sends a query over UDP and does not wait.
+    func send(_ query: [UInt8]) { unsafe Glibc.send(socket, query, query.count, Int32(MSG_NOSIGNAL)) }
+
+    /// A reply over UDP that is there already.
+    func received() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 2_048)
+        let count = unsafe recv(socket, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+        return count >= 12 ? Array(buffer[..<count]) : nil
+    }
+
     /// The reply over a TCP connection of its own.
     func askOverTCP(_ query: [UInt8]) -> [UInt8]? {
         guard let stream = try? Self.connected(SocketKind.stream, server) else { return nil }
         defer { close(stream) }
         let message = [UInt8(query.count >> 8), UInt8(query.count & 0xff)] + query
-        guard unsafe send(stream, message, message.count, Int32(MSG_NOSIGNAL)) == message.count, let head = Self.read(stream, 2) else {
+        guard unsafe Glibc.send(stream, message, message.count, Int32(MSG_NOSIGNAL)) == message.count, let head = Self.read(stream, 2)
+        else {
             return nil
         }
         return Self.read(stream, Int(head[0]) << 8 | Int(head[1]))
@@ -56,6 +67,9 @@ struct NameClient: ~Copyable {
         guard descriptor >= 0 else { throw Problem("no socket: errno \(errno)") }
         var patience = timeval(tv_sec: 8, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        // Room for many answers at once; the number is SO_RCVBUFFORCE.
+        var room: Int32 = 8 << 20
+        unsafe setsockopt(descriptor, SOL_SOCKET, 33, &room, socklen_t(MemoryLayout<Int32>.size))
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
         target.sin_port = (53 as UInt16).bigEndian

@@ -56,11 +56,7 @@ extension KernelSuites {
             try node.echo("192.0.2.10")
             let sockets = try node.lab.node.withThread { try [SocketKind.datagram, SocketKind.stream].map { try Self.bound($0) } }
             defer { for socket in sockets { close(socket) } }
-            let script = """
-                exec 3<&\(sockets[0]) 4<&\(sockets[1]) \(sockets[0])<&- \(sockets[1])<&-
-                LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=dns-udp:dns-tcp exec "$@"
-                """
-            node.launcher = { ["bash", "-c", script, "bash"] + $0 }
+            node.launcher = Self.launcher(sockets)
             for round in 1...2 {
                 let waiting = try node.pod("pod-a").namespace.startThread {
                     LabClient.resolve("api.example.org", server: RunningNode.resolver, timeoutMilliseconds: 10_000)
@@ -76,6 +72,37 @@ extension KernelSuites {
                 #expect(try node.exeat("down").isSuccess)
                 try #require(node.daemon?.wait(timeoutSeconds: 5) == 0)
             }
+        }
+
+        @Test func `two restarts under 5,000 queries a second lose none`() throws {
+            let node = try RunningNode(
+                policies: ["shop.yaml": PolicyText.allow("shop", domains: ["*.example.org"]), "rest.yaml": PolicyText.denyRest],
+                starts: false)
+            defer { node.stop() }
+            let sockets = try node.lab.node.withThread { try [SocketKind.datagram, SocketKind.stream].map { try Self.bound($0) } }
+            defer { for socket in sockets { close(socket) } }
+            node.launcher = Self.launcher(sockets)
+            try node.start()
+            let load = try QueryLoad(from: try node.pod("pod-a"), to: RunningNode.resolver, perSecond: 5_000)
+            for _ in 1...2 {
+                Thread.sleep(forTimeInterval: 1)
+                #expect(try node.end(SIGTERM) == 0)
+                try node.start()
+            }
+            Thread.sleep(forTimeInterval: 1)
+            let result = try load.finish()
+            print("restarts: \(result.sent) queries in \(result.seconds) s, \(result.answered) answered, \(result.failed) of them badly")
+            #expect(result.answered == result.sent && result.failed == 0)
+            #expect(Double(result.sent) > 4_000 * result.seconds)
+        }
+
+        /// Hands both sockets over as systemd does (sd_listen_fds(3)).
+        private static func launcher(_ sockets: [Int32]) -> ([String]) -> [String] {
+            let script = """
+                exec 3<&\(sockets[0]) 4<&\(sockets[1]) \(sockets[0])<&- \(sockets[1])<&-
+                LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=dns-udp:dns-tcp exec "$@"
+                """
+            return { ["bash", "-c", script, "bash"] + $0 }
         }
 
         /// Bound to the resolver's address, and inherited by what is started.
