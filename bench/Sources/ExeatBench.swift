@@ -9,7 +9,7 @@ struct ExeatBench: ParsableCommand {
         subcommands: [
             AllCommand.self, VerdictCommand.self, CachedAnswerCommand.self, MissCommand.self, ConnectCommand.self, TrieCommand.self,
             ChurnCommand.self, PolicyCommand.self, ThroughputCommand.self, ConnectionsCommand.self, PeersCommand.self, FloodCommand.self,
-            FlowsCommand.self,
+            FlowsCommand.self, SoakCommand.self,
             VerdictWorkerCommand.self,
         ],
         defaultSubcommand: AllCommand.self)

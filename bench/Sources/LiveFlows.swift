@@ -234,7 +234,7 @@ final class LiveFlows: Sendable {
 
     private static func number(_ bytes: [UInt8], _ at: Int) -> UInt64 { bytes[at..<at + 8].reduce(0) { $0 << 8 | UInt64($1) } }
 
-    private static func withAddress<Value>(
+    static func withAddress<Value>(
         _ address: IPAddress, _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value
     ) -> Value {
         var target = sockaddr_in()
