@@ -95,6 +95,16 @@ extension ExeatConfiguration {
         markMask = value
     }
 
+    /// A name that an interface may have (`IFNAMSIZ`, linux/if.h).
+    private static func interfaceName(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> String? {
+        guard let text = field.string(&problems) else { return nil }
+        guard (1...15).contains(text.utf8.count), !text.contains(where: { $0 == "/" || $0.isWhitespace || $0 == "*" }) else {
+            field.error("\"\(text)\" is no name of an interface", hint: "such as lo", into: &problems)
+            return nil
+        }
+        return text
+    }
+
     private enum Unselected: String, CaseIterable {
         case allow
         case deny
@@ -102,7 +112,8 @@ extension ExeatConfiguration {
 
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let own = [
-            "listen", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "cacheBytesMax", "rebindingGuard",
+            "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "cacheBytesMax",
+            "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
             "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
             "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin",
@@ -110,6 +121,7 @@ extension ExeatConfiguration {
         let fields = MappingReader.Fields(own + Self.forwardingFields)
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
+        if let value = reader["interface"] { dns.interface = Self.interfaceName(value, &problems) }
         if let value = reader["port"]?.integer(in: 1...65_535, &problems) { dns.port = UInt16(value) }
         if let value = reader["upstreams"] { dns.upstreams = readUpstreams(value, &problems) }
         Self.readForwarding(reader, into: &dns.forwarding, &problems)

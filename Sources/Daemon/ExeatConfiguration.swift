@@ -38,6 +38,8 @@ public struct ExeatConfiguration: Sendable {
 
     public struct DNS: Sendable {
         public var listen: [IPAddress] = []
+        /// Gets those of `listen` that are on no interface.
+        public var interface: String?
         public var port: UInt16 = 53
         /// Of all names that lie in none of `zones`.
         public var upstreams: [Upstream] = []

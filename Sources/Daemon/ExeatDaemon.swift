@@ -169,6 +169,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         self.logger = logger
         features = try TableSocket.probe().without(lacking)
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
+        try ListenAddresses.use(
+            configuration.dns.listen, on: configuration.dns.interface, runtimeDirectory: configuration.runtimeDirectory)
         let hostAddresses = HostAddresses.current()
         let nodeAddresses = hostAddresses.all(with: configuration.dns.listen)
         let resources = hostAddresses.complete(
@@ -471,6 +473,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             isReady.store(false, ordering: .releasing)
             control.stop()
             try control.removeTable()
+            try ListenAddresses.removeAll(runtimeDirectory: configuration.runtimeDirectory)
             // Whatever becomes of the holder: a daemon without a table must not go on.
             defer { end.withLock { _ = $0?.yield(0) } }
             try holder.quit()

@@ -10,15 +10,21 @@ struct HostAddresses: Equatable {
     /// Those of now (getifaddrs(3)); without loopback and link-local ones, which no policy is about.
     static func current() -> HostAddresses {
         var result = HostAddresses()
+        for (name, address) in everyAddress() where !isLocal(address) { result.byInterface[name, default: []].append(address) }
+        return result
+    }
+
+    /// All of this network namespace, with the interfaces that they are on.
+    static func everyAddress() -> [(interface: String, address: IPAddress)] {
         var first: UnsafeMutablePointer<ifaddrs>?
-        guard unsafe getifaddrs(&first) == 0 else { return result }
+        guard unsafe getifaddrs(&first) == 0 else { return [] }
         defer { unsafe freeifaddrs(first) }
+        var result: [(interface: String, address: IPAddress)] = []
         var next = unsafe first
         while let entry = unsafe next {
             unsafe next = entry.pointee.ifa_next
-            guard let address = unsafe address(entry.pointee.ifa_addr), !isLocal(address) else { continue }
-            let name = unsafe String(cString: entry.pointee.ifa_name)
-            result.byInterface[name, default: []].append(address)
+            guard let address = unsafe address(entry.pointee.ifa_addr) else { continue }
+            result.append((unsafe String(cString: entry.pointee.ifa_name), address))
         }
         return result
     }

@@ -17,6 +17,7 @@ public enum Teardown {
     private static func withoutDaemon(_ runtimeDirectory: String) throws -> String {
         // What the dead daemon could not remove.
         unsafe unlink(ControlSocket.path(runtimeDirectory: runtimeDirectory))
+        try ListenAddresses.removeAll(runtimeDirectory: runtimeDirectory)
         guard let holder = HolderClient(existingIn: runtimeDirectory) else {
             // Nobody owns the table: it is an orphan, or there is none.
             var table = try TableSocket()

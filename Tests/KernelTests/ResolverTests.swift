@@ -57,6 +57,42 @@ extension KernelSuites {
             }
         }
 
+        @Test func `the resolver's addresses are put on an interface if asked for, stay over a restart, and go with the table`() throws {
+            let node = try RunningNode(NodeSettings(dns: "  interface: lo\n"), policies: Self.policies, starts: false)
+            defer { node.stop() }
+            func addresses() throws -> Set<String> {
+                let lines = try node.lab.node.run(["ip", "-o", "address", "show", "dev", "lo"]).stdout.split(separator: "\n")
+                return Set(lines.compactMap { $0.split(separator: " ").dropFirst(3).first.map(String.init) })
+            }
+            // One of the two is somebody else's.
+            let others = try addresses()
+            for command in [["169.254.20.10/32"], ["fd00:ec8a::10/128"]] {
+                try #require(node.lab.node.run(["ip", "address", "del"] + command + ["dev", "lo"]).isSuccess)
+            }
+            try #require(node.lab.node.run(["ip", "address", "add", "fd00:ec8a::10/128", "dev", "lo", "nodad"]).isSuccess)
+            try node.start()
+            #expect(try addresses() == others)
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            for signal in [SIGTERM, SIGKILL] {
+                try node.end(signal)
+                #expect(try addresses().contains("169.254.20.10/32"))
+                try node.start()
+            }
+            #expect(try node.exeat("down").isSuccess)
+            try #require(node.daemon?.wait(timeoutSeconds: 5) == 0)
+            #expect(try addresses() == others.subtracting(["169.254.20.10/32"]))
+
+            // Also where no daemon lives to do it.
+            try node.start()
+            try node.end(SIGKILL)
+            #expect(try node.exeat("down").isSuccess)
+            #expect(try addresses() == others.subtracting(["169.254.20.10/32"]))
+
+            try node.write(settings: NodeSettings(dns: "  interface: absent0\n"))
+            #expect(try node.startInVain() != 0)
+            #expect(node.log.contains("dns.interface: there is no interface absent0"))
+        }
+
         @Test func `names of the configuration open what they say, inside addresses too, and follow their file`() throws {
             let dns = "  records: [\"10.99.0.7 inside.example.org\"]\n  hosts: {files: [hosts], ttlSeconds: 1}\n"
             try scene(holdMilliseconds: 0, dns: dns) { node, upstream in
