@@ -5,7 +5,7 @@ import NetworkTypes
 /// Upstreams that are down: each is asked for the NS records of its zone, again and again until it answers, so that no client has to try it.
 ///
 /// Any reply to that question puts it up, whatever it says: it tells that the server is there. A probe takes the way that questions of the zone
-/// take, TCP if that is forced. Its transaction has a slot of its own behind those of clients' questions, one for each upstream.
+/// take, TCP if that is forced, TLS if that is the upstream's. Its transaction has a slot of its own behind those of clients' questions, one for each upstream.
 extension DNSWorkerCore {
     /// The zones of a configuration, the root first, with all their upstreams.
     static func forwarding(
@@ -56,7 +56,8 @@ extension DNSWorkerCore {
         transactions[slot] = transaction
         let hasEDNS = zones[zone].upstreams[upstream].acceptsEDNS(now: now)
         transaction.startedAt = now
-        if let failure = ask(place: 0, upstream, zones[zone].options.forcesTCP, hasEDNS, slot, transaction) {
+        let isStream = zones[zone].options.forcesTCP || zones[zone].isSecure(upstream)
+        if let failure = ask(place: 0, upstream, isStream, hasEDNS, slot, transaction) {
             return endProbe(failure, slot, transaction)
         }
         attemptDeadlines.set(

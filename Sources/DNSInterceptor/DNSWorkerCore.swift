@@ -8,7 +8,7 @@ import NetworkTypes
 ///
 /// One thread owns it. A turn is: wait, handle what is ready, expire what is late, send what was written. The parts:
 /// `+Queries` (a client's query to its answer), `+Datagrams`, `+Connections` (the two front ends), `+Forwarding` (questions to upstreams),
-/// `+UpstreamStreams` (TCP to upstreams), `+Probes` (upstreams that are down).
+/// `+UpstreamStreams` (TCP to upstreams), `+TLS`, `+Probes` (upstreams that are down).
 @safe
 struct DNSWorkerCore: ~Copyable {
     let configuration: DNSWorkerConfiguration
@@ -62,7 +62,10 @@ struct DNSWorkerCore: ~Copyable {
     var freeUpstreamConnections: [Int]
     /// Slots of those that each upstream has.
     var upstreamPools: [[Int]]
+    /// When an idle one is closed, or one whose TLS handshake is not over.
     var upstreamIdleDeadlines: DeadlineHeap
+    /// Of each upstream; empty for those without TLS.
+    var tlsStates: [TLSState]
 
     // Packets that wait for answers.
     let link: HoldLink?
@@ -137,6 +140,7 @@ struct DNSWorkerCore: ~Copyable {
         freeUpstreamConnections = Array((0..<forwarding.connectionsMax).reversed())
         upstreamPools = Array(repeating: [], count: forwarding.upstreams.count)
         upstreamIdleDeadlines = DeadlineHeap(slots: forwarding.connectionsMax)
+        tlsStates = Array(repeating: TLSState(), count: forwarding.upstreams.count)
         self.link = link
         redials = RunningRedials()
         let connectionsMax = min(max(0, configuration.tcpConnectionsMax), 65_536)
@@ -223,7 +227,7 @@ struct DNSWorkerCore: ~Copyable {
     private mutating func expire<G: AnswerGate & ~Copyable>(gate: inout G) {
         while let slot = attemptDeadlines.popExpired(now: now) { deadlineHasCome(slot, gate: &gate) }
         while let slot = staleDeadlines.popExpired(now: now) { isLate(slot, gate: &gate) }
-        while let slot = upstreamIdleDeadlines.popExpired(now: now) { upstreamConnectionIsIdle(slot) }
+        while let slot = upstreamIdleDeadlines.popExpired(now: now) { upstreamConnectionIsIdle(slot, gate: &gate) }
         while let slot = idleDeadlines.popExpired(now: now) { connectionIsIdle(slot) }
         for index in listeners.indices {
             guard let until = listeners[index].pausedUntil, until <= now else { continue }

@@ -46,6 +46,9 @@ struct ZoneState {
 
     var hedges: Bool { options.hedges && options.policy != .sequential && upstreams.count > 1 }
 
+    /// Whether it is asked over TLS alone.
+    func isSecure(_ upstream: Int) -> Bool { options.upstreams[upstream].tls != nil }
+
     /// Whether any upstream outside `excluded`, a set of bits, has all the questions that it may have.
     func isFull(outside excluded: UInt64) -> Bool {
         upstreams.indices.contains { excluded >> UInt64($0) & 1 == 0 && upstreams[$0].inFlight >= options.queriesPerUpstreamMax }

@@ -25,9 +25,9 @@ extension ExeatConfiguration {
         public var upstreams: [Upstream]
         public var forwarding: Forwarding
 
-        /// As the DNS worker takes it.
-        var forwardingZone: ForwardingZone {
-            var zone = ForwardingZone(name, upstreams: upstreams.map { UpstreamAddress($0.address, port: $0.port) })
+        /// As the DNS worker takes it, with `upstreams` as it takes them.
+        func forwardingZone(_ upstreams: [UpstreamAddress]) -> ForwardingZone {
+            var zone = ForwardingZone(name, upstreams: upstreams)
             zone.policy = forwarding.policy
             zone.hedges = forwarding.hedges
             zone.forcesTCP = forwarding.forcesTCP
@@ -56,25 +56,6 @@ extension ExeatConfiguration {
         if let value = reader["queriesPerUpstreamMax"]?.integer(in: 1...65_536, &problems) { options.queriesPerUpstreamMax = value }
         if let value = reader["connectionsPerUpstreamMax"]?.integer(in: 1...64, &problems) { options.connectionsPerUpstreamMax = value }
         if let value = reader["expireSeconds"]?.integer(in: 1...3_600, &problems) { options.expireSeconds = value }
-    }
-
-    /// Reads upstreams when `dns.listen` and `dns.port` are known: our own addresses among them would be asked in a circle.
-    func readUpstreams(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [Upstream] {
-        guard let values = field.elements(&problems) else { return [] }
-        guard values.count <= ForwardingZone.upstreamsMax else {
-            field.error("\(values.count) upstreams", hint: "at most \(ForwardingZone.upstreamsMax)", into: &problems)
-            return []
-        }
-        return values.compactMap { value in
-            guard let (address, port) = Self.addressAndPort(value, defaultPort: 53, &problems) else { return nil }
-            guard port != dns.port || !dns.listen.contains(address) else {
-                value.error(
-                    "\(address) is an address of dns.listen", hint: "a question would come back for ever: name another resolver",
-                    into: &problems)
-                return nil
-            }
-            return Upstream(address: address, port: port)
-        }
     }
 
     /// The zones of `dns.zones`, and of `dns.upstreams` as the root zone.

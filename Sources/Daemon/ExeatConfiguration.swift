@@ -25,6 +25,8 @@ public struct ExeatConfiguration: Sendable {
     public struct Upstream: Sendable, Hashable {
         public var address: IPAddress
         public var port: UInt16
+        /// Nil: over UDP and TCP.
+        public var tls: TLS?
     }
 
     public struct Listener: Sendable, Hashable {
@@ -211,7 +213,8 @@ public struct ExeatConfiguration: Sendable {
                 // Where Exeat serves no DNS, there is nothing to ask instead.
                 resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
             // Where Exeat asks nobody, nobody is known to be asked.
-            trustedResolvers: dns.upstreams.isEmpty ? nil : dns.allUpstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
+            trustedResolvers: dns.upstreams.isEmpty
+                ? nil : dns.allUpstreams.map { TrustedResolver(address: $0.address, port: $0.port, isSecure: $0.tls != nil) })
     }
 
     /// What `dns.localZones` comes to, seen from where the upstreams are.
