@@ -178,7 +178,7 @@ extension DNSWorkerCore {
         attempt.id = UInt16.random(in: .min ... .max, using: &random)
         span[0] = UInt8(truncatingIfNeeded: attempt.id >> 8)
         span[1] = UInt8(truncatingIfNeeded: attempt.id)
-        let target = zones[transaction.zone].options.upstreams[upstream]
+        let target = zones[transaction.zone].addresses[upstream]
         let descriptor = DNSSockets.newSocket(target.address.family, SOCK_DGRAM)
         guard descriptor >= 0 else { return .localFailure }
         attempt.descriptor = descriptor

@@ -28,6 +28,17 @@ extension DNSWorkerCore {
         return (zones, upstreams, connectionsMax)
     }
 
+    /// Once a second: takes over what has changed in the lists of upstreams that may change.
+    mutating func refreshLiveUpstreams() {
+        for zone in zones.indices {
+            guard let live = zones[zone].options.live?.current, live != zones[zone].live else { continue }
+            let isFree = zones[zone].upstreams.indices.map { upstream in
+                upstreamPools[zones[zone].firstUpstream + upstream].isEmpty && transactions[probeSlot(zone, upstream)] == nil
+            }
+            zones[zone].list(live, using: &random) { isFree[$0] }
+        }
+    }
+
     private func probeSlot(_ zone: Int, _ upstream: Int) -> Int {
         Self.outstandingMax(configuration) + zones[zone].firstUpstream + upstream
     }
@@ -48,7 +59,7 @@ extension DNSWorkerCore {
     /// The pause of a probe's slot is over.
     mutating func startProbe(_ slot: Int) {
         let (zone, upstream) = upstreams[slot - Self.outstandingMax(configuration)]
-        guard !zones[zone].upstreams[upstream].isUp else { return }
+        guard !zones[zone].upstreams[upstream].isUp, zones[zone].upstreams[upstream].isListed else { return }
         let query = zones[zone].probe
         let transaction = Transaction(
             query: query, key: query.cacheKey, hash: 0, zone: zone, generation: nextGeneration(),
@@ -84,7 +95,9 @@ extension DNSWorkerCore {
             zones[zone].upstreams[upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: transaction.startedAt))
         } else {
             counters.add(.upstreamProbesFailed)
-            if !zones[zone].upstreams[upstream].isUp { scheduleProbe(slot, lastAt: transaction.startedAt) }
+            if !zones[zone].upstreams[upstream].isUp, zones[zone].upstreams[upstream].isListed {
+                scheduleProbe(slot, lastAt: transaction.startedAt)
+            }
         }
     }
 }

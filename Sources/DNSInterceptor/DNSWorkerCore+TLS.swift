@@ -42,6 +42,6 @@ extension DNSWorkerCore {
         let (zone, number) = upstreams[connection.upstream]
         configuration.tell?(
             UpstreamNotice(
-                upstream: zones[zone].options.upstreams[number], fault: fault, detail: connection.tls?.faultDetail ?? ""))
+                upstream: zones[zone].addresses[number], fault: fault, detail: connection.tls?.faultDetail ?? ""))
     }
 }

@@ -40,7 +40,7 @@ extension DNSWorkerCore {
     /// Begins to connect. Nil if the kernel refuses at once.
     private mutating func connect(to upstream: Int, ofZone zone: Int) -> UpstreamConnection? {
         guard let slot = freeUpstreamConnections.last else { return nil }
-        let target = zones[zone].options.upstreams[upstream]
+        let target = zones[zone].addresses[upstream]
         let descriptor = DNSSockets.newSocket(target.address.family, SOCK_STREAM)
         guard descriptor >= 0 else { return nil }
         let number = zones[zone].firstUpstream + upstream

@@ -210,6 +210,7 @@ struct DNSWorkerCore: ~Copyable {
         }
         redials.beginSecond()
         refreshLocalData()
+        refreshLiveUpstreams()
         updateGauges()
     }
 
@@ -219,7 +220,7 @@ struct DNSWorkerCore: ~Copyable {
         counters.set(.cacheEvictions, Int(truncatingIfNeeded: cache.evictions))
         counters.set(.waiting, waitingCount)
         counters.set(.outstanding, Self.outstandingMax(configuration) - freeTransactions.count)
-        counters.set(.upstreamsDown, zones.reduce(0) { $0 + $1.upstreams.count { !$0.isUp } })
+        counters.set(.upstreamsDown, zones.reduce(0) { $0 + $1.upstreams.count { !$0.isUp && $0.isListed } })
         counters.set(.upstreamConnectionsOpen, upstreamConnections.count - freeUpstreamConnections.count)
         counters.set(.tcpOpen, connections.count - freeConnections.count)
     }

@@ -11,7 +11,8 @@ enum DNSThread {
 
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
-        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, logger: Logger
+        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, upstreamFiles: UpstreamFiles,
+        logger: Logger
     ) throws {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
@@ -29,8 +30,8 @@ enum DNSThread {
         }
         var options = DNSWorkerConfiguration(upstreams: [])
         var trust = UpstreamTrust()
-        options.root = try trust.zone(configuration.dns.rootZone)
-        for zone in configuration.dns.zones { options.zones.append(try trust.zone(zone)) }
+        options.root = try trust.zone(configuration.dns.rootZone, files: upstreamFiles)
+        for zone in configuration.dns.zones { options.zones.append(try trust.zone(zone, files: upstreamFiles)) }
         options.tell = { notice in
             // Writing may wait, and the worker must not.
             logQueue.async {

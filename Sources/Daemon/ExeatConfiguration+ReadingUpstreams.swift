@@ -18,29 +18,51 @@ extension ExeatConfiguration {
     private static let scheme = "tls://"
     private static let pinsMax = 8
 
-    /// Reads upstreams when `dns.listen` and `dns.port` are known: our own addresses among them would be asked in a circle.
-    func readUpstreams(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [Upstream] {
-        guard let values = field.elements(&problems) else { return [] }
-        guard values.count <= ForwardingZone.upstreamsMax else {
-            field.error("\(values.count) upstreams", hint: "at most \(ForwardingZone.upstreamsMax)", into: &problems)
-            return []
+    /// Reads upstreams, and the file of more of them, when `dns.listen` and `dns.port` are known: our own addresses among them would be asked in
+    /// a circle.
+    func readUpstreams(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> ([Upstream], file: String?) {
+        guard let values = field.elements(&problems) else { return ([], nil) }
+        let hasFile = values.contains { Self.path($0) != nil }
+        let countMax = ForwardingZone.upstreamsMax - (hasFile ? ForwardingZone.livePlaces : 0)
+        guard values.count <= countMax else {
+            field.error(
+                "\(values.count) upstreams", hint: "at most \(countMax)\(hasFile ? ", the file included" : "")", into: &problems)
+            return ([], nil)
         }
-        return values.compactMap { value in
-            let upstream: Upstream?
-            if case .mapping = value.node.kind {
-                upstream = Self.readUpstreamMapping(value, &problems)
-            } else {
-                upstream = Self.readUpstreamText(value, &problems)
+        var upstreams: [Upstream] = []
+        var file: String?
+        for value in values {
+            if let path = Self.path(value) {
+                if let file { value.error("is the second file", hint: "there is \(file) already: name one", into: &problems) }
+                file = path
+            } else if let upstream = readUpstream(value, &problems) {
+                upstreams.append(upstream)
             }
-            guard let upstream else { return nil }
-            guard upstream.port != dns.port || !dns.listen.contains(upstream.address) else {
-                value.error(
-                    "\(upstream.address) is an address of dns.listen",
-                    hint: "a question would come back for ever: name another resolver", into: &problems)
-                return nil
-            }
-            return upstream
         }
+        return (upstreams, file)
+    }
+
+    /// An element that is a file and no server.
+    private static func path(_ field: ConfigurationField) -> String? {
+        guard case .scalar(let text, _) = field.node.kind, text.hasPrefix("/") else { return nil }
+        return text
+    }
+
+    private func readUpstream(_ value: ConfigurationField, _ problems: inout DiagnosticList) -> Upstream? {
+        let upstream: Upstream?
+        if case .mapping = value.node.kind {
+            upstream = Self.readUpstreamMapping(value, &problems)
+        } else {
+            upstream = Self.readUpstreamText(value, &problems)
+        }
+        guard let upstream else { return nil }
+        guard upstream.port != dns.port || !dns.listen.contains(upstream.address) else {
+            value.error(
+                "\(upstream.address) is an address of dns.listen", hint: "a question would come back for ever: name another resolver",
+                into: &problems)
+            return nil
+        }
+        return upstream
     }
 
     /// `192.0.2.53`, `192.0.2.53:5353`, `tls://192.0.2.53#dns.example.org`, `tls://[2001:db8::53]:853#dns.example.org`.

@@ -23,6 +23,8 @@ extension ExeatConfiguration {
     public struct Zone: Sendable, Hashable {
         public var name: DomainName
         public var upstreams: [Upstream]
+        /// A `resolv.conf` that names more of them, followed as it changes.
+        public var upstreamFile: String?
         public var forwarding: Forwarding
 
         /// As the DNS worker takes it, with `upstreams` as it takes them.
@@ -73,7 +75,7 @@ extension ExeatConfiguration {
             Self.readForwarding(reader, into: &options, &problems)
             let nameField = reader.required("name", &problems)
             let upstreamsField = reader.required("upstreams", &problems)
-            let upstreams = upstreamsField.map { readUpstreams($0, &problems) } ?? []
+            let (upstreams, file) = upstreamsField.map { readUpstreams($0, &problems) } ?? ([], nil)
             if let upstreamsField, case .sequence(let elements) = upstreamsField.node.kind, elements.isEmpty {
                 upstreamsField.error("names no upstream", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]", into: &problems)
             }
@@ -91,14 +93,15 @@ extension ExeatConfiguration {
             }
             lines[name] = nameField.location.line
             guard name == .root else {
-                dns.zones.append(Zone(name: name, upstreams: upstreams, forwarding: options))
+                dns.zones.append(Zone(name: name, upstreams: upstreams, upstreamFile: file, forwarding: options))
                 continue
             }
-            guard dns.upstreams.isEmpty else {
+            guard dns.upstreams.isEmpty, dns.upstreamFile == nil else {
                 nameField.error("the zone . has its upstreams in dns.upstreams already", hint: "remove one of the two", into: &problems)
                 continue
             }
             dns.upstreams = upstreams
+            dns.upstreamFile = file
             dns.forwarding = options
         }
     }
@@ -106,9 +109,11 @@ extension ExeatConfiguration {
 
 extension ExeatConfiguration.DNS {
     /// `dns.upstreams` and how they are asked.
-    public var rootZone: ExeatConfiguration.Zone { .init(name: .root, upstreams: upstreams, forwarding: forwarding) }
+    public var rootZone: ExeatConfiguration.Zone {
+        .init(name: .root, upstreams: upstreams, upstreamFile: upstreamFile, forwarding: forwarding)
+    }
 
-    /// Upstreams of all zones, each once.
+    /// Upstreams of all zones that the configuration itself names, each once.
     public var allUpstreams: [ExeatConfiguration.Upstream] {
         var seen: Set<ExeatConfiguration.Upstream> = []
         return (upstreams + zones.flatMap(\.upstreams)).filter { seen.insert($0).inserted }

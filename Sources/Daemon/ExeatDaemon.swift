@@ -30,6 +30,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let dnsCounters = DNSCounters()
     private let link: HoldLink?
     private let hostFiles: HostFiles
+    private let upstreamFiles: UpstreamFiles
     private let verdictCounters: [VerdictCounters]
     private let helloCounters: [HelloCounters]
     private let verifiedNames: VerifiedNames
@@ -178,7 +179,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         let directory = configuration.runtimeDirectory
 
         // Policy, with the numbers and generations of the process before.
-        var compiler = PolicyCompiler(configuration.policyOptions)
+        upstreamFiles = UpstreamFiles(configuration, logger: logger)
+        var options = configuration.policyOptions
+        options.trustedResolvers = configuration.trustedResolvers(upstreamFiles.servers)
+        var compiler = PolicyCompiler(options)
         let registryMemory = try MappedFile.map(
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(
@@ -285,7 +289,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         hostFiles = HostFiles(configuration, logger: logger)
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
-            hasClasses: hasClassPorts, link: link, local: hostFiles.published, logger: logger)
+            hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles, logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -296,7 +300,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
             revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } },
             allowedDatagrams: { [helloCounters] in helloCounters.reduce(0) { $0 + $1.allowedDatagrams } }, hasClassPorts: hasClassPorts,
-            hasCgroups: features.has(.cgroups), logger: logger)
+            servers: upstreamFiles.servers, hasCgroups: features.has(.cgroups), logger: logger)
         if kept == nil {
             let hosts = ControlPlane.nodeAddresses(
                 policed: ControlPlane.contents(of: policy, nodeAddresses: nodeAddresses), policy)
@@ -398,6 +402,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         socket.start()
         try control.start()
+        upstreamFiles.start { [control] in control.ask($0) }
         GuardThread(
             control: control, queues: queueReports, published: published, report: control.guardReport,
             isHolderAlive: { [self] in holder.isAlive },
@@ -437,6 +442,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         isReady.store(false, ordering: .releasing)
         for source in sources { source.cancel() }
         for task in tasks { task.cancel() }
+        upstreamFiles.stop()
         control.stop()
         mailbox.stop()
         flowMailbox.stop()
@@ -529,7 +535,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog,
-            holds: link, dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
+            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
+            lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }
 }

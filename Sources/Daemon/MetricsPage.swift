@@ -11,7 +11,8 @@ enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
         forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, holds: HoldLink?,
-        dns: DNSCounters, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool, mode: VerdictEngine.Mode
+        dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool,
+        mode: VerdictEngine.Mode
     ) -> String {
         var families: [MetricFamily] = [
             MetricFamily(
@@ -42,8 +43,20 @@ enum MetricsPage {
             leases(control, verdicts) + self.holds(holds, verdicts) + self.hellos(hellos, forgottenNames, names) + policy(control)
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
-            + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
+            + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot()) + self.upstreamFiles(upstreamFiles)
         return OpenMetricsText.render(families)
+    }
+
+    private static func upstreamFiles(_ report: UpstreamFiles.Report) -> [MetricFamily] {
+        [
+            MetricFamily(
+                "exeat_dns_upstream_file_readings", .counter,
+                help: "Readings of files of upstreams that said something new, by what came of it.", by: "result",
+                [("taken", report.changes), ("refused", report.failures)]),
+            MetricFamily(
+                "exeat_dns_upstream_file_ignored_entries", .counter, help: "Entries of files of upstreams that were passed over.",
+                value: report.ignoredEntries),
+        ]
     }
 
     private static func hellos(_ hellos: [HelloCounters], _ forgotten: UInt64, _ names: NameReport) -> [MetricFamily] {

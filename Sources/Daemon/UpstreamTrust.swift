@@ -30,14 +30,16 @@ struct UpstreamTrust {
         return UpstreamTLS(name: tls.name, pins: tls.pins, trust: trust)
     }
 
-    /// As the DNS worker takes it.
-    mutating func zone(_ zone: ExeatConfiguration.Zone) throws(DaemonError) -> ForwardingZone {
+    /// As the DNS worker takes it, with the servers that its file names.
+    mutating func zone(_ zone: ExeatConfiguration.Zone, files: UpstreamFiles) throws(DaemonError) -> ForwardingZone {
         var upstreams: [UpstreamAddress] = []
         for upstream in zone.upstreams {
             var tls: UpstreamTLS?
             if let given = upstream.tls { tls = try identity(given) }
             upstreams.append(UpstreamAddress(upstream.address, port: upstream.port, tls: tls))
         }
-        return zone.forwardingZone(upstreams)
+        var result = zone.forwardingZone(upstreams)
+        result.live = zone.upstreamFile.flatMap { files.list($0) }
+        return result
     }
 }

@@ -203,6 +203,13 @@ extension CommandLineTests {
                 "an upstream that is Exeat itself", "4:15", "dns.upstreams[0]", "come back",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  listen: [169.254.20.10]\n  upstreams: [169.254.20.10]\n"),
             Row(
+                "two files of upstreams", "3:33", "dns.upstreams[1]", "second file",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [/etc/resolv.conf, /run/resolv.conf]\n"),
+            Row(
+                "the root zone twice, once by a file", "5:13", "dns.zones[0].name", "dns.upstreams already",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [/etc/resolv.conf]\n  zones:\n"
+                    + "    - name: .\n      upstreams: [192.0.2.54]\n"),
+            Row(
                 "an upstream over TLS that anybody could be", "3:15", "dns.upstreams[0]", "by what name",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [tls://192.0.2.53]\n"),
             Row(

@@ -99,5 +99,68 @@ extension KernelSuites {
             try Stopwatch.wait("the log tells") { node.log.contains("TLS certificate is for another name") }
             #expect(node.log.contains("tls://192.0.2.54:853#other.example.net"))
         }
+
+        @Test func `a resolv.conf as upstream is followed by the resolver and by what the node may ask, through all ways of changing it`()
+            throws
+        {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            let file = node.lab.directory + "/resolv/resolv.conf"
+            let other = node.lab.directory + "/resolv/other.conf"
+            try FileManager.default.createDirectory(atPath: node.lab.directory + "/resolv", withIntermediateDirectories: true)
+            // Our own address among them would be asked in a circle.
+            let head = "# made by a test\nsearch example.org\nnameserver \(RunningNode.resolver)\noptions ndots:5\n"
+            try (head + "nameserver 192.0.2.53\n").write(toFile: file, atomically: true, encoding: .utf8)
+            let upstream = try PatientUpstream(in: node.lab.internet)
+            defer { try? upstream.stop() }
+            for number in 0..<200 { upstream.set("n\(number).example.org", "192.0.2.77") }
+            var settings = NodeSettings()
+            settings.upstreams = file
+            try node.write(settings: settings)
+            try node.start()
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            #expect(node.log.contains("is an address of dns.listen"))
+            var number = 0
+            func answer() throws -> [String] {
+                number += 1
+                let name = "n\(number).example.org"
+                let found = try node.pod("pod-a").namespace.withThread { LabClient.resolve(name, server: RunningNode.resolver) }
+                return found.addresses.map(\.description)
+            }
+            func mayAsk(_ address: String) throws -> Bool {
+                let result = try node.lab.node.run(["dig", "+notcp", "+time=1", "+tries=1", "+short", "@\(address)", "api.example.org"])
+                return result.isSuccess
+            }
+            #expect(try answer() == [], "the lab's server does not know the name")
+            #expect(try mayAsk("192.0.2.53") && !mayAsk("192.0.2.54"), "a closed node reaches whom its resolver asks")
+
+            // Replaced by rename.
+            try "nameserver 192.0.2.54\n".write(toFile: file, atomically: true, encoding: .utf8)
+            try Stopwatch.wait("the new server is asked", seconds: 10) { try answer() == ["192.0.2.77"] }
+            #expect(try mayAsk("192.0.2.54"))
+            try Stopwatch.wait("the old one is closed", seconds: 15) { try !mayAsk("192.0.2.53") }
+
+            // What cannot be used changes nothing: nobody in it, unreadable.
+            for bad in ["", "nameserver 0.0.0.0\nnameserver fe80::1%eth0\n", "\u{0}\u{1}\u{2}"] {
+                let refused = try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"refused\"}"]
+                try bad.write(toFile: file, atomically: true, encoding: .utf8)
+                try Stopwatch.wait("the reading is refused") {
+                    try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"refused\"}"] == refused + 1
+                }
+                #expect(try answer() == ["192.0.2.77"])
+            }
+            try FileManager.default.removeItem(atPath: file)
+            try Stopwatch.wait("the loss is told") { node.log.contains("cannot open \(file)") }
+            #expect(try answer() == ["192.0.2.77"] && mayAsk("192.0.2.54"))
+
+            // A link, whose target then changes in place.
+            try "nameserver 192.0.2.53\n".write(toFile: other, atomically: true, encoding: .utf8)
+            try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: other)
+            try Stopwatch.wait("the link is followed", seconds: 10) { try answer() == [] }
+            #expect(try mayAsk("192.0.2.53"))
+            try "nameserver 192.0.2.54\nnameserver 192.0.2.54\n".write(toFile: other, atomically: false, encoding: .utf8)
+            try Stopwatch.wait("the target is followed", seconds: 10) { try answer() == ["192.0.2.77"] }
+            #expect(try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"taken\"}"] == 4)
+        }
     }
 }
