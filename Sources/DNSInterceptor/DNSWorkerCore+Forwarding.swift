@@ -212,6 +212,7 @@ extension DNSWorkerCore {
         transaction[place].isOpen = true
         transaction[place].askedAt = now
         zones[transaction.zone].upstreams[attempt.upstream].inFlight += 1
+        zones[transaction.zone].upstreams[attempt.upstream].tally.queries += 1
     }
 
     /// Sets the last attempt in a place aside, with its socket or its question on a connection.

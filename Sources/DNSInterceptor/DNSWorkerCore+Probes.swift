@@ -39,6 +39,21 @@ extension DNSWorkerCore {
         }
     }
 
+    /// Brings the reports up to date, in place: a second without queries costs no memory.
+    func reportUpstreams() {
+        counters.updateUpstreams { reports in
+            for (index, (zone, number)) in upstreams.prefix(UpstreamReport.countMax).enumerated() {
+                if index == reports.count {
+                    reports.append(UpstreamReport(zone: zones[zone].options.name, upstream: zones[zone].addresses[number]))
+                }
+                reports[index].upstream = zones[zone].addresses[number]
+                reports[index].isListed = zones[zone].upstreams[number].isListed
+                reports[index].isUp = zones[zone].upstreams[number].isUp
+                reports[index].tally = zones[zone].upstreams[number].tally
+            }
+        }
+    }
+
     private func probeSlot(_ zone: Int, _ upstream: Int) -> Int {
         Self.outstandingMax(configuration) + zones[zone].firstUpstream + upstream
     }

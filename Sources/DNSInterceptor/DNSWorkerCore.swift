@@ -222,6 +222,7 @@ struct DNSWorkerCore: ~Copyable {
         counters.set(.outstanding, Self.outstandingMax(configuration) - freeTransactions.count)
         counters.set(.upstreamsDown, zones.reduce(0) { $0 + $1.upstreams.count { !$0.isUp && $0.isListed } })
         counters.set(.upstreamConnectionsOpen, upstreamConnections.count - freeUpstreamConnections.count)
+        reportUpstreams()
         counters.set(.tcpOpen, connections.count - freeConnections.count)
     }
 

@@ -188,7 +188,9 @@ struct ForwardingPlan {
         zone.upstreams[attempt.upstream].succeed()
         // The time of a question that had to be repeated says nothing of the upstream's.
         guard attempt.isTCP == startsOverTCP || zone.isSecure(attempt.upstream), attempt.wrongReplies == 0 else { return }
-        zone.upstreams[attempt.upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: attempt.startedAt))
+        let time = now.nanoseconds(since: attempt.startedAt)
+        zone.upstreams[attempt.upstream].roundTrip.noteAnswer(nanoseconds: time)
+        zone.upstreams[attempt.upstream].tally.noteAnswer(nanoseconds: time)
     }
 
     /// The same upstream again, over TCP, within the same try.

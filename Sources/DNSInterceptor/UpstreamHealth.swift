@@ -10,6 +10,7 @@ struct UpstreamHealth {
     var isListed = true
     /// Its place in the order that the policy `sequential` keeps.
     var rank = 0
+    var tally = UpstreamTally()
     private(set) var failuresInARow = 0
     private(set) var isUp = true
     /// Questions in flight to it.
@@ -38,6 +39,7 @@ struct UpstreamHealth {
     /// Counts a failure; true if the upstream goes down with it.
     mutating func fail(now: Instant, configuration: DNSWorkerConfiguration) -> Bool {
         failuresInARow += 1
+        tally.failures += 1
         roundTrip.noteFailure(now: now)
         guard isUp, failuresInARow >= configuration.failuresUntilDown else { return false }
         isUp = false

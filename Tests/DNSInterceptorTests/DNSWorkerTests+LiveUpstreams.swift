@@ -125,5 +125,29 @@ extension DNSWorkerTests {
                 #expect(try Self.isAnswered(UInt8(round + 1), by: worker, "r\(round)-"))
             }
         }
+
+        @Test func `each upstream has sums of its own, also when it fails, and one that has gone is reported no more`() throws {
+            let silent = try FakeUpstream { _ in [] }
+            defer { silent.stop() }
+            let good = try FakeUpstream { [.replyLater(TestMessage.reply(to: $0.bytes, [.a(2)]), milliseconds: 20)] }
+            defer { good.stop() }
+            let live = Published([silent.address, good.address])
+            let worker = try Self.worker(live) {
+                $0.tryTimeoutsMilliseconds = [50, 900]
+                $0.failuresUntilDown = 2
+                $0.probeMilliseconds = 60_000
+            }
+            defer { worker.stop() }
+            for number in 0..<5 { #expect(try worker.client().ask(TestMessage.query("n\(number).example.org"))?.addresses == [2]) }
+            #expect(eventually { worker.counters.upstreams.map(\.tally.queries) == [2, 5] })
+            let reports = worker.counters.upstreams
+            #expect(reports.map(\.upstream) == [silent.address, good.address] && reports.allSatisfy { $0.zone == .root })
+            #expect(reports.map(\.tally.failures) == [2, 0] && reports.map(\.tally.answers) == [0, 5])
+            #expect(reports[1].tally.answerNanoseconds >= 5 * 20_000_000)
+            #expect(reports.map(\.isUp) == [false, true])
+            live.publish([good.address])
+            #expect(eventually { worker.counters.upstreams.map(\.upstream) == [good.address] })
+            #expect(worker.counters.upstreams.map(\.tally.queries) == [5], "what stays goes on counting")
+        }
     }
 }

@@ -162,5 +162,45 @@ extension KernelSuites {
             try Stopwatch.wait("the target is followed", seconds: 10) { try answer() == ["192.0.2.77"] }
             #expect(try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"taken\"}"] == 4)
         }
+
+        @Test func `a resolver whose own user is of a class asks the servers of a changed file and not itself`() throws {
+            var policies = Self.policies
+            policies["class.yaml"] = """
+                apiVersion: projectcalico.org/v3
+                kind: HostEndpoint
+                metadata: {name: system, annotations: {exeat.io/uid: "0-999"}}
+                spec: {node: node, interfaceName: "*"}
+
+                """
+            let node = try RunningNode(policies: policies, starts: false)
+            defer { node.stop() }
+            let file = node.lab.directory + "/resolv.conf"
+            try "nameserver 192.0.2.53\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let upstream = try PatientUpstream(in: node.lab.internet)
+            defer { try? upstream.stop() }
+            upstream.set("later.example.org", "192.0.2.77")
+            var settings = NodeSettings()
+            settings.upstreams = file
+            try node.write(settings: settings)
+            try node.start()
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            try "nameserver 192.0.2.54\n".write(toFile: file, atomically: true, encoding: .utf8)
+            try Stopwatch.wait("the new server is asked", seconds: 10) {
+                try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"taken\"}"] == 2
+            }
+            try Stopwatch.wait("the worker has it", seconds: 10) {
+                // Kept as an answer that there is no such name while the old server is asked.
+                _ = try node.pod("pod-a").namespace.withThread {
+                    LabClient.resolve("x\(UInt32.random(in: 0 ... .max)).example.org", server: RunningNode.resolver)
+                }
+                return upstream.total > 0
+            }
+            #expect(try node.resolve("later.example.org", from: "pod-a") == ["192.0.2.77"])
+            let list = try node.lab.node.run(["nft", "list", "chain", "inet", "exeat", "dns_output"])
+            #expect(list.stdout.contains("192.0.2.54"), "\(list.stdout)\(list.stderr)")
+            try Stopwatch.wait("the old one goes", seconds: 15) {
+                try !node.lab.node.run(["nft", "list", "chain", "inet", "exeat", "dns_output"]).stdout.contains("192.0.2.53")
+            }
+        }
     }
 }
