@@ -171,7 +171,7 @@ extension DNSWorkerTests {
             let reply = try #require(TestReply(client.receive()))
             #expect(reply.code == 2 && reply.extendedError == 22)
             #expect(String(decoding: reply.bytes, as: UTF8.self).contains(fault.text))
-            #expect(worker.counters[fault.counterForTests] == 1 && notices.all.map(\.fault) == [fault])
+            #expect(worker.counters[fault.counterInTests] == 1 && notices.all.map(\.fault) == [fault])
             #expect(worker.counters[.upstreamConnectionsOpen] == 0)
             #expect(bad.bytesSeen.first == 22, "a handshake record came")
             #expect(bad.bytesSeen.firstRange(of: Array("secret".utf8)) == nil)
@@ -272,6 +272,34 @@ extension DNSWorkerTests {
             #expect(client.ask(TestMessage.query("n9.example.org"))?.addresses == [3])
         }
 
+        @Test(arguments: [FakeTLSUpstream.Manner.serves, .servesOld])
+        func `a byte that is changed on the way, wherever it stands, never becomes an answer`(_ manner: FakeTLSUpstream.Manner) throws {
+            let upstream = try FakeTLSUpstream.plain(4, .good, manner)
+            defer { upstream.stop() }
+            // Over the whole of a handshake and the records behind it.
+            let proxy = try TamperingProxy(to: upstream.port, stride: 29)
+            defer { proxy.stop() }
+            let identity = try upstream.address().tls
+            let worker = try Self.worker([UpstreamAddress(IPAddress(v4: 0x7f00_0001), port: proxy.port, tls: identity)]) {
+                $0.handshakeMilliseconds = 100
+                $0.tryTimeoutsMilliseconds = [150]
+                $0.probeMilliseconds = 60_000
+            }
+            defer { worker.stop() }
+            let client = try worker.client()
+            var answered = 0
+            for number in 0..<120 where answered < 3 {
+                let reply = try #require(client.ask(TestMessage.query("n\(number).example.org")))
+                #expect(reply.addresses == [4] || (reply.code == 2 && reply.addresses.isEmpty))
+                if reply.code == 0 { answered += 1 }
+            }
+            #expect(answered == 3, "behind the end of what is sent nothing is changed")
+            #expect(proxy.changeCount >= 10)
+            #expect(worker.log.lessons.allSatisfy { $0.addresses.map(\.lower) == [0xc000_0204] })
+            let faults = TLSFault.allCases.reduce(0) { $0 + worker.counters[$1.counterInTests] }
+            #expect(faults >= 10)
+        }
+
         @Test func `authorities that cannot be read are an error at the start`() {
             #expect(throws: TLSTrust.Failure.self) { try TLSTrust(file: "/nonexistent/authorities.pem") }
             #expect(throws: TLSTrust.Failure.self) { try TLSTrust(file: "/etc/passwd") }
@@ -281,5 +309,14 @@ extension DNSWorkerTests {
 }
 
 extension TLSFault {
-    fileprivate var counterForTests: DNSCounter { self == .handshakeTimeout ? .tlsTimeouts : .tlsProtocolErrors }
+    fileprivate var counterInTests: DNSCounter {
+        switch self {
+        case .handshakeTimeout: .tlsTimeouts
+        case .wrongName: .tlsWrongNames
+        case .untrustedIssuer: .tlsUntrusted
+        case .expired: .tlsExpired
+        case .wrongPin: .tlsWrongPins
+        case .protocolError: .tlsProtocolErrors
+        }
+    }
 }
