@@ -43,6 +43,7 @@ let package = Package(
             ]),
         .systemLibrary(name: "CIDN2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
         .systemLibrary(name: "CPSL", pkgConfig: "libpsl", providers: [.apt(["libpsl-dev"])]),
+        .systemLibrary(name: "CTLS", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux"),
 
         // values
@@ -70,7 +71,7 @@ let package = Package(
         module("NetfilterTables", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("Conntrack", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("FlowResets", ["NetworkTypes", "Enforcement", "Conntrack"]),
-        module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "CLinux"]),
+        module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "CLinux", "CTLS"]),
         module(
             "Datastores",
             ["NetworkTypes", "PolicyModel", "CLinux", .product(name: "Yams", package: "Yams")]),
@@ -138,7 +139,7 @@ let package = Package(
         tests("DNSMessagesTests", ["DNSMessages", "CAllocationCounter"]),
         tests(
             "DNSInterceptorTests",
-            ["DNSInterceptor", "DNSMessages", "Enforcement", "DomainNames", "NetworkTypes", "CAllocationCounter"]),
+            ["DNSInterceptor", "DNSMessages", "Enforcement", "DomainNames", "NetworkTypes", "CTLS", "CAllocationCounter"]),
         tests(
             "NetfilterTests",
             [

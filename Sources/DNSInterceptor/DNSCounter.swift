@@ -10,8 +10,9 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
     case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName
     case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer, failedUpstreamsFull
-    case upstreamQueriesUDP, upstreamQueriesTCP
-    case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamMalformed, upstreamTruncated, upstreamWithoutEDNS
+    case upstreamQueriesUDP, upstreamQueriesTCP, upstreamQueriesTLS
+    case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamTLSFailures, upstreamMalformed
+    case upstreamTruncated, upstreamWithoutEDNS
     case upstreamServerFailures, upstreamRefusals, upstreamOtherErrors
     case wrongIdentifier, wrongQuestion, wrongLetterCase, wrongForm, wrongCookie
     case upstreamCookiesRefused
@@ -24,6 +25,8 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     /// A gauge.
     case upstreamConnectionsOpen
     case upstreamConnectionsReused
+    case tlsHandshakesFull, tlsHandshakesResumed
+    case tlsTimeouts, tlsWrongNames, tlsUntrusted, tlsExpired, tlsWrongPins, tlsProtocolErrors
     case tcpAccepted, tcpOpen, tcpRefusedTotal, tcpRefusedPerClient, tcpAcceptErrors, tcpIdleClosed, tcpSlowReaders, tcpBadFrames
     case datagramsLostBeforeReceive, datagramsLostAtSend
     case outstanding, waiting
@@ -63,9 +66,11 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .failedMalformedAnswer: ("failed_total", [("reason", "malformed_answer")])
         case .upstreamQueriesUDP: ("upstream_queries_total", [("transport", "udp")])
         case .upstreamQueriesTCP: ("upstream_queries_total", [("transport", "tcp")])
+        case .upstreamQueriesTLS: ("upstream_queries_total", [("transport", "tls")])
         case .upstreamTimeouts: ("upstream_failures_total", [("reason", "timeout")])
         case .upstreamSocketErrors: ("upstream_failures_total", [("reason", "socket")])
         case .upstreamTCPFailures: ("upstream_failures_total", [("reason", "tcp")])
+        case .upstreamTLSFailures: ("upstream_failures_total", [("reason", "tls")])
         case .upstreamMalformed: ("upstream_failures_total", [("reason", "malformed")])
         case .upstreamServerFailures: ("upstream_failures_total", [("reason", "servfail")])
         case .upstreamRefusals: ("upstream_failures_total", [("reason", "refused")])
@@ -89,6 +94,14 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .upstreamConnectionsReopened: ("upstream_connections_total", [("event", "replaced")])
         case .upstreamConnectionsReused: ("upstream_connections_total", [("event", "reused")])
         case .upstreamConnectionsOpen: ("upstream_connections_open", [])
+        case .tlsHandshakesFull: ("upstream_tls_handshakes_total", [("kind", "full")])
+        case .tlsHandshakesResumed: ("upstream_tls_handshakes_total", [("kind", "resumed")])
+        case .tlsTimeouts: ("upstream_tls_failures_total", [("reason", "timeout")])
+        case .tlsWrongNames: ("upstream_tls_failures_total", [("reason", "name")])
+        case .tlsUntrusted: ("upstream_tls_failures_total", [("reason", "issuer")])
+        case .tlsExpired: ("upstream_tls_failures_total", [("reason", "expired")])
+        case .tlsWrongPins: ("upstream_tls_failures_total", [("reason", "pin")])
+        case .tlsProtocolErrors: ("upstream_tls_failures_total", [("reason", "protocol")])
         case .tcpAccepted: ("tcp_connections_total", [])
         case .tcpOpen: ("tcp_connections_open", [])
         case .tcpRefusedTotal: ("tcp_closed_total", [("reason", "connections_max")])

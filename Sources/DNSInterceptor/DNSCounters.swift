@@ -17,6 +17,8 @@ public final class DNSCounters: Sendable {
     private let malformedAnswers = InlineArray<256, Atomic<UInt64>> { _ in Atomic(0) }
     private let missLatency = DNSHistogram()
     private let releaseLatency = DNSHistogram()
+    /// Held for moments: once a second by the worker, and by readers to copy it.
+    private let upstreamReports = Mutex<[UpstreamReport]>([])
 
     public init() {
         precondition(DNSCounter.allCases.count <= 128, "more counters than cells")
@@ -37,7 +39,10 @@ public final class DNSCounters: Sendable {
     /// From reading an upstream's reply to having sent the client's, the part of a miss that is ours.
     public var releaseLatencyCounts: [UInt64] { releaseLatency.counts }
 
-    /// Everything, as metrics: cumulative buckets for the histograms (label `le`, in seconds).
+    /// Of each upstream that is one now, at most ``UpstreamReport/countMax``.
+    public var upstreams: [UpstreamReport] { upstreamReports.withLock { $0 }.filter(\.isListed) }
+
+    /// Everything but `upstreams`, as metrics: cumulative buckets for the histograms (label `le`, in seconds).
     public func snapshot() -> [(name: String, labels: [(String, String)], value: Double)] {
         var samples: [(name: String, labels: [(String, String)], value: Double)] = []
         for counter in DNSCounter.allCases {
@@ -62,6 +67,8 @@ public final class DNSCounters: Sendable {
     func addMalformedQuery(_ fault: MessageFault) { Self.add(1, to: malformedQueries[Int(fault.rawValue)]) }
 
     func addMalformedAnswer(_ fault: MessageFault) { Self.add(1, to: malformedAnswers[Int(fault.rawValue)]) }
+
+    func updateUpstreams(_ body: (inout [UpstreamReport]) -> Void) { upstreamReports.withLock { body(&$0) } }
 
     func addMiss(nanoseconds: UInt64) { missLatency.add(nanoseconds: nanoseconds) }
 

@@ -22,6 +22,10 @@ public struct DNSWorkerConfiguration: Sendable {
     public var probeTimeoutMilliseconds = 1_000
     /// For the policy `latency`: without a question for so long, the time that an upstream took counts half.
     public var latencyHalvingMilliseconds = 10_000
+    /// How long a TLS connection to an upstream may take until questions can go over it, TCP's part included.
+    public var handshakeMilliseconds = 3_000
+    /// Gets what an administrator should hear, on the worker's thread: it must not wait.
+    public var tell: (@Sendable (UpstreamNotice) -> Void)?
     /// Replies that are not the one asked for, after which the query is repeated over TCP.
     public var wrongRepliesMax = 8
     /// Queries in flight towards upstreams; more are answered SERVFAIL.

@@ -146,14 +146,16 @@ extension DNSWorkerCore {
         attempt.upstream = upstream
         attempt.isTCP = overTCP
         attempt.hasEDNS = withEDNS
-        let cookie = zones[transaction.zone].options.sendsCookies ? zones[transaction.zone].upstreams[upstream].cookie : nil
+        let isSecure = zones[transaction.zone].isSecure(upstream)
+        // Cookies are for want of a connection (RFC 7873 §1).
+        let cookie = zones[transaction.zone].options.sendsCookies && !isSecure ? zones[transaction.zone].upstreams[upstream].cookie : nil
         var buffer = InlineArray<512, UInt8>(repeating: 0)
         var span = buffer.mutableSpan
         guard
             let count = UpstreamQuery.write(
                 for: transaction.query, id: 0, caseBits: caseBits(for: transaction.query), hasEDNS: withEDNS,
-                udpPayloadSize: DNSReply.udpPayloadSizeDefault, cookie: cookie, into: &span)
-        else { preconditionFailure("a query has at most 326 bytes") }
+                udpPayloadSize: DNSReply.udpPayloadSizeDefault, cookie: cookie, isPadded: isSecure, into: &span)
+        else { preconditionFailure("a query has at most 384 bytes") }
         // RD and AD do not belong to the cache key: every client's answer is made for both set.
         span[2] |= 0x01
         span[3] |= 0x20
@@ -164,13 +166,13 @@ extension DNSWorkerCore {
             else {
                 return .localFailure
             }
-            counters.add(.upstreamQueriesTCP)
+            counters.add(isSecure ? .upstreamQueriesTLS : .upstreamQueriesTCP)
             attempt.id = id
             attempt.connection = (connection.slot, connection.generation)
             span[0] = UInt8(truncatingIfNeeded: id >> 8)
             span[1] = UInt8(truncatingIfNeeded: id)
             connection.enqueue(buffer.span.extracting(first: count))
-            upstreamIdleDeadlines.remove(connection.slot)
+            if !connection.isShakingHands { upstreamIdleDeadlines.remove(connection.slot) }
             begin(attempt, place, transaction)
             flush(connection)
             return nil
@@ -178,7 +180,7 @@ extension DNSWorkerCore {
         attempt.id = UInt16.random(in: .min ... .max, using: &random)
         span[0] = UInt8(truncatingIfNeeded: attempt.id >> 8)
         span[1] = UInt8(truncatingIfNeeded: attempt.id)
-        let target = zones[transaction.zone].options.upstreams[upstream]
+        let target = zones[transaction.zone].addresses[upstream]
         let descriptor = DNSSockets.newSocket(target.address.family, SOCK_DGRAM)
         guard descriptor >= 0 else { return .localFailure }
         attempt.descriptor = descriptor
@@ -212,6 +214,7 @@ extension DNSWorkerCore {
         transaction[place].isOpen = true
         transaction[place].askedAt = now
         zones[transaction.zone].upstreams[attempt.upstream].inFlight += 1
+        zones[transaction.zone].upstreams[attempt.upstream].tally.queries += 1
     }
 
     /// Sets the last attempt in a place aside, with its socket or its question on a connection.
@@ -243,6 +246,7 @@ extension DNSWorkerCore {
             case .hedge: hedge(slot, transaction, gate: &gate)
             case .timeout(let place):
                 counters.add(.upstreamTimeouts)
+                if connection(of: transaction[place])?.isShakingHands == true { transaction.lastTLSFault = .handshakeTimeout }
                 let silent = giveUpIfSilent(transaction[place])
                 take(.timeout, place: place, slot, transaction, gate: &gate)
                 if let silent { failOver(silent, gate: &gate) }
@@ -300,7 +304,7 @@ extension DNSWorkerCore {
             // Letter case guards against forgery, which TCP does by itself.
             if attempt.isTCP {
                 guard kind == .wrongLetterCase else {
-                    counters.add(.upstreamTCPFailures)
+                    counters.add(connection(of: attempt)?.tls == nil ? .upstreamTCPFailures : .upstreamTLSFailures)
                     return take(.failed, place: place, slot, transaction, gate: &gate)
                 }
                 return receiveAnswer(message, slot, transaction, place, readAt: readAt, gate: &gate)
@@ -403,7 +407,8 @@ extension DNSWorkerCore {
                 reason = .invalidData("upstream's answer refused: \(fault.label)")
             } else {
                 counters.add(.failedUpstreams)
-                reason = .noReachableAuthority("no upstream answered")
+                let text = "no upstream answered"
+                reason = .noReachableAuthority(transaction.lastTLSFault.map { "\(text): \($0.text)" } ?? text)
             }
             answer = Answer(
                 key: transaction.key, hash: transaction.hash, failure: reason, storedAt: now,

@@ -5,7 +5,7 @@ import NetworkTypes
 /// Upstreams that are down: each is asked for the NS records of its zone, again and again until it answers, so that no client has to try it.
 ///
 /// Any reply to that question puts it up, whatever it says: it tells that the server is there. A probe takes the way that questions of the zone
-/// take, TCP if that is forced. Its transaction has a slot of its own behind those of clients' questions, one for each upstream.
+/// take, TCP if that is forced, TLS if that is the upstream's. Its transaction has a slot of its own behind those of clients' questions, one for each upstream.
 extension DNSWorkerCore {
     /// The zones of a configuration, the root first, with all their upstreams.
     static func forwarding(
@@ -28,6 +28,32 @@ extension DNSWorkerCore {
         return (zones, upstreams, connectionsMax)
     }
 
+    /// Once a second: takes over what has changed in the lists of upstreams that may change.
+    mutating func refreshLiveUpstreams() {
+        for zone in zones.indices {
+            guard let live = zones[zone].options.live?.current, live != zones[zone].live else { continue }
+            let isFree = zones[zone].upstreams.indices.map { upstream in
+                upstreamPools[zones[zone].firstUpstream + upstream].isEmpty && transactions[probeSlot(zone, upstream)] == nil
+            }
+            zones[zone].list(live, using: &random) { isFree[$0] }
+        }
+    }
+
+    /// Brings the reports up to date, in place: a second without queries costs no memory.
+    func reportUpstreams() {
+        counters.updateUpstreams { reports in
+            for (index, (zone, number)) in upstreams.prefix(UpstreamReport.countMax).enumerated() {
+                if index == reports.count {
+                    reports.append(UpstreamReport(zone: zones[zone].options.name, upstream: zones[zone].addresses[number]))
+                }
+                reports[index].upstream = zones[zone].addresses[number]
+                reports[index].isListed = zones[zone].upstreams[number].isListed
+                reports[index].isUp = zones[zone].upstreams[number].isUp
+                reports[index].tally = zones[zone].upstreams[number].tally
+            }
+        }
+    }
+
     private func probeSlot(_ zone: Int, _ upstream: Int) -> Int {
         Self.outstandingMax(configuration) + zones[zone].firstUpstream + upstream
     }
@@ -48,7 +74,7 @@ extension DNSWorkerCore {
     /// The pause of a probe's slot is over.
     mutating func startProbe(_ slot: Int) {
         let (zone, upstream) = upstreams[slot - Self.outstandingMax(configuration)]
-        guard !zones[zone].upstreams[upstream].isUp else { return }
+        guard !zones[zone].upstreams[upstream].isUp, zones[zone].upstreams[upstream].isListed else { return }
         let query = zones[zone].probe
         let transaction = Transaction(
             query: query, key: query.cacheKey, hash: 0, zone: zone, generation: nextGeneration(),
@@ -56,7 +82,8 @@ extension DNSWorkerCore {
         transactions[slot] = transaction
         let hasEDNS = zones[zone].upstreams[upstream].acceptsEDNS(now: now)
         transaction.startedAt = now
-        if let failure = ask(place: 0, upstream, zones[zone].options.forcesTCP, hasEDNS, slot, transaction) {
+        let isStream = zones[zone].options.forcesTCP || zones[zone].isSecure(upstream)
+        if let failure = ask(place: 0, upstream, isStream, hasEDNS, slot, transaction) {
             return endProbe(failure, slot, transaction)
         }
         attemptDeadlines.set(
@@ -84,7 +111,9 @@ extension DNSWorkerCore {
             zones[zone].upstreams[upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: transaction.startedAt))
         } else {
             counters.add(.upstreamProbesFailed)
-            if !zones[zone].upstreams[upstream].isUp { scheduleProbe(slot, lastAt: transaction.startedAt) }
+            if !zones[zone].upstreams[upstream].isUp, zones[zone].upstreams[upstream].isListed {
+                scheduleProbe(slot, lastAt: transaction.startedAt)
+            }
         }
     }
 

@@ -4,7 +4,7 @@ import Enforcement
 import Glibc
 import NetworkTypes
 
-/// TCP to upstreams: a few connections to each, kept open, shared by questions, answered in any order (RFC 7766 §6.2.1).
+/// TCP to upstreams, with TLS or without: a few connections to each, kept open, shared by questions, answered in any order (RFC 7766 §6.2.1).
 extension DNSWorkerCore {
     func upstreamConnection(_ slot: Int, _ generation: UInt32) -> UpstreamConnection? {
         guard upstreamConnections.indices.contains(slot), let connection = upstreamConnections[slot], connection.generation == generation
@@ -40,12 +40,20 @@ extension DNSWorkerCore {
     /// Begins to connect. Nil if the kernel refuses at once.
     private mutating func connect(to upstream: Int, ofZone zone: Int) -> UpstreamConnection? {
         guard let slot = freeUpstreamConnections.last else { return nil }
-        let target = zones[zone].options.upstreams[upstream]
+        let target = zones[zone].addresses[upstream]
         let descriptor = DNSSockets.newSocket(target.address.family, SOCK_STREAM)
         guard descriptor >= 0 else { return nil }
         let number = zones[zone].firstUpstream + upstream
+        var tls: TLSClient?
+        if let identity = target.tls {
+            tls = TLSClient(identity, resuming: tlsStates[number].ticket, now: now)
+            guard tls != nil else {
+                close(descriptor)
+                return nil
+            }
+        }
         let connection = UpstreamConnection(
-            descriptor: descriptor, slot: slot, generation: nextGeneration(), upstream: number, now: now)
+            descriptor: descriptor, slot: slot, generation: nextGeneration(), upstream: number, tls: tls, now: now)
         do throws(DNSSocketError) {
             if let mark = configuration.upstreamMark { try DNSSockets.set(descriptor, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark)) }
             try DNSSockets.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
@@ -59,6 +67,7 @@ extension DNSWorkerCore {
         freeUpstreamConnections.removeLast()
         upstreamConnections[slot] = connection
         upstreamPools[number].append(slot)
+        if connection.isShakingHands { limitHandshake(connection) }
         counters.add(.upstreamConnectionsOpened)
         counters.set(.upstreamConnectionsOpen, upstreamConnections.count - freeUpstreamConnections.count)
         return connection
@@ -83,7 +92,9 @@ extension DNSWorkerCore {
         if connection.questions.count >= UpstreamConnection.questionsBeforeAnother { release(connection) } else { beginIdling(connection) }
     }
 
-    private mutating func beginIdling(_ connection: UpstreamConnection) {
+    mutating func beginIdling(_ connection: UpstreamConnection) {
+        // It is closed at the end of its time for the handshake.
+        guard !connection.isShakingHands else { return }
         let zone = upstreams[connection.upstream].zone
         let idle = UInt64(max(0, zones[zone].options.idleSeconds))
         upstreamIdleDeadlines.set(connection.slot, deadline: now.advanced(bySeconds: idle))
@@ -101,15 +112,26 @@ extension DNSWorkerCore {
         let count = unsafe recv(connection.descriptor, buffer.baseAddress, buffer.count, 0)
         guard count > 0 else {
             if count < 0, errno == EAGAIN || errno == EINTR { return }
-            return breakOff(connection, gate: &gate)
+            return breakOff(connection, count == 0 && connection.isShakingHands ? .protocolError : nil, gate: &gate)
         }
         now = Self.clock()
         connection.heardAt = now
         let bytes = unsafe UnsafeBufferPointer(rebasing: buffer[..<count])
-        connection.receive(unsafe bytes.span)
-        while upstreamConnections[slot] === connection, let message = connection.nextMessage() {
-            guard receive(message, on: connection, gate: &gate) else { return breakOff(connection, gate: &gate) }
+        let wasShakingHands = connection.isShakingHands
+        do throws(TLSFault) {
+            try connection.receive(unsafe bytes.span)
+        } catch {
+            return breakOff(connection, error, gate: &gate)
         }
+        if connection.tls != nil {
+            if wasShakingHands, !connection.isShakingHands { handshakeIsDone(connection) }
+            flush(connection)
+            guard connection.unsentBytes <= UpstreamConnection.unsentBytesMax else { return breakOff(connection, nil, gate: &gate) }
+        }
+        while upstreamConnections[slot] === connection, let message = connection.nextMessage() {
+            guard receive(message, on: connection, gate: &gate) else { return breakOff(connection, nil, gate: &gate) }
+        }
+        if upstreamConnections[slot] === connection, connection.hasEnded { breakOff(connection, nil, gate: &gate) }
     }
 
     /// One message; false if the connection is no use: it speaks no DNS, or of what was never asked.
@@ -125,6 +147,7 @@ extension DNSWorkerCore {
             connection.strays += 1
             return connection.strays < configuration.wrongRepliesMax
         }
+        if !connection.hasServed { keepTicket(of: connection) }
         connection.hasServed = true
         if connection.waited == 0 { beginIdling(connection) }
         guard let asker, let transaction = transactions[asker.slot], transaction.generation == asker.generation else { return true }
@@ -134,20 +157,24 @@ extension DNSWorkerCore {
 
     // MARK: ending
 
-    mutating func upstreamConnectionIsIdle(_ slot: Int) {
-        guard let connection = upstreamConnections[slot], connection.waited == 0 else { return }
-        release(connection)
+    /// It had no question for long, or its handshake takes too long.
+    mutating func upstreamConnectionIsIdle<G: AnswerGate & ~Copyable>(_ slot: Int, gate: inout G) {
+        guard let connection = upstreamConnections[slot] else { return }
+        guard !connection.isShakingHands else { return breakOff(connection, .handshakeTimeout, gate: &gate) }
+        if connection.waited == 0 { release(connection) }
     }
 
     /// A question got no answer in time. If nothing at all has come on its connection since it was asked, the way is broken: it takes no more
     /// questions, and those on it need not wait as long. It is returned then, for ``failOver(_:gate:)``.
     mutating func giveUpIfSilent(_ attempt: UpstreamAttempt) -> UpstreamConnection? {
         guard let connection = connection(of: attempt), connection.heardAt <= attempt.askedAt else { return nil }
+        if connection.isShakingHands { note(.handshakeTimeout, of: connection) }
         release(connection)
         return connection
     }
 
-    private mutating func breakOff<G: AnswerGate & ~Copyable>(_ connection: UpstreamConnection, gate: inout G) {
+    private mutating func breakOff<G: AnswerGate & ~Copyable>(_ connection: UpstreamConnection, _ fault: TLSFault?, gate: inout G) {
+        if let fault { note(fault, of: connection) }
         release(connection)
         failOver(connection, gate: &gate)
     }
@@ -157,12 +184,13 @@ extension DNSWorkerCore {
         for case .some(let asker) in connection.questions.values {
             guard let transaction = transactions[asker.slot], transaction.generation == asker.generation else { continue }
             let attempt = transaction[asker.place]
+            if let fault = connection.fault { transaction.lastTLSFault = fault }
             guard attempt.isOpen, attempt.isTCP, attempt.connection == (connection.slot, connection.generation) else { continue }
             if connection.hasServed, !transaction.isProbe, transaction.plan.mayAskAnew(asker.place) {
                 counters.add(.upstreamConnectionsReopened)
                 take(.streamEnded, place: asker.place, asker.slot, transaction, gate: &gate)
             } else {
-                counters.add(.upstreamTCPFailures)
+                counters.add(connection.tls == nil ? .upstreamTCPFailures : .upstreamTLSFailures)
                 take(.failed, place: asker.place, asker.slot, transaction, gate: &gate)
             }
         }
@@ -170,6 +198,12 @@ extension DNSWorkerCore {
 
     private mutating func release(_ connection: UpstreamConnection) {
         guard upstreamConnections[connection.slot] === connection else { return }
+        if let tls = connection.tls {
+            keepTicket(of: connection)
+            tls.end()
+            // As much as the kernel takes: the server loses nothing by the rest.
+            _ = connection.flush()
+        }
         upstreamConnections[connection.slot] = nil
         freeUpstreamConnections.append(connection.slot)
         upstreamPools[connection.upstream].removeAll { $0 == connection.slot }

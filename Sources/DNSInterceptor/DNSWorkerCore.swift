@@ -8,7 +8,7 @@ import NetworkTypes
 ///
 /// One thread owns it. A turn is: wait, handle what is ready, expire what is late, send what was written. The parts:
 /// `+Queries` (a client's query to its answer), `+Datagrams`, `+Connections` (the two front ends), `+Forwarding` (questions to upstreams),
-/// `+UpstreamStreams` (TCP to upstreams), `+Probes` (upstreams that are down).
+/// `+UpstreamStreams` (TCP to upstreams), `+TLS`, `+Probes` (upstreams that are down).
 @safe
 struct DNSWorkerCore: ~Copyable {
     let configuration: DNSWorkerConfiguration
@@ -65,7 +65,10 @@ struct DNSWorkerCore: ~Copyable {
     var freeUpstreamConnections: [Int]
     /// Slots of those that each upstream has.
     var upstreamPools: [[Int]]
+    /// When an idle one is closed, or one whose TLS handshake is not over.
     var upstreamIdleDeadlines: DeadlineHeap
+    /// Of each upstream; empty for those without TLS.
+    var tlsStates: [TLSState]
 
     // Packets that wait for answers.
     let link: HoldLink?
@@ -140,6 +143,7 @@ struct DNSWorkerCore: ~Copyable {
         freeUpstreamConnections = Array((0..<forwarding.connectionsMax).reversed())
         upstreamPools = Array(repeating: [], count: forwarding.upstreams.count)
         upstreamIdleDeadlines = DeadlineHeap(slots: forwarding.connectionsMax)
+        tlsStates = Array(repeating: TLSState(), count: forwarding.upstreams.count)
         self.link = link
         redials = RunningRedials()
         let connectionsMax = min(max(0, configuration.tcpConnectionsMax), 65_536)
@@ -217,6 +221,7 @@ struct DNSWorkerCore: ~Copyable {
         }
         redials.beginSecond()
         refreshLocalData()
+        refreshLiveUpstreams()
         updateGauges()
     }
 
@@ -226,15 +231,16 @@ struct DNSWorkerCore: ~Copyable {
         counters.set(.cacheEvictions, Int(truncatingIfNeeded: cache.evictions))
         counters.set(.waiting, waitingCount)
         counters.set(.outstanding, Self.outstandingMax(configuration) - freeTransactions.count)
-        counters.set(.upstreamsDown, zones.reduce(0) { $0 + $1.upstreams.count { !$0.isUp } })
+        counters.set(.upstreamsDown, zones.reduce(0) { $0 + $1.upstreams.count { !$0.isUp && $0.isListed } })
         counters.set(.upstreamConnectionsOpen, upstreamConnections.count - freeUpstreamConnections.count)
+        reportUpstreams()
         counters.set(.tcpOpen, connections.count - freeConnections.count)
     }
 
     private mutating func expire<G: AnswerGate & ~Copyable>(gate: inout G) {
         while let slot = attemptDeadlines.popExpired(now: now) { deadlineHasCome(slot, gate: &gate) }
         while let slot = staleDeadlines.popExpired(now: now) { isLate(slot, gate: &gate) }
-        while let slot = upstreamIdleDeadlines.popExpired(now: now) { upstreamConnectionIsIdle(slot) }
+        while let slot = upstreamIdleDeadlines.popExpired(now: now) { upstreamConnectionIsIdle(slot, gate: &gate) }
         while let slot = idleDeadlines.popExpired(now: now) { connectionIsIdle(slot) }
         for index in listeners.indices {
             guard let until = listeners[index].pausedUntil, until <= now else { continue }

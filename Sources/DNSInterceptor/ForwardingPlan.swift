@@ -196,8 +196,10 @@ struct ForwardingPlan {
         let attempt = self[place]
         zone.upstreams[attempt.upstream].succeed()
         // The time of a question that had to be repeated says nothing of the upstream's.
-        guard attempt.isTCP == startsOverTCP, attempt.wrongReplies == 0 else { return }
-        zone.upstreams[attempt.upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: attempt.startedAt))
+        guard attempt.isTCP == startsOverTCP || zone.isSecure(attempt.upstream), attempt.wrongReplies == 0 else { return }
+        let time = now.nanoseconds(since: attempt.startedAt)
+        zone.upstreams[attempt.upstream].roundTrip.noteAnswer(nanoseconds: time)
+        zone.upstreams[attempt.upstream].tally.noteAnswer(nanoseconds: time)
     }
 
     /// The same upstream again, over TCP, within the same try.
@@ -232,7 +234,7 @@ struct ForwardingPlan {
         attempt.upstream = upstream
         attempt.startedAt = now
         attempt.tryNumber = tries
-        attempt.isTCP = startsOverTCP
+        attempt.isTCP = startsOverTCP || zone.isSecure(upstream)
         attempt.hasEDNS = zone.upstreams[upstream].acceptsEDNS(now: now)
         tries += 1
         self[place] = attempt

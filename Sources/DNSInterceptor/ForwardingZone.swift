@@ -1,13 +1,19 @@
 import DomainNames
+import Enforcement
 
 /// The names at and below a zone, the upstreams that are asked for them, and how these are asked.
 public struct ForwardingZone: Sendable {
     /// More upstreams of one zone are not looked at.
     public static let upstreamsMax = 64
+    /// Of `live`, at one time; and the places of `upstreamsMax` that they take, as one that has gone keeps its own while questions to it are open.
+    public static let liveMax = 8
+    public static let livePlaces = 16
 
     public var name: DomainName
     /// Any of them may be asked for any name of the zone.
     public var upstreams: [UpstreamAddress]
+    /// More of them, behind these, that may change: looked at once a second. None that is asked over TLS.
+    public var live: Published<[UpstreamAddress]>?
     public var policy = UpstreamPolicy.latency
     /// Whether a second upstream is asked while the first is slower than it mostly is. Not under `sequential`, where the order is meant.
     public var hedges = true

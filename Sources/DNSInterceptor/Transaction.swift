@@ -31,6 +31,8 @@ final class Transaction {
     var isRefresh = false
     /// Why the last upstream message could not be used.
     var lastFault: MessageFault?
+    /// Why the last TLS connection that it was to go over was no use.
+    var lastTLSFault: TLSFault?
 
     private var attempts: (UpstreamAttempt, UpstreamAttempt) = (UpstreamAttempt(), UpstreamAttempt())
 

@@ -1,7 +1,7 @@
 import Glibc
 import NetworkTypes
 
-/// A TCP connection to an upstream, with many questions at a time, answered in any order (RFC 7766 §6.2.1, §7).
+/// A TCP connection to an upstream, with TLS on it or without, with many questions at a time, answered in any order (RFC 7766 §6.2.1, §7).
 ///
 /// Each question has an id that no other on this connection has. Owned by the worker; closes its descriptor when it goes.
 final class UpstreamConnection {
@@ -16,6 +16,8 @@ final class UpstreamConnection {
     static let questionsMax = 512
     /// With more than this, another connection is opened if there may be one: a server that answers in turn makes each wait for the others.
     static let questionsBeforeAnother = 16
+    /// Unsent bytes of a TLS connection: the questions that it may have, each padded, come to a third of it.
+    static let unsentBytesMax = 1 << 20
 
     let descriptor: Int32
     let slot: Int
@@ -23,6 +25,8 @@ final class UpstreamConnection {
     let generation: UInt32
     /// Of all the worker's upstreams.
     let upstream: Int
+    /// Nil: it is clear.
+    let tls: TLSClient?
     /// By id; nil for one that is no longer waited for.
     private(set) var questions: [UInt16: Asker?] = [:]
     /// Those that are waited for.
@@ -33,6 +37,8 @@ final class UpstreamConnection {
     var heardAt: Instant
     /// Messages with ids that nobody has.
     var strays = 0
+    /// Why it is given up, if that is TLS's.
+    var fault: TLSFault?
     private var output: [UInt8] = []
     private var outputStart = 0
     private var input: [UInt8] = []
@@ -40,11 +46,12 @@ final class UpstreamConnection {
     /// What the poll is told now: it is so made that the first event says that it is connected.
     var writes = true
 
-    init(descriptor: Int32, slot: Int, generation: UInt32, upstream: Int, now: Instant) {
+    init(descriptor: Int32, slot: Int, generation: UInt32, upstream: Int, tls: TLSClient?, now: Instant) {
         self.descriptor = descriptor
         self.slot = slot
         self.generation = generation
         self.upstream = upstream
+        self.tls = tls
         heardAt = now
     }
 
@@ -80,8 +87,20 @@ final class UpstreamConnection {
 
     var unsentBytes: Int { output.count - outputStart }
 
+    /// Who the server is, is not known yet: nothing of a question has left.
+    var isShakingHands: Bool { tls?.isShakingHands ?? false }
+
+    /// The server has said that nothing more comes.
+    var hasEnded: Bool { tls?.hasEnded ?? false }
+
     /// Queues a message behind its length (RFC 1035 §4.2.2).
     func enqueue(_ message: Span<UInt8>) {
+        if let tls {
+            // In one piece: a record for the length alone would tell as much as the length (RFC 7858 §5).
+            var frame = [UInt8(truncatingIfNeeded: message.count >> 8), UInt8(truncatingIfNeeded: message.count)]
+            for index in 0..<message.count { frame.append(message[index]) }
+            return tls.write(frame)
+        }
         output.append(UInt8(truncatingIfNeeded: message.count >> 8))
         output.append(UInt8(truncatingIfNeeded: message.count))
         for index in 0..<message.count { output.append(message[index]) }
@@ -89,6 +108,10 @@ final class UpstreamConnection {
 
     /// Sends what the kernel takes, which is nothing before it is connected; false if the connection is broken.
     func flush() -> Bool {
+        if let tls {
+            tls.moveOutput(into: &output)
+            guard unsentBytes <= Self.unsentBytesMax else { return false }
+        }
         while outputStart < output.count {
             let sent = unsafe output.withUnsafeBytes { bytes in
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[outputStart...])
@@ -107,11 +130,12 @@ final class UpstreamConnection {
         return true
     }
 
-    func receive(_ bytes: Span<UInt8>) {
+    func receive(_ bytes: Span<UInt8>) throws(TLSFault) {
         if inputStart > 0 {
             input.removeSubrange(..<inputStart)
             inputStart = 0
         }
+        if let tls { return try tls.receive(bytes, into: &input) }
         for index in 0..<bytes.count { input.append(bytes[index]) }
     }
 

@@ -6,6 +6,11 @@ import NetworkTypes
 /// A value: it is told what happened and when. A few failures in a row put it down: others are asked before it. Any answer, to a client's
 /// question or to a probe of the worker's, puts it up again.
 struct UpstreamHealth {
+    /// It may be asked; false: it has been taken out of the list, and at most answers of before still come.
+    var isListed = true
+    /// Its place in the order that the policy `sequential` keeps.
+    var rank = 0
+    var tally = UpstreamTally()
     private(set) var failuresInARow = 0
     private(set) var isUp = true
     /// Questions in flight to it.
@@ -34,6 +39,7 @@ struct UpstreamHealth {
     /// Counts a failure; true if the upstream goes down with it.
     mutating func fail(now: Instant, configuration: DNSWorkerConfiguration) -> Bool {
         failuresInARow += 1
+        tally.failures += 1
         roundTrip.noteFailure(now: now)
         guard isUp, failuresInARow >= configuration.failuresUntilDown else { return false }
         isUp = false

@@ -3,7 +3,8 @@ import NetworkTypes
 
 /// A zone as the worker forwards it: the state of its upstreams, and the choice among them.
 ///
-/// A value: it gets the time and what happened. At most ``ForwardingZone/upstreamsMax`` upstreams, numbered from 0.
+/// A value: it gets the time and what happened. At most ``ForwardingZone/upstreamsMax`` upstreams, numbered from 0. Of these the last
+/// ``ForwardingZone/livePlaces`` are for those that may change, if the zone has such: a number means one server as long as anything goes to it.
 struct ZoneState {
     /// One hedge for ten questions, and this many at once: in thousandths.
     private static let hedgeCreditMax = 10_000
@@ -16,6 +17,11 @@ struct ZoneState {
     /// The number that its first upstream has among all of the worker's.
     let firstUpstream: Int
     var upstreams: [UpstreamHealth]
+    /// Of each upstream; of a place that has not been used, nobody's.
+    private(set) var addresses: [UpstreamAddress]
+    /// The changing ones as they were taken last; nil: not all of them could be.
+    private(set) var live: [UpstreamAddress]? = []
+    private let fixedCount: Int
     /// What an upstream that is down is asked: the NS records of the zone, which every server of it has.
     let probe: DNSQuery
     private let halvingNanoseconds: UInt64
@@ -30,8 +36,14 @@ struct ZoneState {
     ) {
         self.options = options
         self.firstUpstream = firstUpstream
-        upstreams = options.upstreams.prefix(ForwardingZone.upstreamsMax).map { _ in
-            UpstreamHealth(clientCookie: random.next())
+        let places = options.live == nil ? 0 : ForwardingZone.livePlaces
+        addresses = Array(options.upstreams.prefix(ForwardingZone.upstreamsMax - places))
+        fixedCount = addresses.count
+        addresses += Array(repeating: UpstreamAddress(IPAddress(v4: 0)), count: places)
+        upstreams = addresses.indices.map { _ in UpstreamHealth(clientCookie: random.next()) }
+        for place in upstreams.indices {
+            upstreams[place].isListed = place < fixedCount
+            upstreams[place].rank = place
         }
         self.halvingNanoseconds = max(1, halvingNanoseconds)
         self.random = random.next() | 1
@@ -42,13 +54,52 @@ struct ZoneState {
         } catch {
             preconditionFailure("every domain name can be asked for: \(error)")
         }
+        if let live = options.live { list(live.current, using: &random) { _ in true } }
     }
+
+    // MARK: those that change
+
+    /// Takes the changing upstreams over: what stays keeps its place and what is known of it, what is new gets a free one, what has gone is asked
+    /// no more. Where no place is free yet the next call finds the rest to be done.
+    ///
+    /// - Parameter isFree: whether nothing of the place's last server is left: no connection, no probe.
+    mutating func list(_ wanted: [UpstreamAddress], using random: inout some RandomNumberGenerator, isFree: (Int) -> Bool) {
+        let wanted = Array(wanted.prefix(ForwardingZone.liveMax))
+        guard wanted != live else { return }
+        let places = fixedCount..<upstreams.count
+        var isWhole = true
+        for (position, address) in wanted.enumerated() {
+            if let place = places.first(where: { addresses[$0] == address }) {
+                if !upstreams[place].isListed {
+                    // What was known of it may be long ago.
+                    upstreams[place].succeed()
+                    upstreams[place].isListed = true
+                }
+                upstreams[place].rank = fixedCount + position
+            } else if let place = places.first(where: { !upstreams[$0].isListed && upstreams[$0].inFlight == 0 && isFree($0) }) {
+                addresses[place] = address
+                upstreams[place] = UpstreamHealth(clientCookie: random.next())
+                upstreams[place].rank = fixedCount + position
+            } else {
+                isWhole = false
+            }
+        }
+        for place in places where upstreams[place].isListed && !wanted.contains(addresses[place]) { upstreams[place].isListed = false }
+        live = isWhole ? wanted : nil
+    }
+
+    // MARK: choice
 
     var hedges: Bool { options.hedges && options.policy != .sequential && upstreams.count > 1 }
 
+    /// Whether it is asked over TLS alone.
+    func isSecure(_ upstream: Int) -> Bool { addresses[upstream].tls != nil }
+
     /// Whether any upstream outside `excluded`, a set of bits, has all the questions that it may have.
     func isFull(outside excluded: UInt64) -> Bool {
-        upstreams.indices.contains { excluded >> UInt64($0) & 1 == 0 && upstreams[$0].inFlight >= options.queriesPerUpstreamMax }
+        upstreams.indices.contains {
+            excluded >> UInt64($0) & 1 == 0 && upstreams[$0].isListed && upstreams[$0].inFlight >= options.queriesPerUpstreamMax
+        }
     }
 
     /// The upstream to ask, out of those whose bit in `excluded` is not set; one that is down only if no other is left. Nil if none may be asked.
@@ -64,13 +115,14 @@ struct ZoneState {
 
     private mutating func choose(now: Instant, _ isEligible: (Int, UpstreamHealth, Int) -> Bool) -> Int? {
         var eligible: UInt64 = 0
-        for index in upstreams.indices where isEligible(index, upstreams[index], options.queriesPerUpstreamMax) {
+        let most = options.queriesPerUpstreamMax
+        for index in upstreams.indices where upstreams[index].isListed && isEligible(index, upstreams[index], most) {
             eligible |= 1 << UInt64(index)
         }
         guard eligible != 0 else { return nil }
         switch options.policy {
         case .sequential:
-            return eligible.trailingZeroBitCount
+            return upstreams.indices.filter { eligible >> UInt64($0) & 1 == 1 }.min { upstreams[$0].rank < upstreams[$1].rank }
         case .roundRobin:
             let later = eligible & (UInt64.max << UInt64(turn))
             let choice = (later == 0 ? eligible : later).trailingZeroBitCount

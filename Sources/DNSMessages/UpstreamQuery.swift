@@ -1,5 +1,8 @@
 /// The query that a forwarder sends in a client's stead, and how its reply is recognised.
 public enum UpstreamQuery {
+    /// Padded queries are a multiple of this long (RFC 8467 §4.1).
+    private static let paddingBlock = 128
+
     /// Writes the query: random id, the letters of the name in random case ("0x20"), RD, AD, CD and DO as the client's, an OPT
     /// record of our own.
     ///
@@ -8,14 +11,21 @@ public enum UpstreamQuery {
     ///   - hasEDNS: false only for a server that has shown that it does not know EDNS.
     ///   - udpPayloadSize: what is announced, in bytes.
     ///   - cookie: goes into the OPT record, if there is one.
-    /// - Returns: the length in bytes, at most 326; nil if `buffer` is too small. The question is the bytes from 12 up
+    ///   - isPadded: whether the message is made as long as others (EDNS padding, RFC 7830), for a way where its bytes cannot be seen. Needs EDNS.
+    /// - Returns: the length in bytes, at most 326, with padding 384; nil if `buffer` is too small. The question is the bytes from 12 up
     ///   to `DNSQuery.questionEnd`.
     public static func write(
         for query: DNSQuery, id: UInt16, caseBits: SIMD4<UInt64>, hasEDNS: Bool = true,
-        udpPayloadSize: Int = DNSReply.udpPayloadSizeDefault, cookie: DNSCookie? = nil, into buffer: inout MutableSpan<UInt8>
+        udpPayloadSize: Int = DNSReply.udpPayloadSizeDefault, cookie: DNSCookie? = nil,
+        isPadded: Bool = false, into buffer: inout MutableSpan<UInt8>
     ) -> Int? {
         let questionEnd = query.questionEnd
-        let optionsLength = cookie?.optionLength ?? 0
+        var optionsLength = cookie?.optionLength ?? 0
+        let paddingStart = questionEnd + DNSReply.optLength + optionsLength
+        if isPadded {
+            let length = paddingStart + 4
+            optionsLength += 4 + (paddingBlock - length % paddingBlock) % paddingBlock
+        }
         let end = questionEnd + (hasEDNS ? DNSReply.optLength + optionsLength : 0)
         guard buffer.count >= end else { return nil }
         buffer.write16(id, at: 0)
@@ -35,6 +45,11 @@ public enum UpstreamQuery {
             buffer.write32(query.isDNSSECOK ? 0x8000 : 0, at: questionEnd + 5)
             buffer.write16(UInt16(optionsLength), at: questionEnd + 9)
             cookie?.write(into: &buffer, at: questionEnd + DNSReply.optLength)
+            if isPadded {
+                buffer.write16(12, at: paddingStart)
+                buffer.write16(UInt16(end - paddingStart - 4), at: paddingStart + 2)
+                for index in paddingStart + 4..<end { buffer[index] = 0 }
+            }
             buffer.write16(1, at: 10)
         }
         return end

@@ -84,6 +84,10 @@ final class ControlPlane: @unchecked Sendable {
     private var hostAddresses = HostAddresses.current()
     private var owners: NodeOwners
     private let hasCgroups: Bool
+    /// Whom the files of upstreams name.
+    private var servers: [IPAddress]
+    /// As they were last applied.
+    private var loaded = ResourceSet()
     private var hasHostEndpoints = false {
         didSet {
             guard hasHostEndpoints != oldValue else { return }
@@ -127,8 +131,9 @@ final class ControlPlane: @unchecked Sendable {
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
         published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
         revocations: @escaping @Sendable () -> UInt64, allowedDatagrams: @escaping @Sendable () -> UInt64, hasClassPorts: Bool,
-        hasCgroups: Bool, logger: Logger
+        servers: [IPAddress], hasCgroups: Bool, logger: Logger
     ) {
+        self.servers = servers
         self.hasCgroups = hasCgroups
         owners = NodeOwners.current(hasCgroups: hasCgroups)
         self.hasClassPorts = hasClassPorts
@@ -154,7 +159,8 @@ final class ControlPlane: @unchecked Sendable {
     func install(policy: CompiledPolicy, resources: ResourceSet, exhausted: Set<IPAddress>) throws {
         try queue.sync {
             let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
-            tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
+            loaded = resources
+            tableConfiguration = withUpstreams(tableConfiguration.with(nodeClasses(of: policy)))
             if purge(exhausted) { registry.notePurged() }
             try table.install(tableConfiguration, contents: wanted)
             fingerprint = try table.fingerprint()
@@ -238,7 +244,26 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
+    /// Has policy and table let the resolver ask these servers, and no others of a file. Blocking.
+    func ask(_ servers: [IPAddress]) {
+        queue.sync {
+            guard !isStopped, servers != self.servers else { return }
+            self.servers = servers
+            if let resolvers = configuration.trustedResolvers(servers) { compiler.trust(resolvers) }
+            apply(loaded)
+        }
+    }
+
+    /// Only rules for classes name upstreams: without them a change need not touch the table.
+    private func withUpstreams(_ table: TableConfiguration) -> TableConfiguration {
+        guard !table.classes.isEmpty else { return table }
+        var table = table
+        table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address) + servers)).sorted()
+        return table
+    }
+
     private func apply(_ loaded: ResourceSet) {
+        self.loaded = loaded
         let previous = published.current
         hasHostEndpoints = !loaded.hostEndpoints.isEmpty
         if hasHostEndpoints { hostAddresses = HostAddresses.current() }
@@ -249,7 +274,7 @@ final class ControlPlane: @unchecked Sendable {
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses, retired: retired, isClean: cleanAddresses.contains)
         let classes = nodeClasses(of: policy)
-        let tableWanted = tableConfiguration.with(felix).with(classes)
+        let tableWanted = withUpstreams(tableConfiguration.with(felix).with(classes))
         var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
         wanted.capped = addressesToCap.intersection(wanted.policed)
         let now = BootClock.now()

@@ -1,4 +1,5 @@
 import DNSInterceptor
+import Dispatch
 import Enforcement
 import Logging
 import NetworkTypes
@@ -6,9 +7,12 @@ import Synchronization
 
 /// The thread of the DNS worker, with its sockets: new, or taken over from the holder.
 enum DNSThread {
+    private static let logQueue = DispatchQueue(label: "exeat-dns-log")
+
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
-        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, logger: Logger
+        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, upstreamFiles: UpstreamFiles,
+        logger: Logger
     ) throws {
         var datagrams: [Int32] = []
         var streams: [Int32] = []
@@ -25,8 +29,17 @@ enum DNSThread {
                 })
         }
         var options = DNSWorkerConfiguration(upstreams: [])
-        options.root = configuration.dns.rootZone.forwardingZone
-        options.zones = configuration.dns.zones.map(\.forwardingZone)
+        var trust = UpstreamTrust()
+        options.root = try trust.zone(configuration.dns.rootZone, files: upstreamFiles)
+        for zone in configuration.dns.zones { options.zones.append(try trust.zone(zone, files: upstreamFiles)) }
+        options.tell = { notice in
+            // Writing may wait, and the worker must not.
+            logQueue.async {
+                logger.warning(
+                    "upstream not used over TLS",
+                    metadata: ["upstream": "\(notice.upstream)", "reason": "\(notice.fault.text)", "detail": "\(notice.detail)"])
+            }
+        }
         options.classPort = hasClasses ? configuration.dns.classPort : nil
         options.rejectResponse = configuration.dns.rejectResponse
         options.cacheBytesMax = configuration.dns.cacheBytesMax

@@ -23,11 +23,13 @@ extension ExeatConfiguration {
     public struct Zone: Sendable, Hashable {
         public var name: DomainName
         public var upstreams: [Upstream]
+        /// A `resolv.conf` that names more of them, followed as it changes.
+        public var upstreamFile: String?
         public var forwarding: Forwarding
 
-        /// As the DNS worker takes it.
-        var forwardingZone: ForwardingZone {
-            var zone = ForwardingZone(name, upstreams: upstreams.map { UpstreamAddress($0.address, port: $0.port) })
+        /// As the DNS worker takes it, with `upstreams` as it takes them.
+        func forwardingZone(_ upstreams: [UpstreamAddress]) -> ForwardingZone {
+            var zone = ForwardingZone(name, upstreams: upstreams)
             zone.policy = forwarding.policy
             zone.hedges = forwarding.hedges
             zone.forcesTCP = forwarding.forcesTCP
@@ -58,25 +60,6 @@ extension ExeatConfiguration {
         if let value = reader["expireSeconds"]?.integer(in: 1...3_600, &problems) { options.expireSeconds = value }
     }
 
-    /// Reads upstreams when `dns.listen` and `dns.port` are known: our own addresses among them would be asked in a circle.
-    func readUpstreams(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> [Upstream] {
-        guard let values = field.elements(&problems) else { return [] }
-        guard values.count <= ForwardingZone.upstreamsMax else {
-            field.error("\(values.count) upstreams", hint: "at most \(ForwardingZone.upstreamsMax)", into: &problems)
-            return []
-        }
-        return values.compactMap { value in
-            guard let (address, port) = Self.addressAndPort(value, defaultPort: 53, &problems) else { return nil }
-            guard port != dns.port || !dns.listen.contains(address) else {
-                value.error(
-                    "\(address) is an address of dns.listen", hint: "a question would come back for ever: name another resolver",
-                    into: &problems)
-                return nil
-            }
-            return Upstream(address: address, port: port)
-        }
-    }
-
     /// The zones of `dns.zones`, and of `dns.upstreams` as the root zone.
     mutating func readZones(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         guard let values = field.elements(&problems) else { return }
@@ -92,7 +75,7 @@ extension ExeatConfiguration {
             Self.readForwarding(reader, into: &options, &problems)
             let nameField = reader.required("name", &problems)
             let upstreamsField = reader.required("upstreams", &problems)
-            let upstreams = upstreamsField.map { readUpstreams($0, &problems) } ?? []
+            let (upstreams, file) = upstreamsField.map { readUpstreams($0, &problems) } ?? ([], nil)
             if let upstreamsField, case .sequence(let elements) = upstreamsField.node.kind, elements.isEmpty {
                 upstreamsField.error("names no upstream", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]", into: &problems)
             }
@@ -110,14 +93,15 @@ extension ExeatConfiguration {
             }
             lines[name] = nameField.location.line
             guard name == .root else {
-                dns.zones.append(Zone(name: name, upstreams: upstreams, forwarding: options))
+                dns.zones.append(Zone(name: name, upstreams: upstreams, upstreamFile: file, forwarding: options))
                 continue
             }
-            guard dns.upstreams.isEmpty else {
+            guard dns.upstreams.isEmpty, dns.upstreamFile == nil else {
                 nameField.error("the zone . has its upstreams in dns.upstreams already", hint: "remove one of the two", into: &problems)
                 continue
             }
             dns.upstreams = upstreams
+            dns.upstreamFile = file
             dns.forwarding = options
         }
     }
@@ -125,9 +109,11 @@ extension ExeatConfiguration {
 
 extension ExeatConfiguration.DNS {
     /// `dns.upstreams` and how they are asked.
-    public var rootZone: ExeatConfiguration.Zone { .init(name: .root, upstreams: upstreams, forwarding: forwarding) }
+    public var rootZone: ExeatConfiguration.Zone {
+        .init(name: .root, upstreams: upstreams, upstreamFile: upstreamFile, forwarding: forwarding)
+    }
 
-    /// Upstreams of all zones, each once.
+    /// Upstreams of all zones that the configuration itself names, each once.
     public var allUpstreams: [ExeatConfiguration.Upstream] {
         var seen: Set<ExeatConfiguration.Upstream> = []
         return (upstreams + zones.flatMap(\.upstreams)).filter { seen.insert($0).inserted }

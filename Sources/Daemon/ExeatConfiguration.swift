@@ -25,6 +25,8 @@ public struct ExeatConfiguration: Sendable {
     public struct Upstream: Sendable, Hashable {
         public var address: IPAddress
         public var port: UInt16
+        /// Nil: over UDP and TCP.
+        public var tls: TLS?
     }
 
     public struct Listener: Sendable, Hashable {
@@ -43,6 +45,8 @@ public struct ExeatConfiguration: Sendable {
         public var port: UInt16 = 53
         /// Of all names that lie in none of `zones`.
         public var upstreams: [Upstream] = []
+        /// A `resolv.conf` that names more of them.
+        public var upstreamFile: String?
         /// How they are asked, and those of zones that do not say it themselves.
         public var forwarding = Forwarding()
         /// Zones below the root with upstreams of their own, each once.
@@ -212,15 +216,22 @@ public struct ExeatConfiguration: Sendable {
                 dnsOverHTTPSAddresses: dns.refusesDNSOverHTTPS ? dns.dohAddresses : [],
                 // Where Exeat serves no DNS, there is nothing to ask instead.
                 resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
-            // Where Exeat asks nobody, nobody is known to be asked.
-            trustedResolvers: dns.upstreams.isEmpty ? nil : dns.allUpstreams.map { TrustedResolver(address: $0.address, port: $0.port) })
+            trustedResolvers: trustedResolvers([]))
+    }
+
+    /// Whom the node asks, with the servers that files of upstreams name. Nil where Exeat asks nobody: then nobody is known to be asked.
+    func trustedResolvers(_ servers: [IPAddress]) -> [TrustedResolver]? {
+        guard !dns.upstreams.isEmpty || dns.upstreamFile != nil else { return nil }
+        return dns.allUpstreams.map { TrustedResolver(address: $0.address, port: $0.port, isSecure: $0.tls != nil) }
+            + servers.map { TrustedResolver(address: $0) }
     }
 
     /// What `dns.localZones` comes to, seen from where the upstreams are.
     var localZones: LocalZones {
         let choice = dns.localZones
         guard choice.isEnabled else { return LocalZones() }
-        let hasSiteUpstream = dns.upstreams.contains { RebindingGuard.isInside($0.address) }
+        // Who stands in a `resolv.conf` changes, and is the site's resolver more often than not.
+        let hasSiteUpstream = dns.upstreamFile != nil || dns.upstreams.contains { RebindingGuard.isInside($0.address) }
         let isPrivateLocal = choice.privateReverse == .local || (choice.privateReverse == .auto && !hasSiteUpstream)
         var zones = isPrivateLocal ? LocalZones.withPrivate : .standard
         for name in choice.empty { zones[name] = .empty }

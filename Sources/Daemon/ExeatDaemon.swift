@@ -30,6 +30,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let dnsCounters = DNSCounters()
     private let link: HoldLink?
     private let hostFiles: HostFiles
+    private let upstreamFiles: UpstreamFiles
     private let verdictCounters: [VerdictCounters]
     private let helloCounters: [HelloCounters]
     private let verifiedNames: VerifiedNames
@@ -180,7 +181,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         let directory = configuration.runtimeDirectory
 
         // Policy, with the numbers and generations of the process before.
-        var compiler = PolicyCompiler(configuration.policyOptions)
+        upstreamFiles = UpstreamFiles(configuration, logger: logger)
+        var options = configuration.policyOptions
+        options.trustedResolvers = configuration.trustedResolvers(upstreamFiles.servers)
+        var compiler = PolicyCompiler(options)
         let registryMemory = try MappedFile.map(
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(
@@ -287,7 +291,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         hostFiles = HostFiles(configuration, logger: logger)
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
-            hasClasses: hasClassPorts, link: link, local: hostFiles.published, logger: logger)
+            hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles, logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -298,7 +302,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
             revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } },
             allowedDatagrams: { [helloCounters] in helloCounters.reduce(0) { $0 + $1.allowedDatagrams } }, hasClassPorts: hasClassPorts,
-            hasCgroups: features.has(.cgroups), logger: logger)
+            servers: upstreamFiles.servers, hasCgroups: features.has(.cgroups), logger: logger)
         if kept == nil {
             let hosts = ControlPlane.nodeAddresses(
                 policed: ControlPlane.contents(of: policy, nodeAddresses: nodeAddresses), policy)
@@ -400,6 +404,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         socket.start()
         try control.start()
+        upstreamFiles.start { [control] in control.ask($0) }
         GuardThread(
             control: control, queues: queueReports, published: published, report: control.guardReport,
             isHolderAlive: { [self] in holder.isAlive },
@@ -439,6 +444,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         isReady.store(false, ordering: .releasing)
         for source in sources { source.cancel() }
         for task in tasks { task.cancel() }
+        upstreamFiles.stop()
         control.stop()
         mailbox.stop()
         for _ in 0..<150 where !mailbox.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
@@ -533,7 +539,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog,
-            holds: link, dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
+            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
+            lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }
 }

@@ -11,7 +11,8 @@ enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
         forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, holds: HoldLink?,
-        dns: DNSCounters, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool, mode: VerdictEngine.Mode
+        dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool,
+        mode: VerdictEngine.Mode
     ) -> String {
         var families: [MetricFamily] = [
             MetricFamily(
@@ -43,7 +44,55 @@ enum MetricsPage {
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
             + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
+            + self.upstreamFiles(upstreamFiles) + servers(dns.upstreams)
         return OpenMetricsText.render(families)
+    }
+
+    /// One that is named twice in a zone, by address and in a file, counts as one, up if any of the two is.
+    private static func servers(_ reports: [UpstreamReport]) -> [MetricFamily] {
+        struct Server: Hashable { let zone, server: String }
+        struct State {
+            var tally: [Double] = [0, 0, 0, 0]
+            var isUp = false
+        }
+        var order: [Server] = []
+        var states: [Server: State] = [:]
+        for report in reports {
+            let server = Server(zone: report.zone.description, server: report.upstream.description)
+            if states[server] == nil { order.append(server) }
+            let tally = report.tally
+            let numbers = [
+                Double(tally.queries), Double(tally.failures), Double(tally.answers), Double(tally.answerNanoseconds) / 1_000_000_000,
+            ]
+            states[server, default: State()].isUp = report.isUp || states[server]?.isUp ?? false
+            for (index, number) in numbers.enumerated() { states[server]?.tally[index] += number }
+        }
+        func family(_ name: String, _ kind: MetricFamily.Kind, _ help: String, _ value: (State) -> Double) -> MetricFamily {
+            MetricFamily(
+                "exeat_dns_upstream_server_" + name, kind, help: help,
+                samples: order.map { server in
+                    .init(labels: [("zone", server.zone), ("server", server.server)], value: value(states[server] ?? State()))
+                })
+        }
+        return [
+            family("queries", .counter, "Queries sent to one upstream of a zone.") { $0.tally[0] },
+            family("failures", .counter, "Those that brought no answer.") { $0.tally[1] },
+            family("answers", .counter, "Answers whose time was taken.") { $0.tally[2] },
+            family("answer_seconds", .counter, "Their time in all.") { $0.tally[3] },
+            family("up", .gauge, "1 while the upstream answers.") { $0.isUp ? 1 : 0 },
+        ]
+    }
+
+    private static func upstreamFiles(_ report: UpstreamFiles.Report) -> [MetricFamily] {
+        [
+            MetricFamily(
+                "exeat_dns_upstream_file_readings", .counter,
+                help: "Readings of files of upstreams that said something new, by what came of it.", by: "result",
+                [("taken", report.changes), ("refused", report.failures)]),
+            MetricFamily(
+                "exeat_dns_upstream_file_ignored_entries", .counter, help: "Entries of files of upstreams that were passed over.",
+                value: report.ignoredEntries),
+        ]
     }
 
     private static func hellos(_ hellos: [HelloCounters], _ forgotten: UInt64, _ names: NameReport) -> [MetricFamily] {

@@ -131,7 +131,11 @@ extension PolicyCompiler {
             FelixConfiguration.FailsafePort(protocol: transport, port: resolver.port, net: IPPrefix(resolver.address))
         }
         var result = ports.filter { !isDNS($0) }
-        for resolver in resolvers ?? [] { result += [open(resolver, .udp), open(resolver, .tcp)] }
+        for resolver in resolvers ?? [] {
+            // UDP to the port of DNS over TLS would be DNS over QUIC, which the resolver does not speak.
+            if !resolver.isSecure { result.append(open(resolver, .udp)) }
+            result.append(open(resolver, .tcp))
+        }
         for port in ports where isDNS(port) {
             result += (servers ?? []).compactMap(TrustedResolver.init(trustedServer:)).map { open($0, port.protocol) }
         }

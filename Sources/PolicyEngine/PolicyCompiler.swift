@@ -45,7 +45,9 @@ public struct PolicyCompiler: ~Copyable {
         let stagedSlots: [UInt32]
     }
 
-    let options: PolicyOptions
+    private(set) var options: PolicyOptions
+    /// `options.trustedResolvers` since the tables were made last.
+    private var hasNewResolvers = false
     private var version: UInt32 = 0
     /// As they were given.
     var resources: [ResourceKey: Resource] = [:]
@@ -99,6 +101,12 @@ public struct PolicyCompiler: ~Copyable {
         setTier(.default, &changes)
     }
 
+    /// Other resolvers than before are asked by the node, from the next compilation on.
+    public mutating func trust(_ resolvers: [TrustedResolver]) {
+        options.trustedResolvers = resolvers
+        hasNewResolvers = true
+    }
+
     /// Compiles a whole set of valid resources: what differs from those before is applied.
     ///
     /// `identify` gives each endpoint its number, by its identity; an endpoint for which it gives nil (the registry is full) is left out,
@@ -125,6 +133,8 @@ public struct PolicyCompiler: ~Copyable {
     ) -> CompiledPolicy {
         version &+= 1
         var changes = Changes()
+        changes.felix = hasNewResolvers
+        hasNewResolvers = false
         take(resourceChanges, &changes)
         number(resourceChanges, asksForAll: asksForAll, &changes, identify)
         assignPrograms(&changes)

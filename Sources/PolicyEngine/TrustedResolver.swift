@@ -1,13 +1,15 @@
 import NetworkTypes
 
-/// A resolver that the node itself asks, over UDP and TCP.
+/// A resolver that the node itself asks: over UDP and TCP, or over TLS, which is TCP alone.
 public struct TrustedResolver: Sendable, Hashable {
     public let address: IPAddress
     public let port: UInt16
+    public let isSecure: Bool
 
-    public init(address: IPAddress, port: UInt16 = 53) {
+    public init(address: IPAddress, port: UInt16 = 53, isSecure: Bool = false) {
         self.address = address
         self.port = port
+        self.isSecure = isSecure
     }
 
     /// An entry of `dnsTrustedServers`: `192.0.2.53`, `192.0.2.53:53`, `2001:db8::53` or `[2001:db8::53]:53`; nil of a service, which has no address

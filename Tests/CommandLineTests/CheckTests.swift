@@ -19,6 +19,8 @@ extension CommandLineTests {
             }
         }
 
+        private static let pin = "pI2h1FQRc0CtqdPmJO1hKdnRtFHYWWEOY6eoQxQ5kHs="
+
         /// A policy whose `spec` begins in line 5.
         static func policy(_ spec: String) -> String {
             "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: tested}\nspec:\n" + spec
@@ -200,6 +202,34 @@ extension CommandLineTests {
             Row(
                 "an upstream that is Exeat itself", "4:15", "dns.upstreams[0]", "come back",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  listen: [169.254.20.10]\n  upstreams: [169.254.20.10]\n"),
+            Row(
+                "two files of upstreams", "3:33", "dns.upstreams[1]", "second file",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [/etc/resolv.conf, /run/resolv.conf]\n"),
+            Row(
+                "the root zone twice, once by a file", "5:13", "dns.zones[0].name", "dns.upstreams already",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [/etc/resolv.conf]\n  zones:\n"
+                    + "    - name: .\n      upstreams: [192.0.2.54]\n"),
+            Row(
+                "an upstream over TLS that anybody could be", "3:15", "dns.upstreams[0]", "by what name",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [tls://192.0.2.53]\n"),
+            Row(
+                "an upstream over TLS without an address", "3:15", "dns.upstreams[0]", "no address with a port",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [tls://dns.example.org#dns.example.org]\n"),
+            Row(
+                "a bad name of an upstream", "3:15", "dns.upstreams[0]", "in the server's certificate",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [tls://192.0.2.53#dns..example.org]\n"),
+            Row(
+                "an upstream with neither name nor pin", "3:42", "dns.upstreams[0].tls", "give name or pins",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [{address: 192.0.2.53, tls: {pins: []}}]\n"),
+            Row(
+                "a pin that is none", "3:50", "dns.upstreams[0].tls.pins[0]", "no SHA-256",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [{address: 192.0.2.53, tls: {pins: [c2hvcnQ=]}}]\n"),
+            Row(
+                "authorities without a name", "3:42", "dns.upstreams[0].tls", "without name",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [{address: 192.0.2.53, tls: {caFile: /a.pem, pins: [\(pin)]}}]\n"),
+            Row(
+                "a relative path of authorities", "3:51", "dns.upstreams[0].tls.caFile", "whole path",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [{address: 192.0.2.53, tls: {caFile: a.pem, name: a.example.org}}]\n"),
             Row(
                 "an unknown policy", "3:11", "dns.policy", "round_robin",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  policy: roundrobin\n"),

@@ -29,9 +29,12 @@ extension CommandLineTests {
                 let parts = name.split(separator: ".")
                 var text = name == "workloadInterfaces" ? "" : "workloadInterfaces: [\"cali*\"]\n"
                 var isElement = false
+                // Fields of an element stand behind its dash.
+                var dashes = 0
                 for (depth, part) in parts.enumerated() {
-                    text += String(repeating: "  ", count: depth) + (isElement ? "- " : "") + part.replacing("[]", with: "") + ":"
+                    text += String(repeating: "  ", count: depth + dashes) + (isElement ? "- " : "") + part.replacing("[]", with: "") + ":"
                     text += depth == parts.count - 1 ? " \(value)\n" : "\n"
+                    if isElement { dashes += 1 }
                     isElement = part.hasSuffix("[]")
                 }
                 return text + also
@@ -136,7 +139,7 @@ extension CommandLineTests {
             for (name, family) in shown {
                 #expect(documented[name]?.kind == family.kind, "\(name)")
                 #expect(documented[name]?.labels == Set(family.labels.keys), "\(name)")
-                for (label, values) in family.labels where !["queue", "version", "mode"].contains(label) {
+                for (label, values) in family.labels where !["queue", "version", "mode", "zone", "server"].contains(label) {
                     #expect(values.isSubset(of: words), "\(name): \(values.subtracting(words).sorted())")
                 }
             }

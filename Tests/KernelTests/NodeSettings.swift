@@ -9,6 +9,8 @@ struct NodeSettings: Sendable {
     /// Whether decisions go to `flows.jsonl`.
     var hasFlowLog = true
     var upstream = "192.0.2.53"
+    /// The elements of `dns.upstreams` as they are written, in place of `upstream`.
+    var upstreams: String?
     /// Further lines of `bindings`, indented by two.
     var bindings = ""
     /// Further lines of `dns`, indented by two.
@@ -31,7 +33,7 @@ struct NodeSettings: Sendable {
         podCIDRs: ["10.65.0.0/16", "fd00:65::/64"]
         dns:
           listen: ["169.254.20.10", "fd00:ec8a::10"]
-          upstreams: ["\(upstream)"]
+          upstreams: [\(upstreams ?? "\"\(upstream)\"")]
         \(dns)bindings:
           floorSeconds: \(floorSeconds)
           graceSeconds: \(graceSeconds)

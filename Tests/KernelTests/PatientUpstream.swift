@@ -71,6 +71,9 @@ final class PatientUpstream: Sendable {
         for (reply, peer) in waiting { send(reply, to: peer) }
     }
 
+    /// Questions so far.
+    var total: Int { state.withLock { $0.asked.count } }
+
     /// How often a name was asked for.
     func count(of name: String) -> Int { state.withLock { state in state.asked.count { $0 == name } } }
 

@@ -118,6 +118,19 @@ struct SemanticsTests {
         }
     }
 
+    @Test func `a resolver that is asked over TLS is open for TCP on its port and for nothing else`() throws {
+        let host = HostEndpoint(name: "node", node: "node-1", expectedIPs: [IPAddress(v4: 0xc633_6401)])
+        let resolver = IPAddress(v4: 0xc000_0235)
+        let options = PolicyOptions(trustedResolvers: [TrustedResolver(address: resolver, port: 853, isSecure: true)])
+        let policy = Self.compile(ResourceSet(hostEndpoints: [host]), options)
+        for (address, transport, port, reason) in [
+            (resolver, .tcp, 853, "failsafe"), (resolver, .udp, 853, "no_policy_deny"), (resolver, .udp, 53, "no_policy_deny"),
+            (resolver, .tcp, 53, "no_policy_deny"), (Self.outside, .tcp, 853, "no_policy_deny"),
+        ] as [(IPAddress, TransportProtocol, UInt16, String)] {
+            #expect(try Self.decide(policy, "node", address, transport, port) == reason, "\(address) \(transport) \(port)")
+        }
+    }
+
     @Test func `dnsTrustedServers are trusted where a failsafe port 53 is`() throws {
         var felix = FelixConfiguration()
         felix.dnsTrustedServers = ["192.0.2.53", "192.0.2.54:5353", "[2001:db8::53]:53", "k8s-service:kube-system/kube-dns"]

@@ -1,0 +1,24 @@
+import CTLS
+import NetworkTypes
+
+/// What resumes a TLS session with an upstream (RFC 8446 §2.2): the key agreement remains, the certificate is not sent and checked again.
+@safe
+final class TLSTicket {
+    /// From the last check of the certificate; then it is checked anew.
+    static let secondsMax: UInt64 = 3_600
+
+    /// `SSL_SESSION`, with a reference of its own.
+    let session: OpaquePointer
+    /// When the server's certificate was checked last.
+    let verifiedAt: Instant
+
+    /// Takes over a reference to `session`.
+    init(_ session: OpaquePointer, verifiedAt: Instant) {
+        unsafe self.session = session
+        self.verifiedAt = verifiedAt
+    }
+
+    deinit { unsafe SSL_SESSION_free(session) }
+
+    func isUsable(now: Instant) -> Bool { now < verifiedAt.advanced(bySeconds: Self.secondsMax) }
+}

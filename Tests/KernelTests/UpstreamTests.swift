@@ -1,0 +1,206 @@
+import DemoNetwork
+import Foundation
+import NetworkTypes
+import Testing
+
+extension KernelSuites {
+    /// What the resolver asks, on a node whose own processes are policed.
+    @Suite struct UpstreamTests {
+        private static let policies = [
+            "shop.yaml": PolicyText.allow("shop", protocol: nil, domains: ["*.example.org"]),
+            // Closed but for its failsafe ports.
+            "host.yaml": """
+            apiVersion: projectcalico.org/v3
+            kind: HostEndpoint
+            metadata: {name: all, labels: {role: node}}
+            spec: {node: node, interfaceName: "*"}
+
+            """,
+        ]
+
+        /// nsd, which is not made of our TLS code, with the lab's zones on port 853.
+        private func startServer(_ node: RunningNode) throws -> (server: ChildProcess, authority: String) {
+            let folder = node.lab.directory + "/tls"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            for arguments in [
+                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -subj /CN=Authority -days 30",
+                "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.request -subj /CN=server",
+                "x509 -req -in server.request -CA ca.pem -CAkey ca.key -out server.pem -days 30 -extfile extensions",
+            ] {
+                try "subjectAltName=DNS:dns.example.net\n".write(toFile: folder + "/extensions", atomically: true, encoding: .utf8)
+                let result = try node.lab.node.run(["sh", "-c", "cd \(folder) && openssl \(arguments)"])
+                try #require(result.isSuccess, "\(result.stderr)")
+            }
+            try """
+            server:
+              ip-address: 192.0.2.54@853
+              ip-freebind: yes
+              server-count: 1
+              username: ""
+              zonesdir: "\(folder)"
+              database: ""
+              pidfile: "\(folder)/nsd.pid"
+              xfrdfile: "\(folder)/xfrd.state"
+              xfrdir: "\(folder)"
+              zonelistfile: "\(folder)/zone.list"
+              tls-service-key: "\(folder)/server.key"
+              tls-service-pem: "\(folder)/server.pem"
+              tls-port: 853
+              rrl-ratelimit: 0
+            remote-control:
+              control-enable: no
+            zone:
+              name: "example.org"
+              zonefile: "\(node.lab.directory)/nsd/example.org.zone"
+            """.write(toFile: folder + "/nsd.conf", atomically: true, encoding: .utf8)
+            let server = try node.lab.internet.spawn(["nsd", "-d", "-c", folder + "/nsd.conf"], output: folder + "/nsd.log")
+            return (server, folder + "/ca.pem")
+        }
+
+        @Test func `the resolver asks over TLS where nothing else of the node may, and DNS over TLS of others stays refused`() throws {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            let (server, authority) = try startServer(node)
+            defer { server.terminate() }
+            var settings = NodeSettings()
+            settings.upstreams = "{address: 192.0.2.54, tls: {name: dns.example.net, caFile: \(authority)}}"
+            try node.write(settings: settings)
+            try node.start()
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            try node.echo("192.0.2.10")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            let metrics = try node.metrics()
+            #expect(try metrics["exeat_dns_upstream_queries_total{transport=\"tls\"}"] >= 1)
+            #expect(try metrics["exeat_dns_upstream_queries_total{transport=\"udp\"}"] == 0)
+            #expect(try metrics["exeat_dns_upstream_tls_handshakes_total{kind=\"full\"}"] >= 1)
+            // A pod that would ask the same server past the resolver.
+            #expect(try node.isRefused("pod-a", "192.0.2.54", port: 853))
+            #expect(try node.isRefused(nil, "192.0.2.10", port: 853), "another server")
+            let udp = try node.lab.node.withThread {
+                LabClient.udp(to: IPAddress(v4: 0xc000_0236), port: 853, timeoutMilliseconds: 500).outcome
+            }
+            #expect(udp != .answered)
+            #expect(try node.metrics()["exeat_dns_upstream_tls_failures_total{reason=\"name\"}"] == 0)
+        }
+
+        @Test func `an upstream of another name answers nothing, the log says why, and no question leaves in clear`() throws {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            let (server, authority) = try startServer(node)
+            defer { server.terminate() }
+            var settings = NodeSettings()
+            settings.upstreams = "{address: 192.0.2.54, tls: {name: other.example.net, caFile: \(authority)}}"
+            try node.write(settings: settings)
+            try node.start()
+            let answer = try node.pod("pod-a").namespace.withThread { LabClient.resolve("api.example.org", server: RunningNode.resolver) }
+            #expect(answer.responseCode == 2 && answer.addresses.isEmpty)
+            #expect(try node.metrics()["exeat_dns_upstream_tls_failures_total{reason=\"name\"}"] >= 1)
+            #expect(try node.metrics()["exeat_dns_upstream_queries_total{transport=\"udp\"}"] == 0)
+            try Stopwatch.wait("the log tells") { node.log.contains("TLS certificate is for another name") }
+            #expect(node.log.contains("tls://192.0.2.54:853#other.example.net"))
+        }
+
+        @Test func `a resolv.conf as upstream is followed by the resolver and by what the node may ask, through all ways of changing it`()
+            throws
+        {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            let file = node.lab.directory + "/resolv/resolv.conf"
+            let other = node.lab.directory + "/resolv/other.conf"
+            try FileManager.default.createDirectory(atPath: node.lab.directory + "/resolv", withIntermediateDirectories: true)
+            // Our own address among them would be asked in a circle.
+            let head = "# made by a test\nsearch example.org\nnameserver \(RunningNode.resolver)\noptions ndots:5\n"
+            try (head + "nameserver 192.0.2.53\n").write(toFile: file, atomically: true, encoding: .utf8)
+            let upstream = try PatientUpstream(in: node.lab.internet)
+            defer { try? upstream.stop() }
+            for number in 0..<200 { upstream.set("n\(number).example.org", "192.0.2.77") }
+            var settings = NodeSettings()
+            settings.upstreams = file
+            try node.write(settings: settings)
+            try node.start()
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            #expect(node.log.contains("is an address of dns.listen"))
+            var number = 0
+            func answer() throws -> [String] {
+                number += 1
+                let name = "n\(number).example.org"
+                let found = try node.pod("pod-a").namespace.withThread { LabClient.resolve(name, server: RunningNode.resolver) }
+                return found.addresses.map(\.description)
+            }
+            func mayAsk(_ address: String) throws -> Bool {
+                let result = try node.lab.node.run(["dig", "+notcp", "+time=1", "+tries=1", "+short", "@\(address)", "api.example.org"])
+                return result.isSuccess
+            }
+            #expect(try answer() == [], "the lab's server does not know the name")
+            #expect(try mayAsk("192.0.2.53") && !mayAsk("192.0.2.54"), "a closed node reaches whom its resolver asks")
+
+            // Replaced by rename.
+            try "nameserver 192.0.2.54\n".write(toFile: file, atomically: true, encoding: .utf8)
+            try Stopwatch.wait("the new server is asked", seconds: 10) { try answer() == ["192.0.2.77"] }
+            #expect(try mayAsk("192.0.2.54"))
+            try Stopwatch.wait("the old one is closed", seconds: 15) { try !mayAsk("192.0.2.53") }
+
+            // What cannot be used changes nothing: nobody in it, unreadable.
+            for bad in ["", "nameserver 0.0.0.0\nnameserver fe80::1%eth0\n", "\u{0}\u{1}\u{2}"] {
+                let refused = try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"refused\"}"]
+                try bad.write(toFile: file, atomically: true, encoding: .utf8)
+                try Stopwatch.wait("the reading is refused") {
+                    try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"refused\"}"] == refused + 1
+                }
+                #expect(try answer() == ["192.0.2.77"])
+            }
+            try FileManager.default.removeItem(atPath: file)
+            try Stopwatch.wait("the loss is told") { node.log.contains("cannot open \(file)") }
+            #expect(try answer() == ["192.0.2.77"] && mayAsk("192.0.2.54"))
+
+            // A link, whose target then changes in place.
+            try "nameserver 192.0.2.53\n".write(toFile: other, atomically: true, encoding: .utf8)
+            try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: other)
+            try Stopwatch.wait("the link is followed", seconds: 10) { try answer() == [] }
+            #expect(try mayAsk("192.0.2.53"))
+            try "nameserver 192.0.2.54\nnameserver 192.0.2.54\n".write(toFile: other, atomically: false, encoding: .utf8)
+            try Stopwatch.wait("the target is followed", seconds: 10) { try answer() == ["192.0.2.77"] }
+            #expect(try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"taken\"}"] == 4)
+        }
+
+        @Test func `a resolver whose own user is of a class asks the servers of a changed file and not itself`() throws {
+            var policies = Self.policies
+            policies["class.yaml"] = """
+                apiVersion: projectcalico.org/v3
+                kind: HostEndpoint
+                metadata: {name: system, annotations: {exeat.io/uid: "0-999"}}
+                spec: {node: node, interfaceName: "*"}
+
+                """
+            let node = try RunningNode(policies: policies, starts: false)
+            defer { node.stop() }
+            let file = node.lab.directory + "/resolv.conf"
+            try "nameserver 192.0.2.53\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let upstream = try PatientUpstream(in: node.lab.internet)
+            defer { try? upstream.stop() }
+            upstream.set("later.example.org", "192.0.2.77")
+            var settings = NodeSettings()
+            settings.upstreams = file
+            try node.write(settings: settings)
+            try node.start()
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            try "nameserver 192.0.2.54\n".write(toFile: file, atomically: true, encoding: .utf8)
+            try Stopwatch.wait("the new server is asked", seconds: 10) {
+                try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"taken\"}"] == 2
+            }
+            try Stopwatch.wait("the worker has it", seconds: 10) {
+                // Kept as an answer that there is no such name while the old server is asked.
+                _ = try node.pod("pod-a").namespace.withThread {
+                    LabClient.resolve("x\(UInt32.random(in: 0 ... .max)).example.org", server: RunningNode.resolver)
+                }
+                return upstream.total > 0
+            }
+            #expect(try node.resolve("later.example.org", from: "pod-a") == ["192.0.2.77"])
+            let list = try node.lab.node.run(["nft", "list", "chain", "inet", "exeat", "dns_output"])
+            #expect(list.stdout.contains("192.0.2.54"), "\(list.stdout)\(list.stderr)")
+            try Stopwatch.wait("the old one goes", seconds: 15) {
+                try !node.lab.node.run(["nft", "list", "chain", "inet", "exeat", "dns_output"]).stdout.contains("192.0.2.53")
+            }
+        }
+    }
+}
