@@ -24,6 +24,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let published: Published<CompiledPolicy>
     private let control: ControlPlane
     private let flowLog: FlowLog
+    private let dnsLog: DNSLog?
     private let flowMailbox: FlowMailbox
     private let flows: FlowWatch
     private let mailbox: DNSMailbox<WorkerGate>
@@ -283,9 +284,10 @@ public final class ExeatDaemon: @unchecked Sendable {
             !configuration.dns.listen.isEmpty
             && (configuration.given.contains("dns.classPort") || policy.endpoints.contains { $0.classNumber != 0 })
         hostFiles = HostFiles(configuration, logger: logger)
+        dnsLog = try DNSLog(configuration.dnsLog, published, logger: logger)
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
-            hasClasses: hasClassPorts, link: link, local: hostFiles.published, logger: logger)
+            hasClasses: hasClassPorts, link: link, local: hostFiles.published, log: dnsLog?.ring, logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -392,6 +394,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func serve() async throws {
         Privileges.confine(logger)
         flowLog.start()
+        dnsLog?.start()
         flows.start { [control] in control.cap($0) }
         let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, client in
             try answer(words, client)
@@ -441,6 +444,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         mailbox.stop()
         flowMailbox.stop()
         flowLog.stop()
+        dnsLog?.stop()
         socket.stop()
         // The log's last lines.
         try? await Task.sleep(for: .milliseconds(50))
@@ -528,7 +532,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func metricsPage() -> String {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
-            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog,
+            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
             holds: link, dns: dnsCounters, names: nameReport(), flows: flows.state, lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
     }
