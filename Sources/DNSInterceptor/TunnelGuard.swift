@@ -30,7 +30,7 @@ public struct TunnelGuard {
         /// The minute before was above the limits.
         var wasAbove = false
         var remembered = 0
-        /// Bloom filters (Bloom 1970) of names asked for, two bits each: this one is filled, the other was before.
+        /// Bloom filters (Bloom 1970) of names asked for, three bits each: this one is filled, the other was before.
         var current = InlineArray<32, UInt64>(repeating: 0)
         var earlier = InlineArray<32, UInt64>(repeating: 0)
 

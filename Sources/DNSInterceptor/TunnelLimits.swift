@@ -15,12 +15,15 @@ public struct TunnelLimits: Sendable {
     public var freshNamesPerMinute = 100
     public var payloadBytesPerMinute = 2_048
     /// Names at or below these are not looked at.
-    public var exemptZones = reverseZones
+    public var exemptZones = builtInExemptZones
     /// Pairs of client and domain that are kept in mind, of about 600 bytes each.
     public var trackedMax = 4_096
 
     public init() {}
 
-    /// Below them names are made of addresses, many of which are looked up by whoever reads logs.
-    public static let reverseZones: [DomainName] = ["in-addr.arpa", "ip6.arpa"].compactMap { try? DomainName(parsing: $0) }
+    /// Below the first two names are made of addresses, many of which are looked up by whoever reads logs; the search lists of pods put every name that
+    /// they ask for below the third.
+    public static let builtInExemptZones: [DomainName] = ["in-addr.arpa", "ip6.arpa", "cluster.local"].compactMap {
+        try? DomainName(parsing: $0)
+    }
 }

@@ -78,9 +78,6 @@ extension ExeatConfiguration {
         if let value = reader["health"] { health = Self.listener(value, &problems) ?? health }
         if let value = reader["flowLog"] { readFlowLog(value, &problems) }
         if let value = reader["dnsLog"] { readDNSLog(value, &problems) }
-        if let path = dnsLog.path, path == flowLog.path {
-            problems.error(at: field.location, field: "dnsLog.path", "is flowLog.path too", hint: "each log needs a file of its own")
-        }
         if workloadInterfaces.isEmpty {
             problems.error(
                 at: field.location, field: "workloadInterfaces", "is required",

@@ -54,6 +54,17 @@ extension KernelSuites {
             }
         }
 
+        @Test func `what waits for the end of its interval is written when the daemon ends`() throws {
+            try scene("  flushSeconds: 3600\n") { node in
+                for _ in 0..<3 { #expect(try !node.resolve("api.example.org", from: "pod-a").isEmpty) }
+                #expect(try Self.lines(node).isEmpty)
+                #expect(try node.end(SIGTERM) == 0)
+                let counts = try Self.lines(node).filter { $0["qname"] as? String == "api.example.org" && $0["qtype"] as? String == "A" }
+                    .map { $0["count"] as? Int }
+                #expect(counts == [3])
+            }
+        }
+
         @Test func `names are kept out of the file where that is wanted`() throws {
             try scene("  aggregation: none\n  names: registered-domain\n") { node in
                 #expect(try !node.resolve("api.example.org", from: "pod-a").isEmpty)
