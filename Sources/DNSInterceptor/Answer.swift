@@ -28,6 +28,8 @@ final class Answer: @unchecked Sendable {
     let stored: StoredAnswer?
     let addresses: [IPAddress]
     let qname: DomainName
+    /// The upstream that gave it; nil of what is our own.
+    let server: IPAddress?
     /// Why, if it is a failure of our own.
     let failure: ExtendedDNSError?
     private let storage: UnsafeMutableRawPointer
@@ -37,7 +39,7 @@ final class Answer: @unchecked Sendable {
     /// An upstream's message; its lifetime follows RFC 2308 within the configured ceilings.
     init(
         key: CacheKey, hash: UInt64, message: Span<UInt8>, response: DNSResponse, now: Instant, configuration: DNSWorkerConfiguration,
-        mayTeach: Bool = true
+        mayTeach: Bool = true, server: IPAddress? = nil
     ) {
         switch response.rcode {
         case .noError, .nameError:
@@ -61,6 +63,7 @@ final class Answer: @unchecked Sendable {
         stored = StoredAnswer(response)
         addresses = response.addresses
         qname = response.qname
+        self.server = server
         failure = nil
     }
 
@@ -78,6 +81,7 @@ final class Answer: @unchecked Sendable {
         stored = nil
         addresses = []
         qname = key.qname
+        server = nil
         self.failure = failure
     }
 

@@ -15,6 +15,14 @@ enum AnswerStanding {
         }
     }
 
+    /// For the log.
+    var lookup: DNSLogRecord.Lookup {
+        switch self {
+        case .stale: .stale
+        case .local: .local
+        }
+    }
+
     /// What it is in the header: AD is not claimed for what may have outlived its signatures; AA is set for what is our own.
     func mark(_ reply: inout MutableSpan<UInt8>) {
         switch self {

@@ -1,5 +1,5 @@
 /// What a DNS worker counts. Names and labels as they are exported.
-public enum DNSCounter: Int, CaseIterable, Sendable {
+public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case queriesUDP, queriesTCP
     case answersUDP, answersTCP
     case answersTruncated
@@ -8,7 +8,8 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
     case cacheBytes, cacheEntries, cacheEvictions
     case refusedUnknownClient, refusedAny, refusedVersion
     case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
-    case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName
+    case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName, refusedTunnel
+    case tunnelSuspects
     case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer, failedUpstreamsFull
     case upstreamQueriesUDP, upstreamQueriesTCP, upstreamQueriesTLS
     case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamTLSFailures, upstreamMalformed
@@ -59,6 +60,8 @@ public enum DNSCounter: Int, CaseIterable, Sendable {
         case .refusedDeniedName: ("refused_total", [("reason", "denied_name")])
         case .refusedExclusiveName: ("refused_total", [("reason", "exclusive_name")])
         case .refusedNotAllowedName: ("refused_total", [("reason", "not_allowed_name")])
+        case .refusedTunnel: ("refused_total", [("reason", "tunnel")])
+        case .tunnelSuspects: ("tunnel_suspects_total", [])
         case .failedOutstanding: ("failed_total", [("reason", "outstanding_full")])
         case .failedWaiters: ("failed_total", [("reason", "waiters_full")])
         case .failedUpstreams: ("failed_total", [("reason", "upstreams")])

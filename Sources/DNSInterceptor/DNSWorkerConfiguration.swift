@@ -63,6 +63,16 @@ public struct DNSWorkerConfiguration: Sendable {
     /// How long a failure is answered from the cache (RFC 2308 §7.1, RFC 9520): 0 to 5 s.
     public var failureSeconds: UInt32 = 1
 
+    /// Guards against data in the names that are asked for.
+    public var tunnels: TunnelLimits = {
+        var limits = TunnelLimits()
+        limits.mode = .disabled
+        return limits
+    }()
+
+    /// Takes a record of every reply, for the log; nil: there is none.
+    public var log: Ring<DNSLogRecord>?
+
     /// The largest UDP answer, and what is advertised to upstreams (DNS flag day 2020).
     public var datagramBytesMax = 1_232
 

@@ -17,7 +17,7 @@ extension DNSWorkerCore {
         let ofSource = waitingBySource[waiting.source, default: 0]
         guard waitingCount < configuration.waitersMax, ofSource < configuration.waitersPerClientMax else {
             counters.add(.failedWaiters)
-            return refuse(waiting, .other("too many queries waiting"), stale, gate: &gate)
+            return refuse(waiting, .other("too many queries waiting"), .failedWaiters, stale, gate: &gate)
         }
         if let slot = inFlight[key], let transaction = transactions[slot] {
             counters.add(.coalesced)
@@ -32,7 +32,7 @@ extension DNSWorkerCore {
         }
         guard let slot = freeTransactions.popLast() else {
             counters.add(.failedOutstanding)
-            return refuse(waiting, .networkError("too many questions in flight"), stale, gate: &gate)
+            return refuse(waiting, .networkError("too many questions in flight"), .failedOutstanding, stale, gate: &gate)
         }
         let zone = waiting.query.name.withSpan { zoneTable.zone(of: $0) }
         let plan = ForwardingPlan(
@@ -57,13 +57,13 @@ extension DNSWorkerCore {
     }
 
     private mutating func refuse<G: AnswerGate & ~Copyable>(
-        _ waiting: WaitingQuery, _ reason: ExtendedDNSError, _ stale: Answer?, gate: inout G
+        _ waiting: WaitingQuery, _ reason: ExtendedDNSError, _ cause: DNSCounter, _ stale: Answer?, gate: inout G
     ) {
         if let stale {
             counters.add(.staleFailed)
             return deliver(stale, as: .stale, to: waiting, gate: &gate)
         }
-        waiting.query.name.withSpan { refuse(waiting.query.head, $0, waiting.origin, .serverFailure, reason) }
+        waiting.query.name.withSpan { refuse(waiting.query.head, $0, waiting.origin, .serverFailure, reason, cause) }
     }
 
     private mutating func deliver<G: AnswerGate & ~Copyable>(_ answer: Answer, to waiting: WaitingQuery, gate: inout G) {
@@ -345,7 +345,8 @@ extension DNSWorkerCore {
             return take(.ednsRefused, place: place, slot, transaction, gate: &gate)
         }
         let answer = Answer(
-            key: transaction.key, hash: transaction.hash, message: message, response: response, now: now, configuration: configuration)
+            key: transaction.key, hash: transaction.hash, message: message, response: response, now: now, configuration: configuration,
+            server: zones[transaction.zone].options.upstreams[transaction[place].upstream].address)
         switch response.rcode {
         case .noError, .nameError:
             if place == 1 { counters.add(.upstreamHedgesWon) }
@@ -455,6 +456,9 @@ extension DNSWorkerCore {
                 connection.waitingQueries -= 1
                 mark(connection)
             }
+            waitedSince = waiting.arrivedAt
+            isSuspect = waiting.isSuspect
+            defer { (waitedSince, isSuspect) = (nil, false) }
             if isStale { deliver(answer, as: .stale, to: waiting, gate: &gate) } else { deliver(answer, to: waiting, gate: &gate) }
             if case .redial = waiting.origin { continue }
             unsentMisses.append((waiting.arrivedAt, readAt))

@@ -22,17 +22,17 @@ extension DNSWorkerCore {
         let name = message.extracting(query.nameRange)
         guard let client = gate.client(at: source, ofClass: classNumber(origin)) else {
             counters.add(.refusedUnknownClient)
-            refuse(query, name, origin, .refused, .prohibited("not a client of this resolver"))
+            refuse(query, name, origin, .refused, .prohibited("not a client of this resolver"), .refusedUnknownClient)
             return
         }
         if let edns = query.edns, edns.version != 0 {
             counters.add(.refusedVersion)
-            reply(to: origin) { DNSReply.write(.badVersion, to: query, name: name, into: &$0) }
-            return
+            let count = reply(to: origin) { DNSReply.write(.badVersion, to: query, name: name, into: &$0) }
+            return note(count, origin, .refused, cause: .refusedVersion)
         }
         guard query.qtype != .any else {
             counters.add(.refusedAny)
-            refuse(query, name, origin, .notImplemented, .notSupported("ask for a type (RFC 8482)"))
+            refuse(query, name, origin, .notImplemented, .notSupported("ask for a type (RFC 8482)"), .refusedAny)
             return
         }
         let hash = cache.hash(message, query)
@@ -49,9 +49,14 @@ extension DNSWorkerCore {
             if gate.refusesNames, let refusal = gate.refusal(of: whole.qname, client: client) {
                 return reject(query, name, origin, refusal)
             }
-            let waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
+            var waiting = WaitingQuery(query: whole, client: client, source: source, origin: origin, arrivedAt: now)
             let key = whole.cacheKey
             if let answer = localAnswer(whole, key, hash: hash) { return deliver(answer, as: .local, to: waiting, gate: &gate) }
+            if let domain = tunnels.suspect(waiting, now: now) {
+                guard configuration.tunnels.mode == .observe else { return rejectTunnel(query, name, origin, domain) }
+                counters.add(.tunnelSuspects)
+                waiting.isSuspect = true
+            }
             guard let stale = cache.findStale(message, query, hash: hash, now: now) else {
                 return forward(waiting, key: key, hash: hash, gate: &gate)
             }
@@ -59,7 +64,7 @@ extension DNSWorkerCore {
         }
     }
 
-    private func classNumber(_ origin: QueryOrigin) -> UInt8 {
+    func classNumber(_ origin: QueryOrigin) -> UInt8 {
         switch origin {
         case .datagram(let listener, _): listeners[listener].classNumber
         case .connection(let slot, let generation): connection(slot, generation)?.classNumber ?? 0
@@ -74,7 +79,7 @@ extension DNSWorkerCore {
         gate: inout G
     ) {
         guard let stored = answer.stored else {
-            return refuse(query, name, origin, .serverFailure, answer.failure ?? .other("no answer"))
+            return refuse(query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), lookup: hit == nil ? .miss : .hit)
         }
         let age = answer.ageSeconds(now: now)
         // What must not be kept is passed on with its own TTLs (an error, a negative answer without SOA record) or with 0.
@@ -103,13 +108,14 @@ extension DNSWorkerCore {
         }
         if isCut { counters.add(.answersTruncated) }
         if case .redial(let slot) = origin { return end(redial: slot, with: answer.addresses) }
-        reply(to: origin) { buffer in
+        let count = reply(to: origin) { buffer in
             answer.withBytes { bytes, offsets in
                 DNSReply.write(
                     bytes, stored, timeToLiveOffsets: offsets, to: query, name: name, ageSeconds: age, timeToLiveCapSeconds: cap,
                     sizeMax: sizeMax, into: &buffer)
             }
         }
+        if configuration.log != nil { note(count, origin, hit == nil ? .miss : .hit, answer) }
     }
 
     func sizeMax(of query: QueryHead, _ origin: QueryOrigin) -> Int {
@@ -123,78 +129,94 @@ extension DNSWorkerCore {
         switch refusal {
         case .addressesPerNameFull:
             counters.add(.refusedAddressesPerName)
-            refuse(query, name, origin, .serverFailure, .other("too many addresses for one name"))
+            refuse(query, name, origin, .serverFailure, .other("too many addresses for one name"), .refusedAddressesPerName)
         case .namesPerClientFull:
             counters.add(.refusedNamesPerClient)
-            refuse(query, name, origin, .serverFailure, .other("too many names for one client"))
+            refuse(query, name, origin, .serverFailure, .other("too many names for one client"), .refusedNamesPerClient)
         case .bindingsFull:
             counters.add(.refusedBindings)
-            refuse(query, name, origin, .serverFailure, .other("binding table full"))
+            refuse(query, name, origin, .serverFailure, .other("binding table full"), .refusedBindings)
         case .rebinding:
             counters.add(.refusedRebinding)
-            refuse(query, name, origin, .refused, .blocked("internal address in an answer from outside"))
+            refuse(query, name, origin, .refused, .blocked("internal address in an answer from outside"), .refusedRebinding)
         case .deniedName, .exclusiveName, .notAllowedName:
             reject(query, name, origin, NameRefusal(refusal))
         case .unknownClient:
             counters.add(.refusedEndpointGone)
-            refuse(query, name, origin, .refused, .prohibited("no longer a client of this resolver"))
+            refuse(query, name, origin, .refused, .prohibited("no longer a client of this resolver"), .refusedEndpointGone)
         }
     }
 
     /// Refuses a query for the sake of its name.
     private mutating func reject(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ refusal: NameRefusal) {
-        let text: String
-        switch refusal.reason {
-        case .exclusiveName:
-            counters.add(.refusedExclusiveName)
-            text = "policy keeps this name for others"
-        case .notAllowedName:
-            counters.add(.refusedNotAllowedName)
-            text = "no rule could allow this name"
-        default:
-            counters.add(.refusedDeniedName)
-            text = "policy denies this name"
-        }
+        let (text, cause): (String, DNSCounter) =
+            switch refusal.reason {
+            case .exclusiveName: ("policy keeps this name for others", .refusedExclusiveName)
+            case .notAllowedName: ("no rule could allow this name", .refusedNotAllowedName)
+            default: ("policy denies this name", .refusedDeniedName)
+            }
         let reason = ExtendedDNSError.blocked(refusal.rule.map { "\(text): \($0)" } ?? text)
+        reject(query, name, origin, reason, cause, rule: refusal.rule)
+    }
+
+    /// Refuses a query in the form that the configuration wants (`dns.rejectResponse`).
+    mutating func reject(
+        _ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ reason: ExtendedDNSError, _ cause: DNSCounter, rule: String? = nil
+    ) {
+        counters.add(cause)
+        let code: ResponseCode
         switch configuration.rejectResponse {
-        case .refused: refuse(query, name, origin, .refused, reason)
-        case .nameError: refuse(query, name, origin, .nameError, reason)
-        case .noData: refuse(query, name, origin, .noError, reason)
+        case .refused: code = .refused
+        case .nameError: code = .nameError
+        case .noData: code = .noError
         case .sinkhole(let v4, let v6):
-            let address = query.qtype == .a ? v4 : query.qtype == .aaaa ? v6 : nil
-            guard let address else { return refuse(query, name, origin, .noError, reason) }
-            reply(to: origin) { DNSReply.write(address, timeToLiveSeconds: 1, to: query, name: name, extendedError: reason, into: &$0) }
+            code = .noError
+            guard let address = query.qtype == .a ? v4 : query.qtype == .aaaa ? v6 : nil else { break }
+            let count = reply(to: origin) {
+                DNSReply.write(address, timeToLiveSeconds: 1, to: query, name: name, extendedError: reason, into: &$0)
+            }
+            return note(count, origin, .refused, cause: cause, rule: rule)
         }
+        refuse(query, name, origin, code, reason, cause, rule: rule)
     }
 
-    mutating func refuse(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ code: ResponseCode, _ reason: ExtendedDNSError) {
-        reply(to: origin) { DNSReply.write(code, to: query, name: name, extendedError: reason, into: &$0) }
+    /// `cause` is what was counted, for the log.
+    mutating func refuse(
+        _ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ code: ResponseCode, _ reason: ExtendedDNSError,
+        _ cause: DNSCounter? = nil, rule: String? = nil, lookup: DNSLogRecord.Lookup = .refused
+    ) {
+        let count = reply(to: origin) { DNSReply.write(code, to: query, name: name, extendedError: reason, into: &$0) }
+        note(count, origin, lookup, cause: cause, rule: rule)
     }
 
-    /// Has `write` write a reply into the buffer it will be sent from; nil from it sends nothing.
-    mutating func reply(to origin: QueryOrigin, _ write: (inout MutableSpan<UInt8>) -> Int?) {
+    /// Has `write` write a reply into the buffer it will be sent from; nil from it sends nothing. The bytes that it wrote; 0: nothing is sent.
+    @discardableResult
+    mutating func reply(to origin: QueryOrigin, _ write: (inout MutableSpan<UInt8>) -> Int?) -> Int {
         switch origin {
         case .datagram(let listener, let path):
             if unsentCount == unsent.capacity || unsentListener != listener { flushDatagrams() }
             unsentListener = listener
             let buffer = unsafe unsent.buffer(unsentCount)
             var span = unsafe buffer.mutableSpan
-            guard let count = write(&span) else { return }
+            guard let count = write(&span) else { return 0 }
             unsent.commit(unsentCount, count: count, path: path)
             unsentCount += 1
             counters.add(.answersUDP)
+            return count
         case .connection(let slot, let generation):
-            guard let connection = connection(slot, generation) else { return }
+            guard let connection = connection(slot, generation) else { return 0 }
             let buffer = unsafe replyBuffer
             var span = unsafe buffer.mutableSpan
-            guard let count = write(&span) else { return }
+            guard let count = write(&span) else { return 0 }
             let message = unsafe UnsafeBufferPointer(rebasing: buffer[..<count])
             connection.enqueue(unsafe message.span)
             mark(connection)
             counters.add(.answersTCP)
+            return count
         case .redial(let slot):
             // Only refusals come this way.
             end(redial: slot, with: [])
+            return 0
         }
     }
 }

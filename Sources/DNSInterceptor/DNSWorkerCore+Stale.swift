@@ -94,7 +94,7 @@ extension DNSWorkerCore {
         _ origin: QueryOrigin, gate: inout G
     ) {
         guard let stored = answer.stored else {
-            return refuse(query, name, origin, .serverFailure, answer.failure ?? .other("no answer"))
+            return refuse(query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), lookup: standing.lookup)
         }
         var cap = answer.lifetimeSeconds
         if case .stale = standing { cap = min(cap, configuration.staleAnswerSeconds) }
@@ -117,7 +117,7 @@ extension DNSWorkerCore {
         }
         if isCut { counters.add(.answersTruncated) }
         if case .redial(let slot) = origin { return end(redial: slot, with: answer.addresses) }
-        reply(to: origin) { buffer in
+        let count = reply(to: origin) { buffer in
             answer.withBytes { bytes, offsets in
                 let count = DNSReply.write(
                     bytes, stored, timeToLiveOffsets: offsets, to: query, name: name, ageSeconds: 0, timeToLiveCapSeconds: cap,
@@ -126,5 +126,6 @@ extension DNSWorkerCore {
                 return count
             }
         }
+        note(count, origin, standing.lookup, answer)
     }
 }

@@ -30,6 +30,7 @@ struct DNSWorkerCore: ~Copyable {
     var cache: AnswerCache
     /// Names that are answered here.
     var local: Published<LocalData>.Reader
+    var tunnels: TunnelGuard
     /// Counts what the gate did besides learning: what a client was taught in an earlier era may have been withdrawn.
     var gateEra: UInt32 = 0
     /// `TickingGate.onlyAddsBetweenTicks`.
@@ -46,6 +47,10 @@ struct DNSWorkerCore: ~Copyable {
     var attemptDeadlines: DeadlineHeap
     /// When those who wait for a transaction get an answer that has expired; no places if none is ever given.
     var staleDeadlines: DeadlineHeap
+    /// When the query came whose reply is written now, if it had to wait for it; for the log.
+    var waitedSince: Instant?
+    /// Whether that query is one that the guard against tunnels would have refused; for the log.
+    var isSuspect = false
     /// Transactions that nobody waited for at their start.
     var refreshCount = 0
     var waitingCount = 0
@@ -130,6 +135,7 @@ struct DNSWorkerCore: ~Copyable {
             bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax,
             staleSecondsMax: configuration.staleSecondsMax, prefetchHitsMin: configuration.prefetchHits)
         local = Published.Reader(configuration.local)
+        tunnels = TunnelGuard(configuration.tunnels)
         let forwarding = Self.forwarding(configuration)
         zones = forwarding.zones
         zoneTable = ZoneTable(forwarding.zones.map(\.options.name))

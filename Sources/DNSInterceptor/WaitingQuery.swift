@@ -9,4 +9,6 @@ struct WaitingQuery: BitwiseCopyable {
     let source: IPAddress
     let origin: QueryOrigin
     let arrivedAt: Instant
+    /// The guard against tunnels would have refused it.
+    var isSuspect = false
 }

@@ -12,6 +12,7 @@ enum DNSThread {
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
         mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, upstreamFiles: UpstreamFiles,
+        log: Ring<DNSLogRecord>?,
         logger: Logger
     ) throws {
         var datagrams: [Int32] = []
@@ -46,6 +47,8 @@ enum DNSThread {
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         options.negativeSecondsMax = configuration.dns.negativeSecondsMax
         options.local = local
+        options.log = log
+        options.tunnels = configuration.dns.tunnels
         options.search = configuration.dns.search
         options.failureSeconds = configuration.dns.failureSeconds
         options.staleSecondsMax = configuration.dns.stale.isEnabled ? configuration.dns.stale.staleSecondsMax : 0

@@ -33,6 +33,7 @@ extension ExeatConfiguration {
         configuration.endpoints = configuration.endpoints.map(absolute)
         configuration.dns.hostFiles = configuration.dns.hostFiles.map(absolute)
         configuration.flowLog.path = configuration.flowLog.path.map(absolute)
+        configuration.dnsLog.path = configuration.dnsLog.path.map(absolute)
         return configuration
     }
 
@@ -42,7 +43,7 @@ extension ExeatConfiguration {
             "policies", "endpoints", "user", "runtimeDirectory", "workloadInterfaces",
             "podCIDRs",
             "endpointsMax", "dns", "bindings", "queues", "limits", "hold", "markMask", "kernelLeases", "metrics", "health", "flowLog",
-            "flowsMax",
+            "dnsLog", "flowsMax",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["mode"]?.choice(VerdictEngine.Mode.self, &problems) { mode = value }
@@ -76,6 +77,7 @@ extension ExeatConfiguration {
         if let value = reader["metrics"] { metrics = Self.listener(value, &problems) ?? metrics }
         if let value = reader["health"] { health = Self.listener(value, &problems) ?? health }
         if let value = reader["flowLog"] { readFlowLog(value, &problems) }
+        if let value = reader["dnsLog"] { readDNSLog(value, &problems) }
         if workloadInterfaces.isEmpty {
             problems.error(
                 at: field.location, field: "workloadInterfaces", "is required",
@@ -116,7 +118,7 @@ extension ExeatConfiguration {
             "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
             "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
-            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin",
+            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard",
         ]
         let fields = MappingReader.Fields(own + Self.forwardingFields)
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
@@ -137,6 +139,7 @@ extension ExeatConfiguration {
         readCache(reader, &problems)
         readLocalNames(reader, &problems)
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
+        if let value = reader["tunnelGuard"] { readTunnelGuard(value, &problems) }
         if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
         if let values = reader["dohAddresses"]?.elements(&problems) {
             dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })

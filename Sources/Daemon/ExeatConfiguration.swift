@@ -5,6 +5,7 @@ import NetfilterTables
 import NetworkTypes
 import PolicyEngine
 import PolicyModel
+import Telemetry
 
 /// What `exeat.yaml` says. Every field has a default; docs/configuration.md and config/exeat.yaml list them.
 public struct ExeatConfiguration: Sendable {
@@ -77,6 +78,8 @@ public struct ExeatConfiguration: Sendable {
         public var queryPolicy = QueryPolicy.any
         /// Names at or below these may be asked for by anybody whom no rule denies them.
         public var queryExemptZones: [DomainName] = []
+        /// Against data in the names that endpoints ask for.
+        public var tunnels = TunnelLimits()
         /// To queries for names that policy keeps from the client.
         public var rejectResponse = RejectResponse.nameError
         /// Built-in rules against resolving elsewhere.
@@ -167,6 +170,30 @@ public struct ExeatConfiguration: Sendable {
         public var bytesMax = 64 << 20
     }
 
+    /// Queries and what was answered to them.
+    public struct DNSLog: Sendable {
+        public enum Aggregation: String, Sendable, CaseIterable {
+            /// One line for each reply.
+            case none
+            /// One for equal lookups of one client within an interval.
+            case client
+            /// One for those of all pods whose names differ in what was generated.
+            case workload
+        }
+
+        /// nil: no log.
+        public var path: String?
+        /// The file is renamed to `<path>.1` beyond this and begun anew.
+        public var bytesMax = 64 << 20
+        public var aggregation = Aggregation.client
+        public var flushSeconds = 60
+        /// Lookups that are put together at a time; when there are more, lines are written early.
+        public var entriesMax = 4_096
+        /// Of one interval; what comes beyond is only counted. 0: as many as come.
+        public var linesMax = 0
+        public var names = LoggedNames.Extent.full
+    }
+
     public var mode = VerdictEngine.Mode.enforce
     public var denyAction = VerdictEngine.DenyAction.reject
     public var startFailure = StartFailure.closed
@@ -198,6 +225,7 @@ public struct ExeatConfiguration: Sendable {
     public var metrics = Listener(address: IPAddress(v4: 0), port: 9_253)
     public var health: Listener? = Listener(address: IPAddress(v4: 0), port: 8_080)
     public var flowLog = FlowLog()
+    public var dnsLog = DNSLog()
     /// Live flows that the FlowTable holds.
     public var flowsMax = 65_536
 

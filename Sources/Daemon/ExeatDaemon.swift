@@ -24,6 +24,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let published: Published<CompiledPolicy>
     private let control: ControlPlane
     private let flowLog: FlowLog
+    private let dnsLog: DNSLog?
     private let flowMailbox: FlowMailbox
     private let flows: FlowWatch
     private let mailbox: DNSMailbox<WorkerGate>
@@ -289,9 +290,11 @@ public final class ExeatDaemon: @unchecked Sendable {
             !configuration.dns.listen.isEmpty
             && (configuration.given.contains("dns.classPort") || policy.endpoints.contains { $0.classNumber != 0 })
         hostFiles = HostFiles(configuration, logger: logger)
+        dnsLog = try DNSLog(configuration.dnsLog, published, logger: logger)
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
-            hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles, logger: logger)
+            hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles, log: dnsLog?.ring,
+            logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -398,6 +401,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func serve() async throws {
         Privileges.confine(logger)
         flowLog.start()
+        dnsLog?.start()
         flows.start { [control] in control.cap($0) }
         let socket = try ControlSocket(runtimeDirectory: configuration.runtimeDirectory, logger: logger) { [self] words, client in
             try answer(words, client)
@@ -450,6 +454,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         for _ in 0..<150 where !mailbox.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
         flowMailbox.stop()
         flowLog.stop()
+        dnsLog?.stop()
         socket.stop()
         // The log's last lines.
         try? await Task.sleep(for: .milliseconds(50))
@@ -538,7 +543,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private func metricsPage() -> String {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
-            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog,
+            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
             holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
             lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)

@@ -14,14 +14,12 @@ final class FlowLog: Sendable {
         var policies: [CompiledPolicy] = []
         var recent: [FlowLogEntry] = []
         var recentStart = 0
-        var file: Int32 = -1
-        var fileBytes = 0
-        var endsInsideLine = false
+        var file: LogFile?
         var followers: [Int: FlowFollower] = [:]
         var nextFollower = 0
-        var lastErrorLog = Instant(nanoseconds: 0)
+        var complaints = LogComplaints()
 
-        var wantsLines: Bool { file >= 0 || !followers.isEmpty }
+        var wantsLines: Bool { file != nil || !followers.isEmpty }
     }
 
     private static let recentMax = 1_024
@@ -32,13 +30,9 @@ final class FlowLog: Sendable {
     private let hellos: [Ring<HelloRecord>]
     private let store: BindingStore
     private let mailbox: FlowMailbox
-    private let path: String?
-    private let bytesMax: Int
     private let logger: Logger
     private let state = Mutex(State())
     private let stopping = Atomic<Bool>(false)
-    let linesWritten = Atomic<UInt64>(0)
-    let writeErrors = Atomic<UInt64>(0)
 
     init(
         rings: [Ring<FlowRecord>], hellos: [Ring<HelloRecord>], store: BindingStore, mailbox: FlowMailbox,
@@ -48,14 +42,18 @@ final class FlowLog: Sendable {
         self.hellos = hellos
         self.store = store
         self.mailbox = mailbox
-        path = configuration.path
-        bytesMax = configuration.bytesMax
         self.logger = logger
-        if let path {
-            let opened = try Self.open(path)
-            state.withLock { ($0.file, $0.fileBytes) = opened }
+        guard let path = configuration.path else { return }
+        do throws(LogFileError) {
+            let file = try LogFile(path: path, bytesMax: configuration.bytesMax)
+            state.withLock { $0.file = file }
+        } catch {
+            throw DaemonError("cannot open the flow log \(path)", code: error.code, hint: "make its folder, or set flowLog.path")
         }
     }
+
+    var linesWritten: UInt64 { state.withLock { $0.file?.linesWritten ?? 0 } }
+    var writeErrors: UInt64 { state.withLock { $0.file?.linesLost ?? 0 } }
 
     var droppedRecords: UInt64 { rings.reduce(0) { $0 + $1.droppedCount } + hellos.reduce(0) { $0 + $1.droppedCount } }
 
@@ -151,7 +149,8 @@ final class FlowLog: Sendable {
             guard state.wantsLines else { return }
             if lines.isEmpty { lines = entries.map(\.json) }
             state.followers = state.followers.filter { $0.value.offer(lines) }
-            write(lines, &state)
+            guard let written = state.file?.write(lines), written < lines.count, let failure = state.file?.lastFailure else { return }
+            state.complaints.note("flow log", state.file?.path ?? "", failure, logger)
         }
     }
 
@@ -182,60 +181,5 @@ final class FlowLog: Sendable {
             admission: FlowAdmission(
                 endpoint: id, name: name, rule: policy?.description(ofRule: record.rule)?.description ?? "", reason: record.reason,
                 policyVersion: record.policyVersion))
-    }
-
-    // MARK: The file
-
-    private static func open(_ path: String) throws -> (Int32, Int) {
-        let descriptor = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-        guard descriptor >= 0 else {
-            throw DaemonError("cannot open the flow log \(path)", code: errno, hint: "make its folder, or set flowLog.path")
-        }
-        return (descriptor, Int(lseek(descriptor, 0, SEEK_END)))
-    }
-
-    private func write(_ lines: [String], _ state: inout State) {
-        guard path != nil, state.file >= 0 else { return }
-        if state.fileBytes > bytesMax { rotate(&state) }
-        // A file that cannot be rotated ends somewhere as well.
-        guard state.fileBytes <= 2 * bytesMax else { return lose(lines.count, "cannot be rotated", EFBIG, &state) }
-        var text = Array(lines.joined(separator: "\n").utf8)
-        text.append(UInt8(ascii: "\n"))
-        // What a full disk has left of a line ends here.
-        if state.endsInsideLine { text.insert(UInt8(ascii: "\n"), at: 0) }
-        var written = 0
-        while written < text.count {
-            let count = unsafe text.withUnsafeBytes { unsafe Glibc.write(state.file, $0.baseAddress! + written, $0.count - written) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                let code = errno
-                let whole = text[..<written].count { $0 == UInt8(ascii: "\n") } - (state.endsInsideLine && written > 0 ? 1 : 0)
-                if written > 0 { state.endsInsideLine = text[written - 1] != UInt8(ascii: "\n") }
-                state.fileBytes += written
-                linesWritten.add(UInt64(max(0, whole)), ordering: .relaxed)
-                return lose(lines.count - max(0, whole), "cannot be written", code, &state)
-            }
-            written += count
-        }
-        state.endsInsideLine = false
-        state.fileBytes += written
-        linesWritten.add(UInt64(lines.count), ordering: .relaxed)
-    }
-
-    /// The old file keeps every line that was written to it.
-    private func rotate(_ state: inout State) {
-        guard let path, unsafe rename(path, path + ".1") == 0, let opened = try? Self.open(path) else { return }
-        close(state.file)
-        (state.file, state.fileBytes) = opened
-        state.endsInsideLine = false
-    }
-
-    /// Counted always, said once a minute.
-    private func lose(_ count: Int, _ what: String, _ code: Int32, _ state: inout State) {
-        writeErrors.add(UInt64(count), ordering: .relaxed)
-        let now = BootClock.now()
-        guard now.nanoseconds(since: state.lastErrorLog) > 60_000_000_000 || state.lastErrorLog.nanoseconds == 0 else { return }
-        state.lastErrorLog = now
-        logger.error("flow log \(what), lines are lost", metadata: ["file": "\(path ?? "")", "errno": "\(code)"])
     }
 }

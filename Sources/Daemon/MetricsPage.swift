@@ -10,7 +10,7 @@ import Telemetry
 enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
-        forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, holds: HoldLink?,
+        forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, dnsLog: DNSLog?, holds: HoldLink?,
         dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool,
         mode: VerdictEngine.Mode
     ) -> String {
@@ -43,7 +43,7 @@ enum MetricsPage {
             leases(control, verdicts) + self.holds(holds, verdicts) + self.hellos(hellos, forgottenNames, names) + policy(control)
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
-            + queue(queues) + log(flowLog) + MetricFamily.grouped(dns.snapshot())
+            + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot())
             + self.upstreamFiles(upstreamFiles) + servers(dns.upstreams)
         return OpenMetricsText.render(families)
     }
@@ -303,14 +303,29 @@ enum MetricsPage {
         ]
     }
 
+    private static func log(_ log: DNSLog?) -> [MetricFamily] {
+        [
+            MetricFamily("exeat_dns_log_lines", .counter, help: "Lines written.", value: log?.linesWritten ?? 0),
+            MetricFamily(
+                "exeat_dns_log_lost_records", .counter, help: "Replies that are not in the log because the ring was full.",
+                value: log?.droppedRecords ?? 0),
+            MetricFamily(
+                "exeat_dns_log_unlogged", .counter, help: "Replies that lines of type UNLOGGED stand for.",
+                value: log?.unloggedReplies ?? 0),
+            MetricFamily(
+                "exeat_dns_log_write_errors", .counter, help: "Lines lost because the file could not be written.",
+                value: log?.writeErrors ?? 0),
+        ]
+    }
+
     private static func log(_ log: FlowLog) -> [MetricFamily] {
         [
-            MetricFamily("exeat_flow_log_lines", .counter, help: "Lines written.", value: log.linesWritten.load(ordering: .relaxed)),
+            MetricFamily("exeat_flow_log_lines", .counter, help: "Lines written.", value: log.linesWritten),
             MetricFamily(
                 "exeat_flow_log_lost_records", .counter, help: "Records lost because the ring was full.", value: log.droppedRecords),
             MetricFamily(
                 "exeat_flow_log_write_errors", .counter, help: "Lines lost because the file could not be written.",
-                value: log.writeErrors.load(ordering: .relaxed)),
+                value: log.writeErrors),
         ]
     }
 }

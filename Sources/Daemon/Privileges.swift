@@ -96,9 +96,13 @@ enum Privileges {
                 throw DaemonError("cannot give \(directory)\(name) to user \(account.user)", code: errno, hint: "CAP_CHOWN is needed")
             }
         }
-        guard let log = configuration.flowLog.path else { return }
+        if let log = configuration.flowLog.path { try prepare("flow log", log, account) }
+        if let log = configuration.dnsLog.path { try prepare("DNS log", log, account) }
+    }
+
+    private static func prepare(_ what: String, _ log: String, _ account: Account) throws {
         let descriptor = unsafe open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o640)
-        guard descriptor >= 0 else { throw DaemonError("cannot open the flow log \(log)", code: errno, hint: "make its folder") }
+        guard descriptor >= 0 else { throw DaemonError("cannot open the \(what) \(log)", code: errno, hint: "make its folder") }
         defer { close(descriptor) }
         guard fchown(descriptor, account.user, account.group) == 0 else {
             throw DaemonError("cannot give \(log) to user \(account.user)", code: errno, hint: "CAP_CHOWN is needed")

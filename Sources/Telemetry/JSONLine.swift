@@ -46,6 +46,28 @@ public struct JSONLine: Sendable {
         text.append(UInt8(ascii: "}"))
     }
 
+    public mutating func addNull(_ name: String) {
+        begin(name)
+        text += "null".utf8
+    }
+
+    public mutating func add(_ name: String, _ objects: [JSONLine]) {
+        begin(name)
+        text.append(UInt8(ascii: "["))
+        for (index, object) in objects.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            text += object.text
+            text.append(UInt8(ascii: "}"))
+        }
+        text.append(UInt8(ascii: "]"))
+    }
+
+    public mutating func add(_ name: String, _ object: JSONLine) {
+        begin(name)
+        text += object.text
+        text.append(UInt8(ascii: "}"))
+    }
+
     /// The object, without a line end.
     public var finished: String { String(decoding: text, as: UTF8.self) + "}" }
 

@@ -240,6 +240,15 @@ extension CommandLineTests {
                 "a floor above the ceiling", "3:3", "bindings.floorSeconds", "ceiling",
                 "workloadInterfaces: [\"cali*\"]\nbindings:\n  floorSeconds: 60\n  ceilingSeconds: 59\n"),
             Row("a mask with too few bits", "2:11", "markMask", "8 to 16", "workloadInterfaces: [\"cali*\"]\nmarkMask: 0x7f\n"),
+            Row(
+                "two logs in one file", "5:9", "dnsLog.path", "flowLog.path",
+                "workloadInterfaces: [\"cali*\"]\nflowLog:\n  path: log\ndnsLog:\n  path: log\n"),
+            Row(
+                "an unknown extent of names", "3:10", "dnsLog.names", "registered-domain",
+                "workloadInterfaces: [\"cali*\"]\ndnsLog:\n  names: domain\n"),
+            Row(
+                "an unknown mode of the tunnel guard", "4:11", "dns.tunnelGuard.mode", "disabled, observe, refuse",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  tunnelGuard:\n    mode: block\n"),
             Row("a bad interface", "1:22", "workloadInterfaces[0]", "no interface name", "workloadInterfaces: [\"a*b\", \"cali*\"]\n"),
             Row("a field without value", "2:1", "dns", "no value", "workloadInterfaces: [\"cali*\"]\ndns:\n"),
         ]

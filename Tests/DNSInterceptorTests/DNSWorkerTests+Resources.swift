@@ -1,5 +1,6 @@
 import CAllocationCounter
 import DNSInterceptor
+import Enforcement
 import Foundation
 import Glibc
 import Synchronization
@@ -92,10 +93,13 @@ extension DNSWorkerTests {
         }
 
         /// Without optimisation the compiler itself allocates.
-        @Test(.enabled(if: isOptimized)) func `a cached answer over UDP allocates nothing`() throws {
+        @Test(.enabled(if: isOptimized), arguments: [false, true])
+        func `a cached answer over UDP allocates nothing, with a log or without`(_ isLogged: Bool) throws {
             let upstream = try FakeUpstream.plain()
             defer { upstream.stop() }
-            let worker = try RunningWorker(upstreams: [upstream])
+            let worker = try RunningWorker(upstreams: [upstream]) {
+                if isLogged { $0.log = Ring(capacity: 4_096, filler: .filler) }
+            }
             defer { worker.stop() }
             let client = try worker.client(from: "127.0.0.2")
             let query = TestMessage.query("www.example.org")
