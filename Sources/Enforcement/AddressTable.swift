@@ -223,6 +223,16 @@ public final class AddressTable: @unchecked Sendable {
         }
     }
 
+    /// What is published of a number: the record that was last, and the latest expiry.
+    func published(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> (record: Int32, expiry: Instant)? {
+        place(endpoint, address, number).map {
+            (
+                Int32(truncatingIfNeeded: unsafe words[$0].load(ordering: .relaxed) >> 32) - 1,
+                Instant(nanoseconds: unsafe words[$0 + 1].load(ordering: .relaxed) & ~Self.isRemembered)
+            )
+        }
+    }
+
     func expiry(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Instant? {
         place(endpoint, address, number).map { Instant(nanoseconds: unsafe words[$0 + 1].load(ordering: .relaxed) & ~Self.isRemembered) }
     }

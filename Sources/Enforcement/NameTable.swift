@@ -49,8 +49,9 @@ public struct NameTable: ~Copyable {
         var use = Use.unknown
         /// Rises with each binding that is made.
         var order: UInt64 = 0
-        /// Next record of the same client and address; -1 at the end.
+        /// Neighbours among the records of the same client and address; -1 at the ends.
         var next: Int32
+        var previous: Int32 = -1
         /// Neighbours among the records of the same client and name; -1 at the ends.
         var nextOfName: Int32 = -1
         var previousOfName: Int32 = -1
@@ -67,6 +68,13 @@ public struct NameTable: ~Copyable {
     private struct NameList {
         var first: Int32 = -1
         var live = 0
+    }
+
+    /// The records of one client and address, the newest first.
+    private struct AddressList {
+        var first: Int32 = -1
+        /// Live and draining.
+        var bound = 0
     }
 
     private struct Name {
@@ -105,7 +113,7 @@ public struct NameTable: ~Copyable {
     private var records: [Record] = []
     private var freeRecords: [Int32] = []
     private var byTriple: [Triple: Int32] = [:]
-    private var firstOfAddress: [ClientAddress: Int32] = [:]
+    private var addressLists: [ClientAddress: AddressList] = [:]
     private var nameLists: [ClientName: NameList] = [:]
     private var clientsOverDrainingMax: Set<EndpointID> = []
     private var bindingsMade: UInt64 = 0
@@ -259,13 +267,16 @@ public struct NameTable: ~Copyable {
         let clientAddress = ClientAddress(client: triple.client, address: triple.address)
         let clientName = ClientName(client: triple.client, name: triple.name)
         let second = nameLists[clientName, default: NameList()].first
+        let next = addressLists[clientAddress, default: AddressList()].first
         bindingsMade += 1
         records[Int(record)] = Record(
             client: triple.client, name: triple.name, address: triple.address, expiry: expiry, state: .live, order: bindingsMade,
-            next: firstOfAddress[clientAddress] ?? -1, nextOfName: second)
+            next: next, nextOfName: second)
+        if next >= 0 { records[Int(next)].previous = record }
         if second >= 0 { records[Int(second)].previousOfName = record }
         nameLists[clientName, default: NameList()].first = record
-        firstOfAddress[clientAddress] = record
+        addressLists[clientAddress, default: AddressList()].first = record
+        addressLists[clientAddress]!.bound += 1
         byTriple[triple] = record
         names[Int(triple.name)].references += 1
         noteBound(triple.name)
@@ -302,7 +313,7 @@ public struct NameTable: ~Copyable {
             if expiry > now {
                 records[Int(record)].expiry = now
                 store.setExpiry(Int(record), now)
-                republish(record)
+                republish(record, expiry: expiry)
                 _ = index?.publish(
                     clientName.client, records[Int(record)].address, names[Int(clientName.name)].name, expiry: now, record: Int(record))
                 counters.evicted += 1
@@ -414,7 +425,7 @@ public struct NameTable: ~Copyable {
         rememberedCount += 1
         remembered.append((record, entry.order))
         counters.remembered += 1
-        republish(record)
+        republish(record, expiry: entry.expiry)
         index?.withdraw(entry.client, entry.address, names[Int(entry.name)].name)
         forgetAdmissionUnlessHeld(entry.client, entry.address)
     }
@@ -451,11 +462,7 @@ public struct NameTable: ~Copyable {
 
     /// As long as an address is held under some name, flows that were admitted by it count for that name too.
     private func forgetAdmissionUnlessHeld(_ client: EndpointID, _ address: IPAddress) {
-        var record = firstOfAddress[ClientAddress(client: client, address: address)] ?? -1
-        while record >= 0 {
-            if records[Int(record)].state != .remembered { return }
-            record = records[Int(record)].next
-        }
+        guard addressLists[ClientAddress(client: client, address: address)].map({ $0.bound == 0 }) ?? true else { return }
         table.forgetAdmission(client, address)
     }
 
@@ -464,6 +471,7 @@ public struct NameTable: ~Copyable {
         let entry = records[Int(record)]
         if entry.state == .live { noteLiveNoMore(record) } else { clients[entry.client]?.draining -= 1 }
         clients[entry.client]?.bindings -= 1
+        addressLists[ClientAddress(client: entry.client, address: entry.address)]!.bound -= 1
         noteBoundNoMore(entry.name)
     }
 
@@ -595,12 +603,13 @@ public struct NameTable: ~Copyable {
             noteEnded(record)
         }
         // Out of the chains.
-        if firstOfAddress[clientAddress] == record {
-            firstOfAddress[clientAddress] = entry.next >= 0 ? entry.next : nil
+        if entry.next >= 0 { records[Int(entry.next)].previous = entry.previous }
+        if entry.previous >= 0 {
+            records[Int(entry.previous)].next = entry.next
+        } else if entry.next >= 0 {
+            addressLists[clientAddress]!.first = entry.next
         } else {
-            var before = firstOfAddress[clientAddress]!
-            while records[Int(before)].next != record { before = records[Int(before)].next }
-            records[Int(before)].next = entry.next
+            addressLists[clientAddress] = nil
         }
         if entry.nextOfName >= 0 { records[Int(entry.nextOfName)].previousOfName = entry.previousOfName }
         if entry.previousOfName >= 0 {
@@ -610,7 +619,7 @@ public struct NameTable: ~Copyable {
         } else {
             nameLists[clientName] = nil
         }
-        republish(record)
+        republish(record, expiry: entry.expiry)
         index?.withdraw(entry.client, entry.address, names[Int(entry.name)].name)
         byTriple[Triple(client: entry.client, name: entry.name, address: entry.address)] = nil
         names[Int(entry.name)].references -= 1
@@ -623,11 +632,19 @@ public struct NameTable: ~Copyable {
 
     /// Brings what is published of a record that ended, is only remembered or is out of its chain to what all records of the same client and
     /// address say: what is remembered says something only where there is nothing else.
-    private func republish(_ record: Int32) {
+    ///
+    /// An address may be that of thousands of names, so they are looked through only where it was this one that was published. `expiry` is
+    /// the record's from before.
+    private func republish(_ record: Int32, expiry: Instant) {
         let entry = records[Int(record)]
-        let first = firstOfAddress[ClientAddress(client: entry.client, address: entry.address)] ?? -1
-        for number in names[Int(entry.name)].numbers { republish(number, entry, first) }
-        republish(anyName, entry, first)
+        let first = addressLists[ClientAddress(client: entry.client, address: entry.address)]?.first ?? -1
+        for number in names[Int(entry.name)].numbers where isAffected(number) { republish(number, entry, first) }
+        if isAffected(anyName) { republish(anyName, entry, first) }
+
+        func isAffected(_ number: PatternNumber) -> Bool {
+            guard first >= 0, let published = table.published(entry.client, entry.address, number) else { return true }
+            return published.record == record || published.expiry <= expiry
+        }
     }
 
     private func republish(_ number: PatternNumber, _ entry: Record, _ first: Int32) {
