@@ -28,7 +28,7 @@ test: deps ## unit, scenario and kernel tests, simulation, short fuzzing
 torture: deps ## the kernel tests that break things, at full length (25 minutes)
 	@scripts/torture
 
-bench: ## measure against bare C loops, unbound, dnsmasq and OpenSnitch
+bench: ## measure against bare C loops, unbound, dnsmasq, dnsdist and OpenSnitch
 	@scripts/deps --bench
 	@bench/anchors.sh
 	swift build -c release --product exeat

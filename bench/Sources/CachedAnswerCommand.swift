@@ -5,7 +5,7 @@ import NetworkTypes
 
 struct CachedAnswerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cached", abstract: "CPU per cached DNS answer, against a bare UDP echo, unbound and dnsmasq.")
+        commandName: "cached", abstract: "CPU per cached DNS answer, against a bare UDP echo, unbound, dnsmasq and dnsdist.")
 
     @OptionGroup var options: BenchOptions
 
@@ -35,12 +35,17 @@ struct CachedAnswerCommand: ParsableCommand {
         defer { ruled.stop() }
         let plain = try BenchLab()
         defer { plain.stop() }
-        let labs = [enforced, ruled, plain]
+        // Others in the daemon's place, under its table.
+        let ruledUnboundLab = try BenchLab()
+        defer { ruledUnboundLab.stop() }
+        let ruledDnsdistLab = try BenchLab()
+        defer { ruledDnsdistLab.stop() }
+        let labs = [enforced, ruled, plain, ruledUnboundLab, ruledDnsdistLab]
         let questions = DNSLoad.questions(nameCount, series: "c")
         for lab in labs { try lab.write(questions, "questions") }
         try enforced.startDaemon(try options.program())
         guard let daemon = enforced.daemon else { throw BenchError("no daemon") }
-        try ruled.installTable(queue: 100)
+        for lab in [ruled, ruledUnboundLab, ruledDnsdistLab] { try lab.installTable(queue: 100) }
 
         let query = DNSLoad.query("nc000000.\(BenchPolicy.zone)")
         let reply = try enforced.pod.namespace.withThread { LabClient.udp(to: BenchLab.resolver, port: 53, payload: query).reply }
@@ -55,6 +60,9 @@ struct CachedAnswerCommand: ParsableCommand {
         let ruledEcho = try echo(ruled)
         let unbound = try startUnbound(plain, port: 5301)
         let dnsmasq = try startDnsmasq(plain, port: 5302)
+        let dnsdist = try startDnsdist(plain, port: 5303)
+        let ruledUnbound = try startUnbound(ruledUnboundLab, port: 53)
+        let ruledDnsdist = try startDnsdist(ruledDnsdistLab, port: 53)
 
         func subject(_ name: String, _ process: ChildProcess, _ lab: BenchLab, port: UInt16 = 53, inside: Bool = true) -> Subject {
             Subject(
@@ -69,6 +77,8 @@ struct CachedAnswerCommand: ParsableCommand {
             subject(bare, plainEcho, plain), subject(bare + " again", plainEcho, plain),
             subject(ruledName, ruledEcho, ruled), subject(ruledName + " again", ruledEcho, ruled),
             subject("unbound", unbound, plain, port: 5301), subject("dnsmasq", dnsmasq, plain, port: 5302),
+            subject("dnsdist", dnsdist, plain, port: 5303), subject("unbound behind the same rules", ruledUnbound, ruledUnboundLab),
+            subject("dnsdist behind the same rules", ruledDnsdist, ruledDnsdistLab),
         ]
         // The first round fills the caches.
         for subject in subjects { try subject.load.run(times: 2, outstanding: 20) }
@@ -124,9 +134,11 @@ struct CachedAnswerCommand: ParsableCommand {
                 "\(cached), policed client, from a backlog, against the bare echo", full + "policed", full + bare,
                 again: full + bare + " again", bar: bar))
         table.add(row("unbound, cached, against the bare echo", "unbound", bare, again: nil, bar: nil))
-        table.add(row("dnsmasq, cached, against the bare echo", "dnsmasq", bare, again: nil, bar: nil))
-        table.add(row("\(cached), policed client, against unbound", "policed", "unbound", again: nil, bar: nil))
-        table.add(row("\(cached), policed client, against dnsmasq", "policed", "dnsmasq", again: nil, bar: nil))
+        let peers = ["unbound", "dnsmasq", "dnsdist"]
+        for peer in peers.dropFirst() { table.add(row("\(peer), cached, against the bare echo", peer, bare, again: nil, bar: nil)) }
+        for peer in peers + ["unbound behind the same rules", "dnsdist behind the same rules"] {
+            table.add(row("\(cached), policed client, against \(peer)", "policed", peer, again: nil, bar: nil))
+        }
         return table
     }
 
@@ -167,6 +179,20 @@ struct CachedAnswerCommand: ParsableCommand {
                 "--listen-address=\(BenchLab.resolver)",
             ], output: lab.path("dnsmasq.log"))
         try waitForAnswer(lab, port, process, "dnsmasq")
+        return process
+    }
+
+    private static func startDnsdist(_ lab: BenchLab, port: UInt16) throws -> ChildProcess {
+        try lab.write(
+            """
+            setLocal("\(BenchLab.resolver):\(port)")
+            setACL({"0.0.0.0/0"})
+            newServer({address="\(DemoNetwork.nameServerAddresses[0]):53", healthCheckMode="up"})
+            getPool(""):setCache(newPacketCache(10000))
+            """, "dnsdist.conf")
+        let process = try lab.network.node.spawn(
+            ["dnsdist", "--supervised", "--disable-syslog", "-C", lab.path("dnsdist.conf")], output: lab.path("dnsdist.log"))
+        try waitForAnswer(lab, port, process, "dnsdist")
         return process
     }
 
