@@ -9,12 +9,18 @@
 // What OpenSSL has as macros, which Swift cannot see.
 
 // TLS 1.2 or later (RFC 8310 §9), without renegotiation, which nobody honest asks for. Sessions are kept by the caller. NULL: no memory.
+// Curves alone: finite fields of 8,192 bits, which whoever is on the way can ask for before the server is known, cost tenths of a second.
+// The second list is for providers without X25519. OpenSSL's handler at exit is not wanted: threads may still use it then.
 static inline SSL_CTX *exeat_tls_new_context(void) {
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     if (context == NULL) return NULL;
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1) return context;
+    if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1
+        && SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
+        && (SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 || SSL_CTX_set1_groups_list(context, "P-256:P-384") == 1))
+        return context;
     SSL_CTX_free(context);
     return NULL;
 }

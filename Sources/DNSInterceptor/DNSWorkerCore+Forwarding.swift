@@ -346,7 +346,7 @@ extension DNSWorkerCore {
         }
         let answer = Answer(
             key: transaction.key, hash: transaction.hash, message: message, response: response, now: now, configuration: configuration,
-            server: zones[transaction.zone].options.upstreams[transaction[place].upstream].address)
+            server: zones[transaction.zone].addresses[transaction[place].upstream].address)
         switch response.rcode {
         case .noError, .nameError:
             if place == 1 { counters.add(.upstreamHedgesWon) }

@@ -36,7 +36,7 @@ extension DNSWorkerCore {
     /// Whether there is room for a question that nobody waits for: a quarter of the places is left to those that somebody does.
     private func mayRefresh(_ key: CacheKey) -> Bool {
         guard inFlight[key] == nil else { return false }
-        guard refreshCount < configuration.refreshesMax, freeTransactions.count > transactions.count / 4 else {
+        guard refreshCount < configuration.refreshesMax, freeTransactions.count > Self.outstandingMax(configuration) / 4 else {
             counters.add(.refreshesSkipped)
             return false
         }

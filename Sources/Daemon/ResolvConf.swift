@@ -11,7 +11,7 @@ struct ResolvConf {
     /// - Parameter own: the resolver's addresses: a question to one of them would come back for ever.
     init(parsing text: String, own: [IPAddress]) {
         // A NUL ends no line, so a file that is no text names nobody.
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard words.first == "nameserver" else { continue }
             func passOver(_ reason: String) { problems.append((index + 1, reason)) }

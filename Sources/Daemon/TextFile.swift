@@ -1,9 +1,9 @@
 import Glibc
 
-/// Small files, whole.
+/// Small files, whole. A FIFO without a writer reads as empty.
 enum TextFile {
     static func read(_ path: String, bytesMax: Int = .max) throws(DaemonError) -> String {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
         defer { close(descriptor) }
         var bytes: [UInt8] = []

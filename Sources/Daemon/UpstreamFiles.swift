@@ -6,7 +6,8 @@ import Logging
 import NetworkTypes
 import Synchronization
 
-/// Files in the form of `/etc/resolv.conf` that name upstreams: read at the start and whenever one changes, is replaced or its link leads elsewhere.
+/// Files in the form of `/etc/resolv.conf` that name upstreams: read at the start, whenever one changes, is replaced or its link leads elsewhere, and
+/// every five seconds, as a link that leads nowhere yet, or over others, cannot be watched.
 ///
 /// A file that cannot be read, is too large or names nobody who can be asked leaves the upstreams as they were. That and entries that are
 /// passed over are logged and counted. Before the DNS worker asks new servers, the table and policy let it (`onChange`); those that have gone are
@@ -29,6 +30,7 @@ final class UpstreamFiles: Sendable {
     private static let problemsMax = 8
     /// The worker looks once a second, and a question takes five at most.
     private static let partingSeconds = 6
+    private static let rereadSeconds = 5
 
     private let files: [String]
     private let lists: [String: Published<[UpstreamAddress]>]
@@ -39,6 +41,8 @@ final class UpstreamFiles: Sendable {
     private let sharedReport = Mutex(Report())
     /// The last reading of each file, so that one that is as the one before is not told again.
     private let readings = Mutex<[String: Reading]>([:])
+    /// Servers that have gone and are still let, and how many changes there were: the end of the last one's time is the end of all.
+    private let parting = Mutex<(servers: Set<IPAddress>, change: Int)>(([], 0))
     private let onChange = Mutex<(@Sendable ([IPAddress]) -> Void)?>(nil)
 
     init(_ configuration: ExeatConfiguration, logger: Logger) {
@@ -79,6 +83,14 @@ final class UpstreamFiles: Sendable {
         }
         // What changed before the watch was in place.
         queue.async { [weak self] in self?.readAll() }
+        reread()
+    }
+
+    private func reread() {
+        queue.asyncAfter(deadline: .now() + .seconds(Self.rereadSeconds)) { [weak self] in
+            self?.readAll()
+            self?.reread()
+        }
     }
 
     func stop() { watch.stop() }
@@ -90,11 +102,21 @@ final class UpstreamFiles: Sendable {
             if let servers = wanted(file) { changed.append((file, servers)) }
         }
         guard !changed.isEmpty else { return }
-        tell(Set(before).union(changed.flatMap { $0.servers.map(\.address) }))
+        let (parted, change) = parting.withLock { parting in
+            parting.servers.formUnion(before)
+            parting.change += 1
+            return parting
+        }
+        tell(parted.union(changed.flatMap { $0.servers.map(\.address) }))
         for (file, servers) in changed { take(servers, file) }
         queue.asyncAfter(deadline: .now() + .seconds(Self.partingSeconds)) { [weak self] in
             guard let self else { return }
-            tell(Set(servers))
+            let isLast = parting.withLock { parting in
+                guard parting.change == change else { return false }
+                parting.servers = []
+                return true
+            }
+            if isLast { tell(Set(servers)) }
         }
     }
 
