@@ -49,8 +49,11 @@ public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
             if !works.isEmpty { core.gateEra &+= 1 }
             if mailbox.mustStop { break }
         }
+        let end = core.now.advanced(bySeconds: 1)
+        repeat {
+            for work in mailbox.take() { work(&gate) }
+        } while core.drain(until: end, gate: &gate)
         for work in mailbox.take() { work(&gate) }
-        core.drain(until: core.now.advanced(bySeconds: 1), gate: &gate)
         core.updateGauges()
         mailbox.noteEnd()
     }

@@ -211,11 +211,14 @@ struct DNSWorkerCore: ~Copyable {
         return rang
     }
 
-    /// Goes on for those who wait for upstreams, and takes nobody else's query.
-    mutating func drain<G: AnswerGate & ~Copyable>(until end: Instant, gate: inout G) {
+    /// Goes on for those who wait for upstreams, and takes nobody else's query. True if the mailbox rang; then it wants to be called again.
+    mutating func drain<G: AnswerGate & ~Copyable>(until end: Instant, gate: inout G) -> Bool {
         datagramWait.leaveSockets()
         for listener in listeners where listener.isTCP && listener.pausedUntil == nil { poll.remove(listener.descriptor) }
-        while waitingCount > 0, now < end { _ = turn(until: end, gate: &gate) }
+        while waitingCount > 0, now < end {
+            if turn(until: end, gate: &gate) { return true }
+        }
+        return false
     }
 
     /// Once a second: what is cheaper to ask than to follow.

@@ -16,7 +16,7 @@ import NetworkTypes
 public struct TunnelGuard {
     private static let ways = 4
     private static let windowNanoseconds: UInt64 = 60_000_000_000
-    /// An IPv4 address in decimal, as blocklists are asked for it, has six.
+    /// A name that holds less says nothing. An IPv4 address in decimal, as blocklists are asked for it, has six.
     private static let bytesPerNameMin = 8
     /// Names after which the older half of a bucket's memory is forgotten.
     private static let namesPerFilter = 400
@@ -26,7 +26,7 @@ public struct TunnelGuard {
         var key: UInt64 = 0
         var windowStart = Instant(nanoseconds: 0)
         var names: UInt32 = 0
-        var eighthBits: UInt32 = 0
+        var eighthBits: UInt64 = 0
         /// The minute before was above the limits.
         var wasAbove = false
         var remembered = 0
@@ -34,22 +34,23 @@ public struct TunnelGuard {
         var current = InlineArray<32, UInt64>(repeating: 0)
         var earlier = InlineArray<32, UInt64>(repeating: 0)
 
-        /// Notes a name; whether it was not there.
-        mutating func notes(_ hash: UInt64) -> Bool {
-            let bits = [hash & 2_047, hash >> 11 & 2_047, hash >> 22 & 2_047]
-            func holds(_ filter: InlineArray<32, UInt64>) -> Bool {
-                bits.allSatisfy { filter[Int($0 >> 6)] >> ($0 & 63) & 1 == 1 }
-            }
-            if holds(current) { return false }
-            let isFresh = !holds(earlier)
+        private static func bits(_ hash: UInt64) -> [UInt64] { [hash & 2_047, hash >> 11 & 2_047, hash >> 22 & 2_047] }
+
+        private static func holds(_ filter: InlineArray<32, UInt64>, _ hash: UInt64) -> Bool {
+            bits(hash).allSatisfy { filter[Int($0 >> 6)] >> ($0 & 63) & 1 == 1 }
+        }
+
+        func isFresh(_ hash: UInt64) -> Bool { !Self.holds(current, hash) && !Self.holds(earlier, hash) }
+
+        mutating func remember(_ hash: UInt64) {
+            if Self.holds(current, hash) { return }
             if remembered == TunnelGuard.namesPerFilter {
                 earlier = current
                 current = InlineArray(repeating: 0)
                 remembered = 0
             }
-            for bit in bits { current[Int(bit >> 6)] |= 1 << (bit & 63) }
+            for bit in Self.bits(hash) { current[Int(bit >> 6)] |= 1 << (bit & 63) }
             remembered += 1
-            return isFresh
         }
     }
 
@@ -70,16 +71,21 @@ public struct TunnelGuard {
         if limits.exemptZones.contains(where: { name.isSubdomain(of: $0) }) { return nil }
         let place = place(of: hash(domain, client), now)
         if now.nanoseconds(since: buckets[place].windowStart) >= Self.windowNanoseconds { beginWindow(place, now) }
-        guard buckets[place].notes(hash(name, client)) else { return nil }
-        buckets[place].names &+= 1
-        buckets[place].eighthBits &+= Self.information(in: name, below: domain)
-        return buckets[place].wasAbove || isAbove(buckets[place]) ? domain : nil
+        let hashed = hash(name, client)
+        // Each name by itself: many that say nothing must not hide the few that do.
+        let information = Self.information(in: name, below: domain)
+        if buckets[place].isFresh(hashed), information >= 64 * Self.bytesPerNameMin {
+            buckets[place].names &+= 1
+            buckets[place].eighthBits &+= UInt64(information)
+            // A suspect name stays new, so that asking again, or for another type, does not help it.
+            if buckets[place].wasAbove || isAbove(buckets[place]) { return domain }
+        }
+        buckets[place].remember(hashed)
+        return nil
     }
 
     private func isAbove(_ bucket: Bucket) -> Bool {
-        let bytes = Int(bucket.eighthBits) / 64
-        return bucket.names > limits.freshNamesPerMinute && bytes > limits.payloadBytesPerMinute
-            && bytes >= Self.bytesPerNameMin * Int(bucket.names)
+        bucket.names > limits.freshNamesPerMinute && bucket.eighthBits / 64 > limits.payloadBytesPerMinute
     }
 
     private mutating func beginWindow(_ place: Int, _ now: Instant) {

@@ -22,6 +22,7 @@ final class DNSLog: Sendable {
     private let logger: Logger
     private let file: Mutex<LogFile>
     private let stopping = Atomic<Bool>(false)
+    private let isOver = Atomic<Bool>(false)
     private let unlogged = Atomic<UInt64>(0)
 
     /// Nil where no log is wanted.
@@ -49,8 +50,10 @@ final class DNSLog: Sendable {
 
     func start() { DaemonThread.start("exeat-dnslog") { self.run() } }
 
-    /// What has come by now is written.
-    func stop() { stopping.store(true, ordering: .relaxed) }
+    /// What has come by now is written; `hasEnded` tells when.
+    func stop() { stopping.store(true, ordering: .releasing) }
+
+    var hasEnded: Bool { isOver.load(ordering: .acquiring) }
 
     private func run() {
         var table = DNSLogTable(entriesMax: configuration.entriesMax, linesMax: configuration.linesMax)
@@ -80,20 +83,20 @@ final class DNSLog: Sendable {
         }
 
         while true {
-            let mustStop = stopping.load(ordering: .relaxed)
+            let mustStop = stopping.load(ordering: .acquiring)
             policy.refresh()
             var taken = 0
-            while taken < 4_096, let record = ring.popFirst() {
+            while mustStop || taken < 4_096, let record = ring.popFirst() {
                 taken += 1
                 if table.isFull { flush(endsInterval: false, policy.value) }
                 add(record, policy.value, to: &table)
             }
-            let isOver = BootClock.now().nanoseconds(since: began) >= UInt64(configuration.flushSeconds) * 1_000_000_000
+            let isIntervalOver = BootClock.now().nanoseconds(since: began) >= UInt64(configuration.flushSeconds) * 1_000_000_000
             // Single replies do not wait to be put together with others.
-            if isOver || mustStop || (configuration.aggregation == .none && table.count > 0) {
-                flush(endsInterval: isOver || mustStop, policy.value)
+            if isIntervalOver || mustStop || (configuration.aggregation == .none && table.count > 0) {
+                flush(endsInterval: isIntervalOver || mustStop, policy.value)
             }
-            if mustStop { return }
+            if mustStop { return isOver.store(true, ordering: .releasing) }
             if taken == 0 { usleep(5_000) }
         }
     }

@@ -49,6 +49,7 @@ enum DNSThread {
         options.local = local
         options.log = log
         options.tunnels = configuration.dns.tunnels
+        options.tunnels.exemptZones += configuration.dns.search.suffixes
         options.search = configuration.dns.search
         options.failureSeconds = configuration.dns.failureSeconds
         options.staleSecondsMax = configuration.dns.stale.isEnabled ? configuration.dns.stale.staleSecondsMax : 0

@@ -456,6 +456,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         flowLog.stop()
         dnsLog?.stop()
         socket.stop()
+        for _ in 0..<300 where dnsLog?.hasEnded == false { try? await Task.sleep(for: .milliseconds(10)) }
         // The log's last lines.
         try? await Task.sleep(for: .milliseconds(50))
     }

@@ -23,7 +23,7 @@ struct LogFile: Sendable {
 
     private var descriptor: Descriptor
     private var bytes: Int
-    private var endsInsideLine = false
+    private var endsInsideLine: Bool
     /// Monotonic seconds when the path was last looked at.
     private var lookedAt: Int = 0
 
@@ -31,7 +31,7 @@ struct LogFile: Sendable {
     init(path: String, bytesMax: Int) throws(LogFileError) {
         self.path = path
         self.bytesMax = bytesMax
-        (descriptor, bytes) = try Self.open(path)
+        (descriptor, bytes, endsInsideLine) = try Self.open(path)
     }
 
     private final class Descriptor: Sendable {
@@ -89,10 +89,14 @@ struct LogFile: Sendable {
         return written
     }
 
-    private static func open(_ path: String) throws(LogFileError) -> (Descriptor, Int) {
-        let descriptor = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+    /// With its length, and whether a process before has left half a line at its end.
+    private static func open(_ path: String) throws(LogFileError) -> (Descriptor, Int, Bool) {
+        let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw LogFileError(code: errno) }
-        return (Descriptor(descriptor), Int(lseek(descriptor, 0, SEEK_END)))
+        let bytes = Int(lseek(descriptor, 0, SEEK_END))
+        var last = UInt8(ascii: "\n")
+        if bytes > 0 { _ = unsafe pread(descriptor, &last, 1, off_t(bytes - 1)) }
+        return (Descriptor(descriptor), bytes, last != UInt8(ascii: "\n"))
     }
 
     /// The old file keeps every line that was written to it.
@@ -103,8 +107,7 @@ struct LogFile: Sendable {
 
     private mutating func reopen() {
         do throws(LogFileError) {
-            (descriptor, bytes) = try Self.open(path)
-            endsInsideLine = false
+            (descriptor, bytes, endsInsideLine) = try Self.open(path)
         } catch {
             // The old one is better than none.
         }

@@ -480,15 +480,22 @@ public struct NameTable: ~Copyable {
     /// Looks at up to `count` records, from where the last call stopped: expired ones drain or go. Call it every tick.
     public mutating func sweep(_ count: Int, now: Instant) {
         madeRoomFor = []
+        var ended: [Int32] = []
         for _ in 0..<min(count, records.count) {
             if sweepPosition >= records.count { sweepPosition = 0 }
             let record = sweepPosition
             sweepPosition += 1
             if records[record].state != .free { forgetStaleNumbers(Int32(record)) }
-            if records[record].state != .free, records[record].expiry < now { end(Int32(record), now: now) }
+            if records[record].state != .free, records[record].expiry < now { ended.append(Int32(record)) }
         }
+        for record in firstEndingFirst(ended) { end(record, now: now) }
         enforceDrainingMax()
         if limits.redialSeconds > 0 { trimRemembered() }
+    }
+
+    /// Of an address with thousands of names the one that ends last is published: ended first, it would have the others looked through for the next.
+    private func firstEndingFirst(_ ended: [Int32]) -> [Int32] {
+        ended.sorted { (records[Int($0)].expiry, records[Int($0)].order) < (records[Int($1)].expiry, records[Int($1)].order) }
     }
 
     /// An expired binding drains if a flow was admitted by it, and goes otherwise; a remembered one goes when its window is over.
@@ -542,11 +549,13 @@ public struct NameTable: ~Copyable {
     /// When a client or the node is full, what expired there goes at once, unless it drains for a flow; at most once a tick.
     private mutating func makeRoom(for client: EndpointID?, now: Instant) {
         guard madeRoomFor.insert(client).inserted else { return }
-        for record in records.indices where client == nil || records[record].client == client {
-            guard records[record].state != .free, records[record].expiry < now else { continue }
-            end(Int32(record), now: now)
-            guard records[record].state == .draining, records[record].use == .none else { continue }
-            rememberOrRemove(Int32(record), now: now)
+        let ended = records.indices.filter {
+            (client == nil || records[$0].client == client) && records[$0].state != .free && records[$0].expiry < now
+        }
+        for record in firstEndingFirst(ended.map { Int32($0) }) {
+            end(record, now: now)
+            guard records[Int(record)].state == .draining, records[Int(record)].use == .none else { continue }
+            rememberOrRemove(record, now: now)
             counters.expired += 1
         }
     }
@@ -570,8 +579,10 @@ public struct NameTable: ~Copyable {
     /// flow to any draining address of the same client and name. `isInUse` is asked for each (client, address).
     public mutating func releaseDraining(sweepBegan began: Instant, unless isInUse: (EndpointID, IPAddress) -> Bool) {
         var namesInUse: Set<ClientName> = []
-        for record in records.indices where records[record].state != .free && records[record].expiry < began {
-            end(Int32(record), now: began)
+        let ended = records.indices.filter { records[$0].state != .free && records[$0].expiry < began }
+        for number in firstEndingFirst(ended.map { Int32($0) }) {
+            let record = Int(number)
+            end(number, now: began)
             guard records[record].state == .draining else { continue }
             let isUsed = isInUse(records[record].client, records[record].address)
             records[record].use = isUsed ? .flow : .none
@@ -643,7 +654,9 @@ public struct NameTable: ~Copyable {
 
         func isAffected(_ number: PatternNumber) -> Bool {
             guard first >= 0, let published = table.published(entry.client, entry.address, number) else { return true }
-            return published.record == record || published.expiry <= expiry
+            // One that ends at the same moment is as good.
+            return published.record == record || published.expiry < expiry
+                || published.expiry == expiry && records[Int(published.record)].expiry != expiry
         }
     }
 
@@ -685,9 +698,8 @@ public struct NameTable: ~Copyable {
         clients.reserveCapacity(newPolicy.endpoints.count)
         for endpoint in newPolicy.endpoints { clients[endpoint.id] = oldClients[endpoint.id] ?? Client() }
         if oldClients.keys.contains(where: { clients[$0] == nil }) {
-            for record in records.indices where records[record].state != .free && clients[records[record].client] == nil {
-                remove(Int32(record))
-            }
+            let gone = records.indices.filter { records[$0].state != .free && clients[records[$0].client] == nil }
+            for record in firstEndingFirst(gone.map { Int32($0) }) { remove(record) }
         }
         guard !added.isEmpty, !nameNumbers.isEmpty else { return }
         var builder = DomainTrie.Builder()

@@ -77,10 +77,12 @@ public struct DNSLogTable: Sendable {
         var latencySum: UInt64 = 0
         var servers: [IPAddress] = []
         var recordCount = 0
+        var dataBytes = 0
     }
 
-    /// Records and servers that one line shows.
+    /// Records, bytes of their data as text, and servers that one line shows.
     public static let recordsMax = 32
+    public static let dataBytesMax = 8_192
     public static let serversMax = 8
 
     private let entriesMax: Int
@@ -159,11 +161,13 @@ public struct DNSLogTable: Sendable {
             for data in set.data {
                 let isThere = index < entries[place].line.recordSets.count
                 if isThere, entries[place].line.recordSets[index].data.contains(data) { continue }
-                guard entries[place].recordCount < Self.recordsMax else {
+                let bytes = entries[place].dataBytes + data.utf8.count
+                guard entries[place].recordCount < Self.recordsMax, bytes <= Self.dataBytesMax else {
                     omitted += 1
                     continue
                 }
                 entries[place].recordCount += 1
+                entries[place].dataBytes = bytes
                 if isThere {
                     entries[place].line.recordSets[index].data.append(data)
                 } else {

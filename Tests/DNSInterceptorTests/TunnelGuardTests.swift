@@ -63,6 +63,29 @@ struct TunnelGuardTests {
         }
     }
 
+    @Test func `a suspect name that is asked for again, or for another type, is suspect again`() throws {
+        var random = Random(state: 9)
+        var tunnels = TunnelGuard(TunnelLimits())
+        _ = try Self.run(&tunnels, Self.iodine(200, &random), perSecond: 20)
+        let suspects = Self.iodine(100, &random)
+        let later = Self.start.advanced(bySeconds: 20)
+        // But for what the filters take for known ones.
+        let first = try Self.run(&tunnels, suspects, perSecond: 20, from: later).count
+        #expect(first > 80)
+        for _ in 0..<3 { #expect(try Self.run(&tunnels, suspects, perSecond: 20, from: later).count == first) }
+    }
+
+    @Test func `names that say nothing hide no tunnel`() throws {
+        var random = Random(state: 10)
+        var tunnels = TunnelGuard(TunnelLimits())
+        var names: [String] = []
+        for name in Self.iodine(400, &random) {
+            names.append(name)
+            for length in 1...20 { names.append("\(String(repeating: "a", count: length)).\(Self.text(2, "ab", &random)).t.example.net") }
+        }
+        #expect(try Self.run(&tunnels, names, perSecond: 400).count > 200)
+    }
+
     @Test func `a tunnel that goes on is refused in the minutes that follow too, from their first new name on`() throws {
         var random = Random(state: 2)
         var tunnels = TunnelGuard(TunnelLimits())

@@ -14,9 +14,9 @@ struct SimulationTests {
     }
 
     @Test(arguments: SimulationFault.allCases)
-    func `every defect is found within forty histories, by the check of the invariant that it breaks`(fault: SimulationFault) {
+    func `every defect is found within eighty histories, by the check of the invariant that it breaks`(fault: SimulationFault) {
         var found: Set<SimulationInvariant> = []
-        for seed in 1...40 as ClosedRange<UInt64> where found.isDisjoint(with: fault.invariants) {
+        for seed in 1...80 as ClosedRange<UInt64> where found.isDisjoint(with: fault.invariants) {
             var simulation = Simulation(seed: seed, fault: fault)
             do throws(Simulation.Failure) {
                 try simulation.run(steps: 700)
