@@ -57,6 +57,8 @@ extension KernelSuites {
             #expect(try node.isRefused("pod-a", "192.0.2.10"))
             try node.resolve("evil.example.test", from: "pod-a")
             #expect(try node.isReached("pod-a", "203.0.113.66"))
+            // It is cut at its next packet.
+            Thread.sleep(forTimeInterval: 0.3)
             #expect(try pump.stop().failure == .ended(errno: ECONNRESET))
         }
 

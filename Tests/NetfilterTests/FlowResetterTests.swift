@@ -128,9 +128,23 @@ extension KernelSuites {
                 return made != nil
             }
             let client = try #require(made)
-            let accepted = accept(listener.descriptor, nil, nil)
-            try #require(accepted >= 0)
-            let server = End(accepted)
+            // As in the filter chains: the true ends. Connections that came up too late for an attempt before are there as well.
+            let port = unsafe Self.port(client.descriptor, getsockname)
+            let entry = try inNamespace(lab.router) {
+                var found: [ConntrackEntry] = []
+                var socket = try ConntrackSocket()
+                try socket.dump { found.append($0) }
+                return found.first { $0.transport == .tcp && $0.reply.sourcePort == 7_000 && $0.original.sourcePort == port }
+            }
+            let known = try #require(entry)
+            var taken: End?
+            for _ in 0..<10 where taken == nil {
+                let accepted = accept(listener.descriptor, nil, nil)
+                try #require(accepted >= 0)
+                let end = End(accepted)
+                if unsafe Self.port(accepted, getpeername) == known.reply.destinationPort { taken = end }
+            }
+            let server = try #require(taken)
             // A packet socket of the router sees the refused packet: a few bytes from one side to the other.
             let sniffer = try inNamespace(lab.router) {
                 let descriptor = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), Int32(UInt16(3).bigEndian))
@@ -151,14 +165,6 @@ extension KernelSuites {
                 return true
             }
             let sniffed = try #require(seen)
-            // As in the filter chains: the true ends.
-            let entry = try inNamespace(lab.router) {
-                var found: [ConntrackEntry] = []
-                var socket = try ConntrackSocket()
-                try socket.dump { found.append($0) }
-                return found.first { $0.transport == .tcp && $0.reply.sourcePort == 7_000 }
-            }
-            let known = try #require(entry)
             #expect((known.original.destination == known.reply.source) == !row.isTranslated)
             let ends = (Endpoint(clientAddress, known.original.sourcePort), Endpoint(serverAddress, 7_000))
             let (from, to) = row.isReply ? (ends.1, ends.0) : (ends.0, ends.1)
@@ -180,6 +186,19 @@ extension KernelSuites {
                 return try socket.find(known.original, .tcp)
             }
             #expect((after?.timeoutSeconds ?? 0) <= 120, "\(String(describing: after))")
+        }
+
+        /// The port of a socket's own end, or of the other.
+        private static func port(
+            _ descriptor: Int32, _ name: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+        ) -> UInt16 {
+            var address = sockaddr_in6()
+            var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+            let status = unsafe withUnsafeMutablePointer(to: &address) {
+                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe name(descriptor, $0, &length) }
+            }
+            // It stands at the same place in both families.
+            return status == 0 ? UInt16(bigEndian: address.sin6_port) : 0
         }
 
         private static func record(_ packet: [UInt8], _ isReply: Bool) throws -> FlowReset? {
