@@ -114,7 +114,7 @@ extension ExeatConfiguration {
 
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let own = [
-            "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "cacheBytesMax",
+            "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "noTrack", "cacheBytesMax",
             "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
             "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
@@ -130,6 +130,7 @@ extension ExeatConfiguration {
         if let value = reader["zones"] { readZones(value, &problems) }
         if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
         if let value = reader["intercept"]?.boolean(&problems) { dns.intercepts = value }
+        if let value = reader["noTrack"]?.boolean(&problems) { dns.hasNoTracking = value }
         if let value = reader["interceptPort"]?.integer(in: 1...65_535, &problems) { dns.interceptPort = UInt16(value) }
         if let value = reader["classPort"]?.integer(in: 1...65_522, &problems) {
             dns.classPort = UInt16(value)

@@ -95,10 +95,6 @@ extension Ruleset.Builder {
         classDNS()
     }
 
-    private func isTo(_ address: IPAddress) -> [Expression] {
-        destination(address.family) + [.compare(NFT_CMP_EQ.rawValue, register: 1, address.networkBytes)]
-    }
-
     private func listen(_ family: IPFamily) -> IPAddress? { configuration.dnsListen.first { $0.family == family } }
 
     /// A class's port answers for that class: whoever gets there otherwise than by our translation is somebody else.

@@ -27,25 +27,24 @@ extension Ruleset.Builder {
         rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
     }
 
-    /// Queries beyond the rate of their source: what `isQuery` matches, in a chain that nothing but first packets or queries without a flow comes to.
-    mutating func limitQueries(_ limit: RateLimit, _ family: IPFamily, in chain: String, _ isQuery: [Expression]) {
-        let set = ElementSet.queried(family).name
-        rule(
-            chain, isQuery, [loadSource(family), .exceedsLimit(limit, set: set, key: Ruleset.lookupRegister)],
-            [.verdict(.goto("queries_limited"))])
-        rule(
-            chain, isQuery,
-            [loadSource(family), .lookup(set: set, register: Ruleset.lookupRegister, isInverted: true), .exceeds(limit)],
-            [.verdict(.goto("queries_limited"))], comment: "no room for a bucket of its own")
-    }
-
     /// Of intercepted queries each is a flow in connection tracking, which verdicts and the cap of flows do not see. Only first packets come here.
     mutating func limitInterceptedQueries(_ limit: RateLimit) {
         for family: IPFamily in [.v4, .v6] {
+            let set = ElementSet.queried(family).name
             for transport in [Ruleset.udp, Ruleset.tcp] {
-                limitQueries(
-                    limit, family, in: "dns_redirect",
-                    source(family) + isPoliced(family) + Expression.isProtocol(transport) + transportPort(source: false, 53))
+                let isQuery =
+                    source(family) + isPoliced(family) + Expression.isProtocol(transport) + transportPort(source: false, 53) + [
+                        loadSource(family)
+                    ]
+                rule(
+                    "dns_redirect", isQuery,
+                    [.exceedsLimit(limit, set: set, key: Ruleset.lookupRegister), .verdict(.goto("queries_limited"))])
+                rule(
+                    "dns_redirect", isQuery,
+                    [
+                        .lookup(set: set, register: Ruleset.lookupRegister, isInverted: true), .exceeds(limit),
+                        .verdict(.goto("queries_limited")),
+                    ], comment: "no room for a bucket of its own")
             }
         }
     }

@@ -5,7 +5,7 @@ import NetworkTypes
 ///
 /// ```
 /// prerouting -300 (raw, before conntrack)  "raw_prerouting": clear our packet mark bits; spoofing -> "workload" or "elsewhere";
-///                                          SYNs too fast? drop ("begin4"); what a policed endpoint asks the interceptor itself is not tracked
+///                                          SYNs too fast? drop ("begin4"); what is asked of the interceptor itself is not tracked
 /// output     -300                          "raw_output": clear our packet mark bits; the answers to that are not tracked
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
@@ -146,6 +146,23 @@ struct Ruleset: Sendable, Hashable {
                 + Expression.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, equals: [type])
         }
 
+        func isTo(_ address: IPAddress) -> [Expression] {
+            destination(address.family) + [.compare(NFT_CMP_EQ.rawValue, register: Ruleset.lookupRegister, address.networkBytes)]
+        }
+
+        func isFrom(_ address: IPAddress) -> [Expression] {
+            source(address.family) + [.compare(NFT_CMP_EQ.rawValue, register: Ruleset.lookupRegister, address.networkBytes)]
+        }
+
+        /// Sent to a listen address of the interceptor.
+        func isQuery(to address: IPAddress, _ transport: UInt8) -> [Expression] {
+            isTo(address) + Expression.isProtocol(transport) + transportPort(source: false, configuration.dnsPort)
+        }
+
+        func isAnswer(from address: IPAddress, _ transport: UInt8) -> [Expression] {
+            isFrom(address) + Expression.isProtocol(transport) + transportPort(source: true, configuration.dnsPort)
+        }
+
         mutating func build() {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
@@ -165,6 +182,7 @@ struct Ruleset: Sendable, Hashable {
             if hasClasses { chain("dns_output", "nat", hook: NF_INET_LOCAL_OUT, priority: -110) }
 
             if let limit = configuration.connectionLimit { limitOpenings(limit) }
+            untrackedStreams()
             knownTCP()
             directQueries()
             if queryLimit != nil { dropLimitedQueries() }
@@ -196,36 +214,6 @@ struct Ruleset: Sendable, Hashable {
                 rule(
                     "workload", isFamily(family), Expression.isProtocol(tcp), isKnown(family), [.verdict(.accept)],
                     comment: family == .v4 ? "TCP from its own address" : nil)
-            }
-        }
-
-        /// UDP queries that a policed endpoint sends to the interceptor's own address, and their answers, are not tracked: for each query conntrack
-        /// would cost as much as finding the answer. The source is checked first, as for everything from a workload.
-        ///
-        /// Untracked only while DNS is intercepted: then port 53 of a policed endpoint is brought here by nobody else's translation, which an untracked
-        /// answer would not find back through. Over TCP, tracking keeps the state of the connection.
-        mutating func directQueries() {
-            let isUntracked = configuration.interceptDNS && configuration.dnsPort == 53
-            guard isUntracked || queryLimit != nil else { return }
-            for address in configuration.dnsListen {
-                let family = address.family
-                let bytes = address.networkBytes
-                rule(
-                    "workload", destination(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
-                    Expression.isProtocol(udp), transportPort(source: false, configuration.dnsPort), isKnown(family),
-                    [loadSource(family)], isPoliced(family), [.verdict(.jump(family == .v4 ? "direct4" : "direct6"))],
-                    comment: "asked directly")
-                guard isUntracked else { continue }
-                // In front of the rule that clears marks, which costs more than this does for others: whatever mark such a packet bears, "output" accepts it.
-                rule(
-                    "raw_output", source(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
-                    Expression.isProtocol(udp), transportPort(source: true, configuration.dnsPort), Expression.isNotToLoopback,
-                    [loadDestination(family)], isPoliced(family), [.withoutTracking, .verdict(.accept)], comment: "answered directly")
-            }
-            for family in Set(configuration.dnsListen.map(\.family)).sorted(by: { $0.rawValue < $1.rawValue }) {
-                let chain = family == .v4 ? "direct4" : "direct6"
-                if let limit = queryLimit { limitQueries(limit, family, in: chain, []) }
-                if isUntracked { rule(chain, [.withoutTracking, .verdict(.accept)]) }
             }
         }
 
@@ -285,6 +273,7 @@ struct Ruleset: Sendable, Hashable {
             for prefix in configuration.podPrefixes {
                 rule("elsewhere", source(prefix.address.family), isIn(prefix), deny(.spoofedSource))
             }
+            untrackedOfOthers()
         }
 
         /// The address in the lookup register lies in the prefix.
@@ -322,17 +311,9 @@ struct Ruleset: Sendable, Hashable {
         mutating func hooks() {
             // First, because it is asked for every query; what is accepted here is never queued, so no verdict comes back for it.
             for address in configuration.dnsListen {
-                let family = address.family
-                let bytes = address.networkBytes
                 for transport in [udp, tcp] {
-                    rule(
-                        "input", destination(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
-                        Expression.isProtocol(transport), transportPort(source: false, configuration.dnsPort), [.verdict(.accept)],
-                        comment: "the DNS interceptor")
-                    rule(
-                        "output", source(family), [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, bytes)],
-                        Expression.isProtocol(transport), transportPort(source: true, configuration.dnsPort), [.verdict(.accept)],
-                        comment: "the DNS interceptor")
+                    rule("input", isQuery(to: address, transport), [.verdict(.accept)], comment: "the DNS interceptor")
+                    rule("output", isAnswer(from: address, transport), [.verdict(.accept)], comment: "the DNS interceptor")
                 }
             }
             if configuration.interceptDNS {
@@ -340,8 +321,7 @@ struct Ruleset: Sendable, Hashable {
                     guard let listen = configuration.dnsListen.first(where: { $0.family == family }) else { continue }
                     for (chain, isReply) in [("input", false), ("output", true)] {
                         rule(
-                            chain, isReply ? source(family) : destination(family),
-                            [.compare(NFT_CMP_EQ.rawValue, register: lookupRegister, listen.networkBytes)], Expression.isProtocol(udp),
+                            chain, isReply ? isFrom(listen) : isTo(listen), Expression.isProtocol(udp),
                             transportPort(source: isReply, configuration.dnsInterceptPort),
                             [
                                 .loadConntrack(NFT_CT_PROTO_DST.rawValue, direction: 0, into: 1),

@@ -93,6 +93,25 @@ extension KernelSuites {
             #expect(node.log.contains("dns.interface: there is no interface absent0"))
         }
 
+        @Test func `without tracking, the address of a service that others translate is answered here and makes no entry`() throws {
+            let node = try RunningNode(NodeSettings(dns: "  noTrack: true\n"), policies: Self.policies)
+            defer { node.stop() }
+            // As kube-proxy would bring it to a server that is not there.
+            let rules = """
+                add table ip foreign; add chain ip foreign out { type nat hook output priority -100; }; \
+                add rule ip foreign out ip daddr 169.254.20.10 udp dport 53 dnat to 192.0.2.200:53; \
+                add rule ip foreign out ip daddr 169.254.20.10 tcp dport 53 dnat to 192.0.2.200:53
+                """
+            try #require(node.lab.node.run(["nft", rules]).isSuccess)
+            for transport in ["+notcp", "+tcp"] {
+                let dig = ["dig", transport, "+time=2", "+tries=1", "+short", "@169.254.20.10", "api.example.org"]
+                #expect(try node.lab.node.run(dig).stdout == "192.0.2.10\n")
+            }
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            let entries = try node.lab.node.run(["conntrack", "-L", "--orig-dst", "169.254.20.10"])
+            #expect(entries.isSuccess && entries.stdout.isEmpty, "\(entries)")
+        }
+
         @Test func `names of the configuration open what they say, inside addresses too, and follow their file`() throws {
             let dns = "  records: [\"10.99.0.7 inside.example.org\"]\n  hosts: {files: [hosts], ttlSeconds: 1}\n"
             try scene(holdMilliseconds: 0, dns: dns) { node, upstream in
