@@ -32,6 +32,8 @@ final class Answer: @unchecked Sendable {
     let server: IPAddress?
     /// Why, if it is a failure of our own.
     let failure: ExtendedDNSError?
+    /// What counted the failure, ours or an upstream's.
+    let cause: DNSCounter?
     private let storage: UnsafeMutableRawPointer
     private let offsetCount: Int
     private let byteCount: Int
@@ -43,6 +45,7 @@ final class Answer: @unchecked Sendable {
     ) {
         switch response.rcode {
         case .noError, .nameError:
+            cause = nil
             let ceiling = response.isNegative ? configuration.negativeSecondsMax : configuration.positiveSecondsMax
             var seconds = response.cacheTTL ?? 0
             if response.isNegative, response.isCacheable, configuration.search.suffix(of: response.qname) != nil {
@@ -50,6 +53,7 @@ final class Answer: @unchecked Sendable {
             }
             lifetimeSeconds = min(seconds, ceiling)
         default:
+            cause = .failedUpstreams
             lifetimeSeconds = configuration.failureLifetimeSeconds
         }
         refreshAgeSeconds = Self.refreshAgeSeconds(lifetimeSeconds)
@@ -68,7 +72,9 @@ final class Answer: @unchecked Sendable {
     }
 
     /// A failure of our own.
-    init(key: CacheKey, hash: UInt64, failure: ExtendedDNSError, storedAt: Instant, lifetimeSeconds: UInt32) {
+    init(
+        key: CacheKey, hash: UInt64, failure: ExtendedDNSError, cause: DNSCounter? = nil, storedAt: Instant, lifetimeSeconds: UInt32
+    ) {
         self.hash = hash
         self.storedAt = storedAt
         self.lifetimeSeconds = lifetimeSeconds
@@ -83,6 +89,7 @@ final class Answer: @unchecked Sendable {
         qname = key.qname
         server = nil
         self.failure = failure
+        self.cause = cause
     }
 
     private static func refreshAgeSeconds(_ lifetime: UInt32) -> UInt32 { lifetime < 5 ? lifetime : lifetime - max(1, lifetime / 10) }

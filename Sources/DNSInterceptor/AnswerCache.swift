@@ -147,7 +147,10 @@ struct AnswerCache {
     /// kept takes the place of an older one all the same, so that what it has overtaken is not given out later.
     mutating func store(_ answer: Answer, now: Instant) {
         let cost = answer.byteCost
-        guard cost <= bytesMax / 4 else { return forget(place(of: answer)) }
+        guard cost <= bytesMax / 4 else {
+            if !answer.isFailure { forget(place(of: answer)) }
+            return
+        }
         if let place = place(of: answer) {
             let slot = Int(buckets[place] & 0xffff_ffff) - 1
             guard let older = slots[slot].answer else { preconditionFailure("a bucket of the cache leads to an empty slot") }

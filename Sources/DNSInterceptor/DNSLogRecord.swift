@@ -6,7 +6,7 @@ import NetworkTypes
 /// Of a fixed size, so that a ring takes it. The reply itself is kept, as far as it has room: it says what was asked for and what was answered.
 public struct DNSLogRecord: Sendable, BitwiseCopyable {
     /// Where an answer came from.
-    public enum Lookup: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    public enum Lookup: String, CaseIterable, Sendable, BitwiseCopyable {
         /// Out of the cache.
         case hit
         /// From an upstream, also one that had been asked for somebody else.
@@ -17,17 +17,6 @@ public struct DNSLogRecord: Sendable, BitwiseCopyable {
         case local
         /// Nowhere: the query was refused, or could not be waited for.
         case refused
-
-        /// For logs.
-        public var label: String {
-            switch self {
-            case .hit: "hit"
-            case .miss: "miss"
-            case .stale: "stale"
-            case .local: "local"
-            case .refused: "refused"
-            }
-        }
     }
 
     /// Of reply and rule together.
@@ -49,6 +38,8 @@ public struct DNSLogRecord: Sendable, BitwiseCopyable {
     public let answeredAt: Instant
     /// The guard against tunnels observes, and would have refused it.
     public let isSuspect: Bool
+    /// Of the upstream's answer, whose upper bits are not in the part of the reply that is kept.
+    public let responseCode: ResponseCode?
     private let replyCount: UInt16
     private let ruleCount: UInt16
     private let bytes: InlineArray<512, UInt8>
@@ -60,7 +51,8 @@ public struct DNSLogRecord: Sendable, BitwiseCopyable {
     /// The first bytes of `reply`, and behind them of `rule`, are kept.
     public init(
         time: Instant, source: IPAddress, classNumber: UInt8, lookup: Lookup, cause: DNSCounter?, server: IPAddress?,
-        latencyNanoseconds: UInt64?, answeredAt: Instant, isSuspect: Bool = false, reply: Span<UInt8>, rule: String?
+        latencyNanoseconds: UInt64?, answeredAt: Instant, isSuspect: Bool = false,
+        responseCode: ResponseCode? = nil, reply: Span<UInt8>, rule: String?
     ) {
         self.time = time
         self.source = source.mappedV4 ?? source
@@ -71,6 +63,7 @@ public struct DNSLogRecord: Sendable, BitwiseCopyable {
         self.latencyNanoseconds = latencyNanoseconds
         self.answeredAt = answeredAt
         self.isSuspect = isSuspect
+        self.responseCode = responseCode
         var bytes = InlineArray<512, UInt8>(repeating: 0)
         let count = min(reply.count, Self.bytesMax)
         var span = bytes.mutableSpan

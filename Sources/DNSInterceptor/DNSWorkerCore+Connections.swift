@@ -162,7 +162,7 @@ extension DNSWorkerCore {
     }
 
     private func mayTakeMore(_ connection: ClientConnection) -> Bool {
-        !connection.isEnding && connection.waitingQueries < configuration.tcpPipelineMax
+        !isDraining && !connection.isEnding && connection.waitingQueries < configuration.tcpPipelineMax
             && connection.unsentBytes <= configuration.tcpUnsentBytesMax / 4
     }
 

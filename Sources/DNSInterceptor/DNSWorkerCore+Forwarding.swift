@@ -107,7 +107,7 @@ extension DNSWorkerCore {
         let action = transaction.plan.handle(
             event, place: place, &zones[transaction.zone], configuration: configuration, now: now, wentDown: &wentDown)
         if wentDown { noteDown(upstream, ofZone: transaction.zone) }
-        if !wasUp, zones[transaction.zone].upstreams[upstream].isUp { returnedUpstreams.append((transaction.zone, upstream)) }
+        if !wasUp, zones[transaction.zone].upstreams[upstream].isUp { noteUp(upstream, ofZone: transaction.zone) }
         return action
     }
 
@@ -399,20 +399,22 @@ extension DNSWorkerCore {
             // Not kept: another moment there may be room.
             counters.add(.failedUpstreamsFull)
             answer = Answer(
-                key: transaction.key, hash: transaction.hash, failure: .networkError("too many questions at the upstreams"), storedAt: now,
-                lifetimeSeconds: 0)
+                key: transaction.key, hash: transaction.hash, failure: .networkError("too many questions at the upstreams"),
+                cause: .failedUpstreamsFull, storedAt: now, lifetimeSeconds: 0)
         } else {
             let reason: ExtendedDNSError
+            let cause: DNSCounter
             if let fault = transaction.lastFault {
-                counters.add(.failedMalformedAnswer)
+                cause = .failedMalformedAnswer
                 reason = .invalidData("upstream's answer refused: \(fault.label)")
             } else {
-                counters.add(.failedUpstreams)
+                cause = .failedUpstreams
                 let text = "no upstream answered"
                 reason = .noReachableAuthority(transaction.lastTLSFault.map { "\(text): \($0.text)" } ?? text)
             }
+            counters.add(cause)
             answer = Answer(
-                key: transaction.key, hash: transaction.hash, failure: reason, storedAt: now,
+                key: transaction.key, hash: transaction.hash, failure: reason, cause: cause, storedAt: now,
                 lifetimeSeconds: configuration.failureLifetimeSeconds)
         }
         let stale = transaction.stale.flatMap { cache.isStale($0, now: now) ? $0 : nil }

@@ -18,9 +18,10 @@ extension DNSWorkerCore {
         let reply = unsafe UnsafeBufferPointer(rebasing: buffer[..<min(count, buffer.count)])
         log.append(
             DNSLogRecord(
-                time: now, source: source, classNumber: classNumber(origin), lookup: lookup, cause: cause, server: answer?.server,
+                time: now, source: source, classNumber: classNumber(origin), lookup: lookup, cause: cause ?? answer?.cause,
+                server: answer?.server,
                 latencyNanoseconds: waitedSince.map { now.nanoseconds(since: $0) }, answeredAt: answer?.storedAt ?? now,
-                isSuspect: isSuspect, reply: unsafe reply.span, rule: rule))
+                isSuspect: isSuspect, responseCode: answer?.stored?.rcode, reply: unsafe reply.span, rule: rule))
     }
 
     private func source(of origin: QueryOrigin) -> IPAddress? {

@@ -1,5 +1,6 @@
 import DNSMessages
 import Enforcement
+import Glibc
 import NetworkTypes
 
 /// Upstreams that are down: each is asked for the NS records of its zone, again and again until it answers, so that no client has to try it.
@@ -106,7 +107,7 @@ extension DNSWorkerCore {
         transactions[slot] = nil
         if hasAnswered {
             counters.add(.upstreamProbesAnswered)
-            if !zones[zone].upstreams[upstream].isUp { returnedUpstreams.append((zone, upstream)) }
+            if !zones[zone].upstreams[upstream].isUp { noteUp(upstream, ofZone: zone) }
             zones[zone].upstreams[upstream].succeed()
             zones[zone].upstreams[upstream].roundTrip.noteAnswer(nanoseconds: now.nanoseconds(since: transaction.startedAt))
         } else {
@@ -117,20 +118,34 @@ extension DNSWorkerCore {
         }
     }
 
-    /// What upstreams that are back were asked over UDP while they were down, they are asked again; and so is, when a client next wants it, what
-    /// failed meanwhile.
-    mutating func askAgain<G: AnswerGate & ~Copyable>(gate: inout G) {
-        guard !returnedUpstreams.isEmpty else { return }
-        for (zone, upstream) in returnedUpstreams {
-            for (slot, transaction) in transactions.enumerated() {
-                guard let transaction, transaction.zone == zone, !transaction.isProbe else { continue }
-                for place in 0..<2 where transaction[place].isOpen && !transaction[place].isTCP {
-                    guard transaction[place].upstream == upstream else { continue }
-                    take(.upstreamReturned, place: place, slot, transaction, gate: &gate)
-                }
-            }
-        }
-        returnedUpstreams.removeAll()
+    /// It is up again: what it was asked over UDP before, it is asked again, and what failed meanwhile is when a client next wants it.
+    mutating func noteUp(_ upstream: Int, ofZone zone: Int) {
+        returnedUpstreams.append(ReturnedUpstream(zone: zone, number: upstream))
         cache.forgetFailures()
+    }
+
+    /// Asks upstreams that are back again, so many questions in one turn that clients do not notice. The rest waits for the next.
+    mutating func askAgain<G: AnswerGate & ~Copyable>(gate: inout G) {
+        var left = 128
+        while left > 0, let returned = returnedUpstreams.last {
+            guard returned.nextSlot < Self.outstandingMax(configuration) else {
+                returnedUpstreams.removeLast()
+                continue
+            }
+            returnedUpstreams[returnedUpstreams.count - 1].nextSlot += 1
+            guard let transaction = transactions[returned.nextSlot], transaction.zone == returned.zone else { continue }
+            for place in 0..<2 where transaction[place].isOpen && !transaction[place].isTCP {
+                guard transaction[place].upstream == returned.number else { continue }
+                left -= 1
+                take(.upstreamReturned, place: place, returned.nextSlot, transaction, gate: &gate)
+            }
+            // All events of this turn have been taken: the old sockets make room for the next ones.
+            closeFinished()
+        }
+    }
+
+    mutating func closeFinished() {
+        for descriptor in finishedDescriptors { close(descriptor) }
+        finishedDescriptors.removeAll(keepingCapacity: true)
     }
 }

@@ -57,6 +57,9 @@ extension DNSWorkerCore {
                 counters.add(.tunnelSuspects)
                 waiting.isSuspect = true
             }
+            // Of what is answered at once, for the log.
+            isSuspect = waiting.isSuspect
+            defer { isSuspect = false }
             guard let stale = cache.findStale(message, query, hash: hash, now: now) else {
                 return forward(waiting, key: key, hash: hash, gate: &gate)
             }
@@ -79,7 +82,8 @@ extension DNSWorkerCore {
         gate: inout G
     ) {
         guard let stored = answer.stored else {
-            return refuse(query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), lookup: hit == nil ? .miss : .hit)
+            return refuse(
+                query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), answer.cause, lookup: hit == nil ? .miss : .hit)
         }
         let age = answer.ageSeconds(now: now)
         // What must not be kept is passed on with its own TTLs (an error, a negative answer without SOA record) or with 0.

@@ -51,6 +51,8 @@ struct DNSWorkerCore: ~Copyable {
     var waitedSince: Instant?
     /// Whether that query is one that the guard against tunnels would have refused; for the log.
     var isSuspect = false
+    /// No further queries are taken.
+    var isDraining = false
     /// Transactions that nobody waited for at their start.
     var refreshCount = 0
     var waitingCount = 0
@@ -63,7 +65,7 @@ struct DNSWorkerCore: ~Copyable {
     var unsentMisses: [(arrivedAt: Instant, readAt: Instant)] = []
 
     /// Upstreams that were down and have answered in this turn.
-    var returnedUpstreams: [(zone: Int, upstream: Int)] = []
+    var returnedUpstreams: [ReturnedUpstream] = []
 
     // TCP connections to upstreams.
     var upstreamConnections: [UpstreamConnection?]
@@ -206,15 +208,18 @@ struct DNSWorkerCore: ~Copyable {
         flushDatagrams()
         serviceConnections(gate: &gate)
         flushDatagrams()
-        for descriptor in finishedDescriptors { close(descriptor) }
-        finishedDescriptors.removeAll(keepingCapacity: true)
+        closeFinished()
         return rang
     }
 
     /// Goes on for those who wait for upstreams, and takes nobody else's query. True if the mailbox rang; then it wants to be called again.
     mutating func drain<G: AnswerGate & ~Copyable>(until end: Instant, gate: inout G) -> Bool {
         datagramWait.leaveSockets()
-        for listener in listeners where listener.isTCP && listener.pausedUntil == nil { poll.remove(listener.descriptor) }
+        isDraining = true
+        for index in listeners.indices where listeners[index].isTCP {
+            if listeners[index].pausedUntil == nil { poll.remove(listeners[index].descriptor) }
+            listeners[index].pausedUntil = nil
+        }
         while waitingCount > 0, now < end {
             if turn(until: end, gate: &gate) { return true }
         }
@@ -263,6 +268,7 @@ struct DNSWorkerCore: ~Copyable {
     }
 
     private func waitMilliseconds(until: Instant) -> Int32 {
+        guard returnedUpstreams.isEmpty else { return 0 }
         var next = until
         if let deadline = attemptDeadlines.earliest { next = min(next, deadline) }
         if let deadline = staleDeadlines.earliest { next = min(next, deadline) }

@@ -29,7 +29,12 @@ final class TLSClient {
     /// Begins the handshake: its first bytes are there for ``moveOutput(into:)``. Nil if there is no memory, or nothing to know the server by.
     init?(_ identity: UpstreamTLS, resuming ticket: TLSTicket?, now: Instant) {
         guard identity.name != nil || !identity.pins.isEmpty, let connection = unsafe SSL_new(identity.trust.context) else { return nil }
-        guard let incoming = unsafe exeat_tls_new_buffer(), let outgoing = unsafe exeat_tls_new_buffer() else {
+        guard let incoming = unsafe exeat_tls_new_buffer() else {
+            unsafe SSL_free(connection)
+            return nil
+        }
+        guard let outgoing = unsafe exeat_tls_new_buffer() else {
+            unsafe BIO_free(incoming)
             unsafe SSL_free(connection)
             return nil
         }

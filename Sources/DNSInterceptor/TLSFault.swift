@@ -22,7 +22,7 @@ public enum TLSFault: Int, Error, CaseIterable, Sendable {
         }
     }
 
-    var counter: DNSCounter {
+    public var counter: DNSCounter {
         switch self {
         case .handshakeTimeout: .tlsTimeouts
         case .wrongName: .tlsWrongNames

@@ -9,20 +9,20 @@ public enum BootClock {
         return Instant(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
     }
 
-    /// Whole seconds since 1970 of an instant, found by the distance between the two clocks now.
-    static func unixSeconds(_ instant: Instant) -> Int64 {
+    /// Since 1970, of an instant, found by the distance between the two clocks now.
+    private static func unixNanoseconds(_ instant: Instant) -> Int64 {
         var wall = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &wall)
         let wallNow = Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec)
-        return (wallNow - Int64(bitPattern: now().nanoseconds) + Int64(bitPattern: instant.nanoseconds)) / 1_000_000_000
+        return wallNow - Int64(bitPattern: now().nanoseconds) + Int64(bitPattern: instant.nanoseconds)
     }
 
-    /// RFC 3339 with microseconds, UTC, of an instant: for logs. Found by the distance between the two clocks now.
+    /// Whole seconds since 1970 of an instant.
+    static func unixSeconds(_ instant: Instant) -> Int64 { unixNanoseconds(instant) / 1_000_000_000 }
+
+    /// RFC 3339 with microseconds, UTC, of an instant: for logs.
     static func wallClockText(_ instant: Instant) -> String {
-        var wall = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &wall)
-        let wallNow = Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec)
-        let then = wallNow - Int64(bitPattern: now().nanoseconds) + Int64(bitPattern: instant.nanoseconds)
+        let then = unixNanoseconds(instant)
         var seconds = time_t(then / 1_000_000_000)
         var parts = unsafe tm()
         unsafe gmtime_r(&seconds, &parts)

@@ -81,7 +81,7 @@ final class ControlPlane: @unchecked Sendable {
     /// Of the table as it was installed last (`TableSocket.fingerprint`).
     var fingerprint: Int?
     var isStopped = false
-    private var hostAddresses = HostAddresses.current()
+    private var hostAddresses: HostAddresses
     private var owners: NodeOwners
     private let hasCgroups: Bool
     /// Whom the files of upstreams name.
@@ -131,8 +131,9 @@ final class ControlPlane: @unchecked Sendable {
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
         published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
         revocations: @escaping @Sendable () -> UInt64, allowedDatagrams: @escaping @Sendable () -> UInt64, hasClassPorts: Bool,
-        servers: [IPAddress], hasCgroups: Bool, logger: Logger
+        hostAddresses: HostAddresses, servers: [IPAddress], hasCgroups: Bool, logger: Logger
     ) {
+        self.hostAddresses = hostAddresses
         self.servers = servers
         self.hasCgroups = hasCgroups
         owners = NodeOwners.current(hasCgroups: hasCgroups)
@@ -266,7 +267,8 @@ final class ControlPlane: @unchecked Sendable {
         self.loaded = loaded
         let previous = published.current
         hasHostEndpoints = !loaded.hostEndpoints.isEmpty
-        if hasHostEndpoints { hostAddresses = HostAddresses.current() }
+        // Where they cannot be listed they stay as they were.
+        if hasHostEndpoints, let current = try? HostAddresses.current() { hostAddresses = current }
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
         owners = NodeOwners.current(hasCgroups: hasCgroups)
@@ -513,7 +515,7 @@ final class ControlPlane: @unchecked Sendable {
         }
         purgeLater()
         guard hasHostEndpoints else { return }
-        let hasNewAddresses = ticks % 5 == 0 && HostAddresses.current() != hostAddresses
+        let hasNewAddresses = ticks % 5 == 0 && (try? HostAddresses.current()).map { $0 != hostAddresses } == true
         if hasNewAddresses || hasNewOwners { reload() }
     }
 

@@ -19,8 +19,7 @@ final class DNSLog: Sendable {
     private let published: Published<CompiledPolicy>
     private let configuration: ExeatConfiguration.DNSLog
     private let names: LoggedNames
-    private let logger: Logger
-    private let file: Mutex<LogFile>
+    private let file: LogSink
     private let stopping = Atomic<Bool>(false)
     private let isOver = Atomic<Bool>(false)
     private let unlogged = Atomic<UInt64>(0)
@@ -28,22 +27,15 @@ final class DNSLog: Sendable {
     /// Nil where no log is wanted.
     init?(_ configuration: ExeatConfiguration.DNSLog, _ published: Published<CompiledPolicy>, logger: Logger) throws {
         guard let path = configuration.path else { return nil }
-        let opened: LogFile
-        do throws(LogFileError) {
-            opened = try LogFile(path: path, bytesMax: configuration.bytesMax)
-        } catch {
-            throw DaemonError("cannot open the DNS log \(path)", code: error.code, hint: "make its folder, or set dnsLog.path")
-        }
-        file = Mutex(opened)
+        file = try LogSink("DNS log", field: "dnsLog.path", path: path, bytesMax: configuration.bytesMax, logger: logger)
         ring = Ring(capacity: Self.recordsMax, filler: .filler)
         self.published = published
         self.configuration = configuration
         names = LoggedNames(configuration.names)
-        self.logger = logger
     }
 
-    var linesWritten: UInt64 { file.withLock { $0.linesWritten } }
-    var writeErrors: UInt64 { file.withLock { $0.linesLost } }
+    var linesWritten: UInt64 { file.linesWritten }
+    var writeErrors: UInt64 { file.linesLost }
     var droppedRecords: UInt64 { ring.droppedCount }
     /// Replies that lines of type UNLOGGED stand for.
     var unloggedReplies: UInt64 { unlogged.load(ordering: .relaxed) }
@@ -58,7 +50,6 @@ final class DNSLog: Sendable {
     private func run() {
         var table = DNSLogTable(entriesMax: configuration.entriesMax, linesMax: configuration.linesMax)
         var policy = Published.Reader(published)
-        var complaints = LogComplaints()
         var began = BootClock.now()
         var dropped: UInt64 = 0
 
@@ -72,13 +63,10 @@ final class DNSLog: Sendable {
             let lines = table.takeLines(
                 from: BootClock.unixSeconds(began), to: BootClock.unixSeconds(now), endsInterval: endsInterval
             ) { Self.peer(at: $0, classNumber: 0, compiled) }
-            let (written, failure) = file.withLock { ($0.write(lines.map(\.text)), $0.lastFailure) }
+            let written = file.write(lines.map(\.text))
             for line in lines[..<written] where line.isUnlogged { unlogged.add(line.count, ordering: .relaxed) }
-            if written < lines.count, let failure {
-                // Said in the log itself, as soon as that can be written again.
-                table.addUnlogged(lines[written...].reduce(0) { $0 + $1.count })
-                complaints.note("DNS log", configuration.path ?? "", failure, logger)
-            }
+            // Said in the log itself, as soon as that can be written again.
+            table.addUnlogged(lines[written...].reduce(0) { $0 + $1.count })
             if endsInterval { began = now }
         }
 
@@ -113,14 +101,15 @@ final class DNSLog: Sendable {
                 client = .workload(namespace: endpoint.namespace, aggregatedName: WorkloadName.aggregated(endpoint.name))
             }
             let reason = record.cause?.reason
-            let rcode = record.cause == .refusedVersion ? ResponseCode.badVersion : text.rcode
+            let rcode = record.cause == .refusedVersion ? ResponseCode.badVersion : record.responseCode ?? text.rcode
             table.add(
                 DNSLogTable.Key(
                     client: client, qname: names.identity(text.qname), qtype: text.qtype.rawValue, rcode: rcode.rawValue, reason: reason,
                     rule: record.rule, isSuspect: record.isSuspect, single: configuration.aggregation == .none ? record.time.nanoseconds : 0
                 ),
                 DNSLogTable.Sighting(
-                    client: UInt64(endpoint?.id.rawValue ?? 0), lookup: record.lookup.label, latencyNanoseconds: record.latencyNanoseconds,
+                    client: UInt64(endpoint?.id.rawValue ?? 0), lookup: record.lookup.rawValue,
+                    latencyNanoseconds: record.latencyNanoseconds,
                     server: record.server, answer: record.answeredAt.nanoseconds)
             ) {
                 var line = DNSLogLine()

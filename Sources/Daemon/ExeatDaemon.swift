@@ -54,14 +54,14 @@ public final class ExeatDaemon: @unchecked Sendable {
         } catch {
             // Closed by what could be read of it.
             if let partial = error.readSoFar {
-                try makeDirectory(partial.runtimeDirectory)
+                try RuntimeDirectory.make(partial.runtimeDirectory, user: (try? Privileges.account(partial))?.user)
                 failStart(partial, logger)
             } else {
                 logger.critical("the configuration names no workload interfaces: nothing could be closed, what was in force stays")
             }
             throw error
         }
-        try makeDirectory(configuration.runtimeDirectory)
+        try RuntimeDirectory.make(configuration.runtimeDirectory, user: Privileges.account(configuration)?.user)
         do {
             if !Inheritance.isLimited { StubResolver.note(configuration) }
             // As root this process begins anew here, with what is needed and no more.
@@ -118,15 +118,6 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
     }
 
-    static func makeDirectory(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
-        } catch {
-            throw DaemonError("cannot make \(path): \(error)", hint: "set runtimeDirectory to a folder that can be written")
-        }
-    }
-
     static func tableConfiguration(_ configuration: ExeatConfiguration, _ features: KernelFeatures) throws -> TableConfiguration {
         let lacking = features.missing
         guard lacking.isEmpty, let backend = features.queueBackend, let mark = MarkLayout(mask: configuration.markMask) else {
@@ -174,7 +165,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
         try ListenAddresses.use(
             configuration.dns.listen, on: configuration.dns.interface, runtimeDirectory: configuration.runtimeDirectory)
-        let hostAddresses = HostAddresses.current()
+        let hostAddresses = try HostAddresses.current()
         let nodeAddresses = hostAddresses.all(with: configuration.dns.listen)
         let resources = hostAddresses.complete(
             load.resources, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
@@ -306,7 +297,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
             revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } },
             allowedDatagrams: { [helloCounters] in helloCounters.reduce(0) { $0 + $1.allowedDatagrams } }, hasClassPorts: hasClassPorts,
-            servers: upstreamFiles.servers, hasCgroups: features.has(.cgroups), logger: logger)
+            hostAddresses: hostAddresses, servers: upstreamFiles.servers, hasCgroups: features.has(.cgroups), logger: logger)
         if kept == nil {
             let hosts = ControlPlane.nodeAddresses(
                 policed: ControlPlane.contents(of: policy, nodeAddresses: nodeAddresses), policy)
@@ -486,10 +477,10 @@ public final class ExeatDaemon: @unchecked Sendable {
             isReady.store(false, ordering: .releasing)
             control.stop()
             try control.removeTable()
-            try ListenAddresses.removeAll(runtimeDirectory: configuration.runtimeDirectory)
-            // Whatever becomes of the holder: a daemon without a table must not go on.
+            // Whatever becomes of the rest: a daemon without a table must not go on.
             defer { end.withLock { _ = $0?.yield(0) } }
             try holder.quit()
+            try ListenAddresses.removeAll(runtimeDirectory: configuration.runtimeDirectory)
         default: throw DaemonError("unknown request \(words.joined(separator: " "))")
         }
     }

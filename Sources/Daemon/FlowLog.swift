@@ -14,12 +14,8 @@ final class FlowLog: Sendable {
         var policies: [CompiledPolicy] = []
         var recent: [FlowLogEntry] = []
         var recentStart = 0
-        var file: LogFile?
         var followers: [Int: FlowFollower] = [:]
         var nextFollower = 0
-        var complaints = LogComplaints()
-
-        var wantsLines: Bool { file != nil || !followers.isEmpty }
     }
 
     private static let recentMax = 1_024
@@ -30,7 +26,7 @@ final class FlowLog: Sendable {
     private let hellos: [Ring<HelloRecord>]
     private let store: BindingStore
     private let mailbox: FlowMailbox
-    private let logger: Logger
+    private let file: LogSink?
     private let state = Mutex(State())
     private let stopping = Atomic<Bool>(false)
 
@@ -42,18 +38,15 @@ final class FlowLog: Sendable {
         self.hellos = hellos
         self.store = store
         self.mailbox = mailbox
-        self.logger = logger
-        guard let path = configuration.path else { return }
-        do throws(LogFileError) {
-            let file = try LogFile(path: path, bytesMax: configuration.bytesMax)
-            state.withLock { $0.file = file }
-        } catch {
-            throw DaemonError("cannot open the flow log \(path)", code: error.code, hint: "make its folder, or set flowLog.path")
+        guard let path = configuration.path else {
+            file = nil
+            return
         }
+        file = try LogSink("flow log", field: "flowLog.path", path: path, bytesMax: configuration.bytesMax, logger: logger)
     }
 
-    var linesWritten: UInt64 { state.withLock { $0.file?.linesWritten ?? 0 } }
-    var writeErrors: UInt64 { state.withLock { $0.file?.linesLost ?? 0 } }
+    var linesWritten: UInt64 { file?.linesWritten ?? 0 }
+    var writeErrors: UInt64 { file?.linesLost ?? 0 }
 
     var droppedRecords: UInt64 { rings.reduce(0) { $0 + $1.droppedCount } + hellos.reduce(0) { $0 + $1.droppedCount } }
 
@@ -136,7 +129,8 @@ final class FlowLog: Sendable {
 
     private func publish(_ entries: [FlowLogEntry]) {
         // Made outside of the lock, unless somebody begins to follow just now.
-        var lines = state.withLock { $0.wantsLines } ? entries.map(\.json) : []
+        let hasFile = file != nil
+        var lines = state.withLock { hasFile || !$0.followers.isEmpty } ? entries.map(\.json) : []
         state.withLock { state in
             for entry in entries {
                 if state.recent.count < Self.recentMax {
@@ -146,12 +140,11 @@ final class FlowLog: Sendable {
                     state.recentStart = (state.recentStart + 1) % Self.recentMax
                 }
             }
-            guard state.wantsLines else { return }
+            guard !lines.isEmpty || !state.followers.isEmpty else { return }
             if lines.isEmpty { lines = entries.map(\.json) }
             state.followers = state.followers.filter { $0.value.offer(lines) }
-            guard let written = state.file?.write(lines), written < lines.count, let failure = state.file?.lastFailure else { return }
-            state.complaints.note("flow log", state.file?.path ?? "", failure, logger)
         }
+        file?.write(lines)
     }
 
     private func name(of record: FlowRecord) -> DomainName? {

@@ -8,16 +8,16 @@ struct HostAddresses: Equatable {
     private var byInterface: [String: [IPAddress]] = [:]
 
     /// Those of now (getifaddrs(3)); without loopback and link-local ones, which no policy is about.
-    static func current() -> HostAddresses {
+    static func current() throws(DaemonError) -> HostAddresses {
         var result = HostAddresses()
-        for (name, address) in everyAddress() where !isLocal(address) { result.byInterface[name, default: []].append(address) }
+        for (name, address) in try everyAddress() where !isLocal(address) { result.byInterface[name, default: []].append(address) }
         return result
     }
 
     /// All of this network namespace, with the interfaces that they are on.
-    static func everyAddress() -> [(interface: String, address: IPAddress)] {
+    static func everyAddress() throws(DaemonError) -> [(interface: String, address: IPAddress)] {
         var first: UnsafeMutablePointer<ifaddrs>?
-        guard unsafe getifaddrs(&first) == 0 else { return [] }
+        guard unsafe getifaddrs(&first) == 0 else { throw DaemonError("cannot list the addresses of this node", code: errno) }
         defer { unsafe freeifaddrs(first) }
         var result: [(interface: String, address: IPAddress)] = []
         var next = unsafe first

@@ -11,25 +11,44 @@ enum ListenAddresses {
 
     /// Adds those that are on no interface, and takes off those of an earlier configuration that are not wanted any more.
     static func use(_ addresses: [IPAddress], on interface: String?, runtimeDirectory: String) throws(DaemonError) {
-        let recorded = recorded(in: runtimeDirectory)
+        let recorded = try recorded(in: runtimeDirectory)
         let wanted = interface.map { name in addresses.map { Entry(interface: name, address: $0) } } ?? []
-        for entry in recorded where !wanted.contains(entry) { try change(entry, adds: false) }
-        let present = Set(HostAddresses.everyAddress().map(\.address))
-        let own = wanted.filter { recorded.contains($0) || !present.contains($0.address) }
-        try record(own, in: runtimeDirectory)
+        guard !recorded.isEmpty || !wanted.isEmpty else { return }
+        // Those that cannot be taken off are kept in mind, and keep nothing else from being done.
+        var failure: DaemonError?
+        var left: [Entry] = []
+        for entry in recorded where !wanted.contains(entry) {
+            do throws(DaemonError) { try change(entry, adds: false) } catch {
+                failure = failure ?? error
+                left.append(entry)
+            }
+        }
+        var own: [Entry] = []
+        if !wanted.isEmpty {
+            let present = Set(try HostAddresses.everyAddress().map(\.address))
+            own = wanted.filter { recorded.contains($0) || !present.contains($0.address) }
+        }
+        try record(left + own, in: runtimeDirectory)
         for entry in own { try change(entry, adds: true) }
+        if let failure { throw failure }
     }
 
     /// Takes off all that was added.
     static func removeAll(runtimeDirectory: String) throws(DaemonError) { try use([], on: nil, runtimeDirectory: runtimeDirectory) }
+
+    static func areNoted(in directory: String) -> Bool { unsafe access(path(directory), F_OK) == 0 }
 
     private struct Entry: Equatable {
         let interface: String
         let address: IPAddress
     }
 
-    private static func recorded(in directory: String) -> [Entry] {
-        guard let text = try? TextFile.read(path(directory), bytesMax: 65_536) else { return [] }
+    private static func recorded(in directory: String) throws(DaemonError) -> [Entry] {
+        let text: String
+        do throws(DaemonError) { text = try TextFile.read(path(directory), bytesMax: 65_536) } catch {
+            if error.code == ENOENT { return [] }
+            throw error
+        }
         return text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
             guard words.count == 2, let address = IPAddress(parsing: String(words[1])) else { return nil }

@@ -5,9 +5,9 @@ import Glibc
 /// Others may rename or remove the file (logrotate): it is then made anew within a second. What cannot be written is counted, and the next line that can
 /// be begins on a line of its own.
 struct LogFile: Sendable {
-    /// What kept lines from the file.
+    /// What keeps lines from the file, or from the file of that name.
     struct Failure: Sendable, Hashable {
-        /// `cannot be written`, `cannot be rotated`.
+        /// `cannot be written`, `cannot be rotated`, `cannot be made anew`.
         let what: String
         /// `errno`.
         let code: Int32
@@ -15,15 +15,14 @@ struct LogFile: Sendable {
 
     let path: String
     let bytesMax: Int
-    /// Lines that are in the file as a whole, and those that are not.
-    private(set) var linesWritten: UInt64 = 0
-    private(set) var linesLost: UInt64 = 0
-    /// Of the last `write` that lost lines.
-    private(set) var lastFailure: Failure?
 
     private var descriptor: Descriptor
     private var bytes: Int
     private var endsInsideLine: Bool
+    /// The path leads elsewhere, and no file could be made there.
+    private var reopenFailure: Failure?
+    /// The open file has been removed: what is written to it is gone.
+    private var isRemoved = false
     /// Monotonic seconds when the path was last looked at.
     private var lookedAt: Int = 0
 
@@ -42,15 +41,15 @@ struct LogFile: Sendable {
         deinit { close(number) }
     }
 
-    /// Appends lines without their ends. The number that is in the file as a whole: the first so many.
-    mutating func write(_ lines: [String]) -> Int {
-        guard !lines.isEmpty else { return 0 }
+    /// Appends lines without their ends. The number that is in the file as a whole, which are the first so many, and what is wrong.
+    mutating func write(_ lines: [String]) -> (written: Int, failure: Failure?) {
+        guard !lines.isEmpty else { return (0, nil) }
         followPath()
-        if bytes > bytesMax { rotate() }
+        if let reopenFailure, isRemoved { return (0, reopenFailure) }
+        var failure = reopenFailure
+        if failure == nil, bytes > bytesMax { failure = rotate() }
         // A file that cannot be rotated ends somewhere as well.
-        guard bytes <= 2 * bytesMax else {
-            return end(lines.count, written: 0, Failure(what: "cannot be rotated", code: EFBIG))
-        }
+        if bytes > 2 * bytesMax { return (0, failure ?? Failure(what: "cannot be rotated", code: EFBIG)) }
         var text: [UInt8] = []
         text.reserveCapacity(lines.reduce(1) { $0 + $1.utf8.count + 1 })
         // What a full disk has left of a line ends here.
@@ -72,21 +71,13 @@ struct LogFile: Sendable {
                 let ends = text[..<written].count { $0 == UInt8(ascii: "\n") }
                 if written > 0 { endsInsideLine = text[written - 1] != UInt8(ascii: "\n") }
                 bytes += written
-                return end(
-                    lines.count, written: max(0, ends - (endsOther ? 1 : 0)), Failure(what: "cannot be written", code: code))
+                return (max(0, ends - (endsOther ? 1 : 0)), Failure(what: "cannot be written", code: code))
             }
             written += count
         }
         endsInsideLine = false
         bytes += written
-        return end(lines.count, written: lines.count, nil)
-    }
-
-    private mutating func end(_ count: Int, written: Int, _ failure: Failure?) -> Int {
-        linesWritten += UInt64(written)
-        linesLost += UInt64(count - written)
-        if let failure { lastFailure = failure }
-        return written
+        return (lines.count, failure)
     }
 
     /// With its length, and whether a process before has left half a line at its end.
@@ -100,16 +91,19 @@ struct LogFile: Sendable {
     }
 
     /// The old file keeps every line that was written to it.
-    private mutating func rotate() {
-        guard unsafe rename(path, path + ".1") == 0 else { return }
+    private mutating func rotate() -> Failure? {
+        guard unsafe rename(path, path + ".1") == 0 else { return Failure(what: "cannot be rotated", code: errno) }
         reopen()
+        return reopenFailure
     }
 
+    /// Where that fails the old one goes on, as long as it has a name.
     private mutating func reopen() {
         do throws(LogFileError) {
             (descriptor, bytes, endsInsideLine) = try Self.open(path)
+            (reopenFailure, isRemoved) = (nil, false)
         } catch {
-            // The old one is better than none.
+            reopenFailure = Failure(what: "cannot be made anew", code: error.code)
         }
     }
 
@@ -121,8 +115,9 @@ struct LogFile: Sendable {
         lookedAt = time.tv_sec
         var (named, opened) = (stat(), stat())
         guard unsafe fstat(descriptor.number, &opened) == 0 else { return }
+        (bytes, isRemoved) = (Int(opened.st_size), opened.st_nlink == 0)
         if unsafe stat(path, &named) != 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev { return reopen() }
-        bytes = Int(opened.st_size)
+        reopenFailure = nil
         if bytes == 0 { endsInsideLine = false }
     }
 }

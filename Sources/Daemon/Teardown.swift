@@ -17,18 +17,28 @@ public enum Teardown {
     private static func withoutDaemon(_ runtimeDirectory: String) throws -> String {
         // What the dead daemon could not remove.
         unsafe unlink(ControlSocket.path(runtimeDirectory: runtimeDirectory))
-        try ListenAddresses.removeAll(runtimeDirectory: runtimeDirectory)
-        guard let holder = HolderClient(existingIn: runtimeDirectory) else {
+        let done: String
+        if let holder = HolderClient(existingIn: runtimeDirectory) {
+            if let kept = try holder.get("table") {
+                var table = try TableSocket(adopting: kept)
+                try table.remove()
+            }
+            try holder.quit()
+            done = "the daemon is dead: table removed, holder ended"
+        } else {
             // Nobody owns the table: it is an orphan, or there is none.
             var table = try TableSocket()
             try table.remove()
-            return "no daemon and no holder: a table that was left is removed"
+            done = "no daemon and no holder: a table that was left is removed"
         }
-        if let kept = try holder.get("table") {
-            var table = try TableSocket(adopting: kept)
-            try table.remove()
+        guard ListenAddresses.areNoted(in: runtimeDirectory) else { return done }
+        let user = unsafe getpwnam(ExeatConfiguration().user).map { unsafe $0.pointee.pw_uid }
+        do {
+            try RuntimeDirectory.check(runtimeDirectory, owners: [0, geteuid(), user ?? 0])
+            try ListenAddresses.removeAll(runtimeDirectory: runtimeDirectory)
+        } catch {
+            throw DaemonError("\(done); addresses of the resolver are left: \(error)", hint: "`ip address` shows them")
         }
-        try holder.quit()
-        return "the daemon is dead: table removed, holder ended"
+        return done
     }
 }

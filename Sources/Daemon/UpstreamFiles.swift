@@ -2,6 +2,7 @@ import DNSInterceptor
 import Datastores
 import Dispatch
 import Enforcement
+import Glibc
 import Logging
 import NetworkTypes
 import Synchronization
@@ -29,7 +30,7 @@ final class UpstreamFiles: Sendable {
     /// Lines that the log tells of each time.
     private static let problemsMax = 8
     /// The worker looks once a second, and a question takes five at most.
-    private static let partingSeconds = 6
+    private static let partingSeconds = 8
     private static let rereadSeconds = 5
 
     private let files: [String]
@@ -57,7 +58,7 @@ final class UpstreamFiles: Sendable {
         lists = Dictionary(uniqueKeysWithValues: files.map { ($0, Published([])) })
         watch = FolderWatch(PolicyFolder(paths: files))
         for file in files {
-            if let servers = wanted(file) { take(servers, file) }
+            if let servers = wanted(file, isFirst: true) { take(servers, file) }
         }
     }
 
@@ -129,13 +130,26 @@ final class UpstreamFiles: Sendable {
             "upstreams read", metadata: ["file": "\(file)", "servers": "\(servers.map(\.description).joined(separator: ", "))"])
     }
 
+    /// Whether a file was changed within the last second.
+    private static func isFresh(_ file: String) -> Bool {
+        var status = stat()
+        var now = timespec()
+        guard unsafe stat(file, &status) == 0, unsafe clock_gettime(CLOCK_REALTIME, &now) == 0 else { return false }
+        return abs(now.tv_sec - status.st_mtim.tv_sec) <= 1
+    }
+
     /// What a file says if that differs from what is in force and can be used.
-    private func wanted(_ file: String) -> [UpstreamAddress]? {
+    private func wanted(_ file: String, isFirst: Bool = false) -> [UpstreamAddress]? {
         let text: String
         do throws(DaemonError) {
             text = try TextFile.read(file, bytesMax: Self.bytesMax)
         } catch {
             if isNew(.failure("\(error)"), of: file) { refuse(file, "\(error)") }
+            return nil
+        }
+        // Somebody may still be writing: half an address is an address, too.
+        if !isFirst, !text.hasSuffix("\n"), Self.isFresh(file) {
+            queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in self?.readAll() }
             return nil
         }
         let parsed = ResolvConf(parsing: text, own: configuration.dns.port == 53 ? configuration.dns.listen : [])

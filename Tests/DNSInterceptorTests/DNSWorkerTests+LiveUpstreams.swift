@@ -133,7 +133,8 @@ extension DNSWorkerTests {
             defer { good.stop() }
             let live = Published([silent.address, good.address])
             let worker = try Self.worker(live) {
-                $0.tryTimeoutsMilliseconds = [50, 900]
+                $0.tryTimeoutsMilliseconds = [400, 4_000]
+                $0.totalTimeoutMilliseconds = 5_000
                 $0.failuresUntilDown = 2
                 $0.probeMilliseconds = 60_000
             }

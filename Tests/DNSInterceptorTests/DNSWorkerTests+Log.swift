@@ -108,8 +108,12 @@ extension DNSWorkerTests {
                 #expect(client.ask(TestMessage.query("localhost"))?.code == 0)
                 #expect(try next(ring).record.lookup == .local)
                 #expect(client.ask(TestMessage.query("fails.example.org"))?.code == 2)
-                let failed = try next(ring)
-                #expect(failed.code == 2 && failed.record.lookup == .miss && failed.record.latencyNanoseconds != nil)
+                for lookup in [DNSLogRecord.Lookup.miss, .hit] {
+                    let failed = try next(ring)
+                    #expect(failed.code == 2 && failed.record.lookup == lookup && failed.record.cause == .failedUpstreams)
+                    #expect((failed.record.latencyNanoseconds != nil) == (lookup == .miss))
+                    if lookup == .miss { #expect(client.ask(TestMessage.query("fails.example.org"))?.code == 2) }
+                }
                 #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [1])
                 #expect(try next(ring).record.lookup == .miss)
                 var lookup = DNSLogRecord.Lookup.hit

@@ -34,16 +34,15 @@ extension DNSWorkerTests {
 
         @Test func `who waits for an upstream when the worker is told to stop gets the answer, who comes later is left to another`() throws
         {
-            let upstream = try FakeUpstream { [.replyLater(TestMessage.reply(to: $0.bytes, [.a(1)]), milliseconds: 300)] }
+            let upstream = try FakeUpstream { [.replyLater(TestMessage.reply(to: $0.bytes, [.a(1)]), milliseconds: 600)] }
             defer { upstream.stop() }
             let worker = try RunningWorker(upstreams: [upstream]) { $0.tryTimeoutsMilliseconds = [2_000] }
             let (client, late) = (try worker.client(), try worker.client())
             client.send(TestMessage.query("www.example.org"))
             #expect(eventually { worker.counters[.upstreamQueriesUDP] == 1 })
-            Thread.detachNewThread {
-                usleep(50_000)
-                late.send(TestMessage.query("later.example.org"))
-            }
+            worker.mailbox.stop()
+            usleep(200_000)
+            late.send(TestMessage.query("later.example.org"))
             worker.stop()
             #expect(TestReply(client.receive())?.addresses == [1])
             #expect(worker.counters[.queriesUDP] == 1)

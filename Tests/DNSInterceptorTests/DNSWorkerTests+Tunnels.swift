@@ -1,19 +1,24 @@
 import DNSInterceptor
 import DomainNames
 import Enforcement
+import Glibc
 import NetworkTypes
 import Testing
 
 extension DNSWorkerTests {
     /// Clients that carry data in names.
     @Suite struct Tunnels {
-        private func scene(_ mode: TunnelLimits.Mode, _ body: (RunningWorker, FakeUpstream, Ring<DNSLogRecord>) throws -> Void) throws {
-            let upstream = try FakeUpstream.plain()
+        private func scene(
+            _ mode: TunnelLimits.Mode, upstream: FakeUpstream? = nil, staleClientTimeoutMilliseconds: Int = 1_800,
+            _ body: (RunningWorker, FakeUpstream, Ring<DNSLogRecord>) throws -> Void
+        ) throws {
+            let upstream = try upstream ?? FakeUpstream.plain()
             defer { upstream.stop() }
             let ring = Ring<DNSLogRecord>(capacity: 1_024, filler: .filler)
             let worker = try RunningWorker(upstreams: [upstream]) {
                 $0.tunnels.mode = mode
                 $0.tunnels.freshNamesPerMinute = 20
+                $0.staleClientTimeoutMilliseconds = staleClientTimeoutMilliseconds
                 $0.log = ring
             }
             defer { worker.stop() }
@@ -67,6 +72,32 @@ extension DNSWorkerTests {
                 #expect(client.ask(TestMessage.query(Self.name(149)))?.addresses == [1])
                 #expect(worker.counters[.tunnelSuspects] == suspects)
                 #expect(ring.popFirst()?.isSuspect == false)
+            }
+        }
+
+        @Test func `a suspect that gets an expired answer at once is marked, and the next one is not`() throws {
+            let brief = try FakeUpstream { [.reply(TestMessage.reply(to: $0.bytes, [.a(1, ttl: 1)]))] }
+            try scene(.observe, upstream: brief, staleClientTimeoutMilliseconds: 0) { worker, _, ring in
+                let (client, other) = (try worker.client(), try worker.client(from: "127.0.0.2"))
+                // Known by somebody who is not looked at.
+                let expired = Self.name(1_000)
+                #expect(other.ask(TestMessage.query(expired))?.addresses == [1])
+                for number in 0..<150 { #expect(client.ask(TestMessage.query(Self.name(number)))?.addresses == [1]) }
+                usleep(1_100_000)
+                while ring.popFirst() != nil {}
+                #expect(client.ask(TestMessage.query(expired))?.addresses == [1])
+                var record: DNSLogRecord?
+                _ = eventually {
+                    record = ring.popFirst()
+                    return record != nil
+                }
+                #expect(record?.lookup == .stale && record?.isSuspect == true)
+                #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [1])
+                _ = eventually {
+                    record = ring.popFirst()
+                    return record != nil
+                }
+                #expect(record?.lookup == .miss && record?.isSuspect == false)
             }
         }
     }

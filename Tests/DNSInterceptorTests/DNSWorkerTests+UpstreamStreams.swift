@@ -71,20 +71,11 @@ extension DNSWorkerTests {
         }
 
         @Test func `a connection that breaks under questions fails them over to another, at the same upstream`() throws {
-            let upstream = try FakeUpstream { request in
-                guard request.connection == 0, request.numberOnConnection > 0 else {
-                    return [.reply(TestMessage.reply(to: request.bytes, [.a(1)]))]
-                }
-                return request.numberOnConnection == 4 ? [.hangUp] : []
-            }
+            let upstream = try FakeUpstream(FakeUpstream.breaksFirstConnection)
             defer { upstream.stop() }
             let worker = try Self.worker([upstream]) { $0.tryTimeoutsMilliseconds = [60_000] }
             defer { worker.stop() }
-            let client = try worker.client()
-            #expect(client.ask(TestMessage.query("first.example.org"))?.addresses == [1])
-            for number in 0..<4 { client.send(TestMessage.query("n\(number).example.org", id: UInt16(number))) }
-            let replies = (0..<4).compactMap { _ in TestReply(client.receive()) }
-            #expect(Set(replies.map(\.id)) == [0, 1, 2, 3] && replies.allSatisfy { $0.addresses == [1] })
+            try worker.askFourThroughABreak()
             #expect(worker.counters[.upstreamConnectionsReopened] == 4 && worker.counters[.upstreamTCPFailures] == 0)
             #expect(worker.counters[.upstreamConnectionsOpened] == 2)
         }

@@ -36,6 +36,14 @@ final class FakeUpstream: Sendable {
     var requests: [Request] { requestLog.withLock { $0 } }
     var address: UpstreamAddress { UpstreamAddress(IPAddress(v4: 0x7f00_0001), port: port) }
 
+    /// Answers the first question, leaves the next three of that connection, and hangs up at the fourth. Other connections are good.
+    static let breaksFirstConnection: @Sendable (Request) -> [Action] = { request in
+        guard request.connection == 0, request.numberOnConnection > 0 else {
+            return [.reply(TestMessage.reply(to: request.bytes, [.a(1)]))]
+        }
+        return request.numberOnConnection == 4 ? [.hangUp] : []
+    }
+
     init(_ handler: @escaping @Sendable (Request) -> [Action]) throws {
         let sockets = try PortPair(IPAddress(v4: 0x7f00_0001))
         port = sockets.port

@@ -2,6 +2,7 @@ import DNSInterceptor
 import Enforcement
 import Foundation
 import NetworkTypes
+import Testing
 
 /// A worker on a thread of its own, listening on loopback (UDP and TCP, IPv4; UDP, IPv6).
 final class RunningWorker: Sendable {
@@ -57,15 +58,24 @@ final class RunningWorker: Sendable {
         try required(TestSocket.connect(to: port, isTCP: true, from: source, receiveBuffer: receiveBuffer))
     }
 
+    /// As ``FakeUpstream/breaksFirstConnection`` wants it: all four are answered all the same.
+    func askFourThroughABreak() throws {
+        let client = try client()
+        #expect(client.ask(TestMessage.query("first.example.org"))?.addresses == [1])
+        for number in 0..<4 { client.send(TestMessage.query("n\(number).example.org", id: UInt16(number))) }
+        let replies = (0..<4).compactMap { _ in TestReply(client.receive()) }
+        #expect(Set(replies.map(\.id)) == [0, 1, 2, 3] && replies.allSatisfy { $0.addresses == [1] })
+    }
+
     private func required(_ socket: TestSocket?) throws -> TestSocket {
         guard let socket else { throw POSIXError(.ECONNREFUSED) }
         return socket
     }
 }
 
-/// Waits up to two seconds for something that another thread brings about.
+/// Waits up to ten seconds for something that another thread brings about.
 func eventually(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<400 {
+    for _ in 0..<2_000 {
         if condition() { return true }
         usleep(5_000)
     }

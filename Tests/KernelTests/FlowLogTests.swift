@@ -33,6 +33,35 @@ extension KernelSuites {
             #expect(lines.count - broken.count == Int(try node.metrics()["exeat_flow_log_lines_total"]))
         }
 
+        @Test func `a log that is removed and cannot be made anew is missed aloud, and goes on when it can be`() throws {
+            let node = try RunningNode(
+                NodeSettings(hasFlowLog: false), policies: ["shop.yaml": PolicyText.allow("shop", domains: ["*.example.org"])],
+                starts: false)
+            defer { node.stop() }
+            let folder = node.lab.directory + "/logs"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            var settings = NodeSettings(hasFlowLog: false)
+            settings.extra = "flowLog:\n  path: \(folder)/flows.jsonl\n"
+            try node.write(settings: settings)
+            try node.start()
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            try Stopwatch.wait("lines are written") { try node.metrics()["exeat_flow_log_lines_total"] > 0 }
+            #expect(try node.metrics()["exeat_flow_log_write_errors_total"] == 0)
+            try FileManager.default.removeItem(atPath: folder)
+            try Stopwatch.wait("lost lines are counted", seconds: 20) {
+                #expect(try node.isReached("pod-a", "192.0.2.10"))
+                return try node.metrics()["exeat_flow_log_write_errors_total"] > 0
+            }
+            #expect(node.log.contains("flow log cannot be made anew, lines are lost"))
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try Stopwatch.wait("there is a new file with lines", seconds: 20) {
+                guard try node.isReached("pod-a", "192.0.2.10") else { return false }
+                return (try? String(contentsOfFile: folder + "/flows.jsonl", encoding: .utf8))?.contains("\n") == true
+            }
+        }
+
         @Test func `a file that cannot be renamed ends at twice its bound, and goes on when it can be`() throws {
             let node = try Self.makeNode(flowLogExtra: "  bytesMax: 4096")
             defer { node.stop() }

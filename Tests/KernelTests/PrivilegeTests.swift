@@ -56,6 +56,24 @@ extension KernelSuites {
             try Stopwatch.wait("holder and daemon are gone", seconds: 2) { node.lab.node.processes.isEmpty }
         }
 
+        @Test func `a runtime directory that others may write in is believed by nobody`() throws {
+            let node = try RunningNode(policies: [:], starts: false)
+            defer { node.stop() }
+            let folder = node.lab.directory + "/run"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            // What would take a node's own address from it.
+            try "lo 127.0.0.1\n".write(toFile: folder + "/addresses", atomically: true, encoding: .utf8)
+            for change in [["chmod", "777", folder], ["chown", "nobody", folder]] {
+                try #require(node.lab.node.run(["sh", "-c", "chmod 755 \(folder); chown root \(folder)"]).isSuccess)
+                try #require(node.lab.node.run(change).isSuccess)
+                #expect(try node.startInVain() != 0)
+                #expect(node.log.contains("\(folder) can be written by others"))
+                let down = try node.exeat("down")
+                #expect(!down.isSuccess && down.stderr.contains("can be written by others"), "\(down)")
+                #expect(try node.lab.node.run(["ip", "-o", "-4", "address", "show", "dev", "lo"]).stdout.contains("127.0.0.1/8"))
+            }
+        }
+
         @Test func `a user that does not exist is a bad start if the configuration names it`() throws {
             let node = try RunningNode(
                 NodeSettings(user: "nobody-of-that-name"),

@@ -14,6 +14,9 @@ final class QueryLoad: Sendable {
         var seconds = 0.0
     }
 
+    /// Ids are used once.
+    static let queriesMax = 65_536
+
     private let isStopping = Atomic<Bool>(false)
     private let thread = Mutex<NamespaceThread<Result>?>(nil)
 
@@ -32,7 +35,7 @@ final class QueryLoad: Sendable {
     private func run(_ server: IPAddress, _ perSecond: Int) throws -> Result {
         let client = try NameClient(server: server)
         var result = Result()
-        var waiting = [Bool](repeating: false, count: 65_536)
+        var waiting = [Bool](repeating: false, count: Self.queriesMax)
         let watch = Stopwatch()
         func collect() {
             while let reply = client.received() {
@@ -43,8 +46,8 @@ final class QueryLoad: Sendable {
                 if reply[3] & 0xf != 0 || reply[6...7] == [0, 0] { result.failed += 1 }
             }
         }
-        while !isStopping.load(ordering: .relaxed), result.sent < 60_000 {
-            while Double(result.sent) < watch.seconds * Double(perSecond), result.sent < 60_000 {
+        while !isStopping.load(ordering: .relaxed), result.sent < Self.queriesMax {
+            while Double(result.sent) < watch.seconds * Double(perSecond), result.sent < Self.queriesMax {
                 let id = result.sent
                 let label = id % 50 == 49 ? "n\(id).wild" : ["api", "echo", "slow", "one"][id % 4]
                 var random = SeededRandom(seed: UInt64(id))

@@ -58,7 +58,7 @@ extension KernelSuites {
             try node.resolve("evil.example.test", from: "pod-a")
             #expect(try node.isReached("pod-a", "203.0.113.66"))
             // It is cut at its next packet.
-            Thread.sleep(forTimeInterval: 0.3)
+            try Stopwatch.wait("the flow is cut") { pump.hasFailed }
             #expect(try pump.stop().failure == .ended(errno: ECONNRESET))
         }
 

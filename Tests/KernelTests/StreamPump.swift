@@ -15,6 +15,7 @@ final class StreamPump: Sendable {
     }
 
     private let flag = StopFlag()
+    private let failure = StopFlag()
     private let thread: NamespaceThread<Record>
 
     /// The lab lends the thread; the connection belongs to its own namespace.
@@ -22,7 +23,7 @@ final class StreamPump: Sendable {
         _ stream: EchoStream, every seconds: Double, in lab: DemoNetwork, watch: Stopwatch = Stopwatch(),
         timeoutMilliseconds: Int32 = 3_000
     ) throws {
-        let flag = flag
+        let (flag, failure) = (flag, failure)
         thread = try lab.node.startThread {
             var record = Record()
             while !flag.isSet {
@@ -33,6 +34,7 @@ final class StreamPump: Sendable {
                 guard result == .echoed else {
                     record.failure = result
                     record.failedAtSecond = watch.seconds
+                    failure.set()
                     return record
                 }
                 record.exchanges += 1
@@ -41,6 +43,8 @@ final class StreamPump: Sendable {
             return record
         }
     }
+
+    var hasFailed: Bool { failure.isSet }
 
     func stop() throws -> Record {
         flag.set()

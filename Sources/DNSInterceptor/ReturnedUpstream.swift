@@ -1,0 +1,8 @@
+/// An upstream that was down and answers again, and how far its questions have been gone through.
+struct ReturnedUpstream {
+    let zone: Int
+    /// In its zone.
+    let number: Int
+    /// Of a transaction.
+    var nextSlot = 0
+}
