@@ -107,7 +107,7 @@ let package = Package(
             name: "exeat-bench",
             dependencies: [
                 "NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "Enforcement", "Netlink", "NetfilterQueue", "NetfilterTables",
-                "Datastores", "Daemon", "DemoNetwork",
+                "DNSInterceptor", "Datastores", "Daemon", "DemoNetwork",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "bench/Sources",

@@ -34,6 +34,7 @@ public enum StandardZones {
         mixed     300 A     10.0.0.2
         """
         // 40 addresses need more than 512 bytes, 200 more than 1,232.
+        + addresses(of: "*.many", count: 24, prefix: "198.18.3.")
         + addresses(of: "big", count: 40, prefix: "198.18.1.") + addresses(of: "huge", count: 200, prefix: "198.18.2.")
 
     private static let exampleNet = """

@@ -50,6 +50,16 @@ final class BenchLab {
 
     func write(_ text: String, _ name: String) throws { try text.write(toFile: path(name), atomically: true, encoding: .utf8) }
 
+    static let foreignChains = 10_000
+
+    /// Somebody else's tables, as kube-proxy makes them.
+    func addForeignChains() throws {
+        let chains = (0..<Self.foreignChains).map { "chain c\($0) { ip daddr 203.0.113.1 counter; }\n" }
+        try write("table ip foreign {\n" + chains.joined() + "}\n", "chains.nft")
+        let loaded = try network.node.run(["nft", "-f", path("chains.nft")], timeoutSeconds: 60)
+        guard loaded.isSuccess else { throw BenchError("nft: \(loaded.stderr)") }
+    }
+
     // MARK: What decides
 
     /// Starts the daemon with the bench's policy and waits until it is ready. Without leases every first packet is asked about.

@@ -5,6 +5,8 @@ import NetworkTypes
 enum BenchPolicy {
     /// Any name below it has the address 192.0.2.50 (a wildcard of the lab's DNS server).
     static let zone = "wild.example.org"
+    /// Any name below it has 24 addresses.
+    static let manyZone = "many.example.org"
     /// Whose addresses the verdict loop is asked about.
     static let floodName = "flood.wild.example.org"
     /// Those addresses: 4,096 from here on.
@@ -64,7 +66,7 @@ enum BenchPolicy {
                 - action: Allow
                   protocol: UDP
                   destination:
-                    domains: ["*.\(zone)"]
+                    domains: ["*.\(zone)", "*.\(manyZone)"]
                     ports: ["10000:19999"]
             ---
             apiVersion: projectcalico.org/v3

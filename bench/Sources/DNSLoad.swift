@@ -30,9 +30,9 @@ struct DNSLoad {
         return completed
     }
 
-    /// `count` questions for the address of names in the bench's zone, all of one length; `series` makes them new.
-    static func questions(_ count: Int, series: String) -> String {
-        (0..<count).map { "n\(series)\(String(1_000_000 + $0).dropFirst()).\(BenchPolicy.zone) A\n" }.joined()
+    /// `count` questions for the address of names in a zone, all of one length; `series` makes them new.
+    static func questions(_ count: Int, series: String, zone: String = BenchPolicy.zone) -> String {
+        (0..<count).map { "n\(series)\(String(1_000_000 + $0).dropFirst()).\(zone) A\n" }.joined()
     }
 
     /// A query with RD for the address of a name, and the length of the answer that a resolver gives for one such record: the name is

@@ -11,7 +11,6 @@ struct MissCommand: ParsableCommand {
 
     mutating func run() throws { print(try Self.measure(options).markdown) }
 
-    private static let chains = 10_000
     private static let histogram = "exeat_dns_release_duration_seconds"
 
     static func measure(_ options: BenchOptions) throws -> ResultTable {
@@ -19,10 +18,7 @@ struct MissCommand: ParsableCommand {
         defer { lab.stop() }
         let plain = try BenchLab()
         defer { plain.stop() }
-        try lab.write(
-            "table ip foreign {\n" + (0..<chains).map { "chain c\($0) { ip daddr 203.0.113.1 counter; }\n" }.joined() + "}\n", "chains.nft")
-        let loaded = try lab.network.node.run(["nft", "-f", lab.path("chains.nft")], timeoutSeconds: 60)
-        guard loaded.isSuccess else { throw BenchError("nft: \(loaded.stderr)") }
+        try lab.addForeignChains()
         try lab.startDaemon(try options.program())
 
         // As many slices as pairs, the echo in between, at the same rate.
@@ -69,7 +65,7 @@ struct MissCommand: ParsableCommand {
         table.add(
             .init(
                 what: "DNS miss, from the upstream's reply read to the client's sent, \(Int(total)) misses at \(rate)/s, "
-                    + "\(chains) foreign chains (upper bounds by bucket)",
+                    + "\(BenchLab.foreignChains) foreign chains (upper bounds by bucket)",
                 measured: "p50 ≤ \(half.rounded(0)) µs, p99 ≤ \(high.rounded(0)) µs, \(shareWithin.rounded(2)) % within 100 µs",
                 anchor: "echo, read to sent: p99 \(echoHigh.median.rounded(1)) µs",
                 bar: .stated("p99 ≤ 100 µs", isMet: high <= 100)))

@@ -17,25 +17,12 @@ final class VerdictParts: Sendable {
 
     /// Compiles the policy of a folder and binds the flood's addresses for every endpoint in it.
     init(policies: String) throws {
-        let load = PolicyFolder(policies).load()
-        guard load.isUsable else { throw BenchError("policy: \(load.diagnostics)") }
-        var compiler = PolicyCompiler()
-        var number: UInt32 = 0
-        let compiled = compiler.compile(load.resources) { _ in
-            number += 1
-            return EndpointID(rawValue: number)
-        }
-        let policy = compiled.withGenerations(compiled.endpoints.map { _ in 1 })
+        let policy = try BenchBindings.policy(policies)
         self.policy = Published(policy)
-
         let limits = BindingLimits()
         let now = BootClock.now()
-        table = AddressTable(
-            try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2)),
-            seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
-        let store = BindingStore(
-            SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)), capacity: limits.bindings, bootMark: 1)
-        var names = NameTable(limits: limits, table: table, store: store, policy: policy, now: now)
+        table = try BenchBindings.table(limits)
+        var names = try BenchBindings.names(limits, table, policy)
         let name = try DomainName(parsing: BenchPolicy.floodName)
         let addresses = (0..<BenchPolicy.floodAddressCount).map { IPAddress(v4: BenchPolicy.floodFirst + UInt32($0)) }
         for endpoint in policy.endpoints {

@@ -1,0 +1,40 @@
+import DNSInterceptor
+import Daemon
+import DomainNames
+import Enforcement
+import NetworkTypes
+
+/// The node's gate with a clock around each answer that it learns: all that learning and publishing adds to forwarding.
+struct TimedGate: TickingGate, ~Copyable {
+    private var gate: DNSGate
+    /// Of each answer; interruptions count too, and the two reads of the clock.
+    private(set) var nanoseconds: [UInt64] = []
+
+    init(_ gate: consuming DNSGate, capacity: Int) {
+        self.gate = gate
+        nanoseconds.reserveCapacity(capacity)
+    }
+
+    var refusesNames: Bool { gate.refusesNames }
+    var withdrawals: UInt64 { gate.withdrawals }
+    var onlyAddsBetweenTicks: Bool { gate.onlyAddsBetweenTicks }
+
+    mutating func client(at source: IPAddress) -> DNSClient? { gate.client(at: source) }
+
+    mutating func client(at source: IPAddress, ofClass number: UInt8) -> DNSClient? { gate.client(at: source, ofClass: number) }
+
+    mutating func refusal(of name: DomainName, client: DNSClient) -> NameRefusal? { gate.refusal(of: name, client: client) }
+
+    mutating func learn(
+        _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
+    ) -> AnswerRelease {
+        let start = BootClock.now()
+        let release = gate.learn(name, addresses: addresses, timeToLiveSeconds: timeToLiveSeconds, client: client, now: now)
+        nanoseconds.append(BootClock.now().nanoseconds(since: start))
+        return release
+    }
+
+    func name(of redial: Redial, now: Instant) -> DomainName? { gate.name(of: redial, now: now) }
+
+    mutating func tick(now: Instant) { gate.tick(now: now) }
+}
