@@ -22,7 +22,7 @@ final class Answer: @unchecked Sendable {
     let isCheckingDisabled: Bool
     /// Whether it may be kept at all; else its TTLs are passed on as they are.
     let isCacheable: Bool
-    /// A and AAAA answers teach. Address hints in HTTPS and SVCB records are passed on but not learned.
+    /// A and AAAA answers teach; those of HTTPS and SVCB by their address hints, if that is configured.
     let teaches: Bool
     /// Nil: SERVFAIL of our own.
     let stored: StoredAnswer?
@@ -32,6 +32,8 @@ final class Answer: @unchecked Sendable {
     let server: IPAddress?
     /// Why, if it is a failure of our own.
     let failure: ExtendedDNSError?
+    /// Where such a failure is counted if it is a refusal, answered REFUSED: an upstream's answer that clients must not have.
+    let refusal: DNSCounter?
     private let storage: UnsafeMutableRawPointer
     private let offsetCount: Int
     private let byteCount: Int
@@ -59,16 +61,22 @@ final class Answer: @unchecked Sendable {
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
         isCacheable = response.isCacheable
-        teaches = mayTeach && !response.addresses.isEmpty && (response.qtype == .a || response.qtype == .aaaa)
+        teaches =
+            mayTeach && !response.addresses.isEmpty
+            && (response.qtype == .a || response.qtype == .aaaa
+                || (response.qtype.isServiceBinding && configuration.serviceBindings.hints == .learn))
         stored = StoredAnswer(response)
         addresses = response.addresses
         qname = response.qname
         self.server = server
         failure = nil
+        refusal = nil
     }
 
     /// A failure of our own.
-    init(key: CacheKey, hash: UInt64, failure: ExtendedDNSError, storedAt: Instant, lifetimeSeconds: UInt32) {
+    init(
+        key: CacheKey, hash: UInt64, failure: ExtendedDNSError, refusal: DNSCounter? = nil, storedAt: Instant, lifetimeSeconds: UInt32
+    ) {
         self.hash = hash
         self.storedAt = storedAt
         self.lifetimeSeconds = lifetimeSeconds
@@ -83,6 +91,7 @@ final class Answer: @unchecked Sendable {
         qname = key.qname
         server = nil
         self.failure = failure
+        self.refusal = refusal
     }
 
     private static func refreshAgeSeconds(_ lifetime: UInt32) -> UInt32 { lifetime < 5 ? lifetime : lifetime - max(1, lifetime / 10) }
@@ -123,8 +132,8 @@ final class Answer: @unchecked Sendable {
     /// Whole seconds since it was stored, rounded down.
     func ageSeconds(now: Instant) -> UInt32 { UInt32(clamping: now.nanoseconds(since: storedAt) / 1_000_000_000) }
 
-    /// Neither data nor the word that there is none: SERVFAIL and the like.
-    var isFailure: Bool { stored.map { $0.rcode != .noError && $0.rcode != .nameError } ?? true }
+    /// Neither data nor the word that there is none: SERVFAIL and the like. A refusal of our own is none: it is what the upstream's data came to.
+    var isFailure: Bool { stored.map { $0.rcode != .noError && $0.rcode != .nameError } ?? (refusal == nil) }
 
     func isExpired(now: Instant) -> Bool { ageSeconds(now: now) >= lifetimeSeconds }
 

@@ -9,7 +9,9 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case refusedUnknownClient, refusedAny, refusedVersion
     case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
     case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName, refusedTunnel
+    case refusedSignedBinding
     case tunnelSuspects
+    case strippedHints, strippedECH, strippedHTTP3
     case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer, failedUpstreamsFull
     case upstreamQueriesUDP, upstreamQueriesTCP, upstreamQueriesTLS
     case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamTLSFailures, upstreamMalformed
@@ -61,7 +63,11 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .refusedExclusiveName: ("refused_total", [("reason", "exclusive_name")])
         case .refusedNotAllowedName: ("refused_total", [("reason", "not_allowed_name")])
         case .refusedTunnel: ("refused_total", [("reason", "tunnel")])
+        case .refusedSignedBinding: ("refused_total", [("reason", "signed_service_binding")])
         case .tunnelSuspects: ("tunnel_suspects_total", [])
+        case .strippedHints: ("service_parameters_stripped_total", [("parameter", "hints")])
+        case .strippedECH: ("service_parameters_stripped_total", [("parameter", "ech")])
+        case .strippedHTTP3: ("service_parameters_stripped_total", [("parameter", "http3")])
         case .failedOutstanding: ("failed_total", [("reason", "outstanding_full")])
         case .failedWaiters: ("failed_total", [("reason", "waiters_full")])
         case .failedUpstreams: ("failed_total", [("reason", "upstreams")])

@@ -79,7 +79,7 @@ extension DNSWorkerCore {
         gate: inout G
     ) {
         guard let stored = answer.stored else {
-            return refuse(query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), lookup: hit == nil ? .miss : .hit)
+            return refuse(query, name, origin, answer, hit == nil ? .miss : .hit)
         }
         let age = answer.ageSeconds(now: now)
         // What must not be kept is passed on with its own TTLs (an error, a negative answer without SOA record) or with 0.
@@ -145,6 +145,16 @@ extension DNSWorkerCore {
             counters.add(.refusedEndpointGone)
             refuse(query, name, origin, .refused, .prohibited("no longer a client of this resolver"), .refusedEndpointGone)
         }
+    }
+
+    /// Gives out a failure of our own, or a refusal, which is counted each time.
+    mutating func refuse(
+        _ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ answer: Answer, _ lookup: DNSLogRecord.Lookup
+    ) {
+        if let cause = answer.refusal { counters.add(cause) }
+        refuse(
+            query, name, origin, answer.refusal == nil ? .serverFailure : .refused, answer.failure ?? .other("no answer"), answer.refusal,
+            lookup: lookup)
     }
 
     /// Refuses a query for the sake of its name.

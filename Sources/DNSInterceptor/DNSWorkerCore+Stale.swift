@@ -94,7 +94,7 @@ extension DNSWorkerCore {
         _ origin: QueryOrigin, gate: inout G
     ) {
         guard let stored = answer.stored else {
-            return refuse(query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), lookup: standing.lookup)
+            return refuse(query, name, origin, answer, standing.lookup)
         }
         var cap = answer.lifetimeSeconds
         if case .stale = standing { cap = min(cap, configuration.staleAnswerSeconds) }

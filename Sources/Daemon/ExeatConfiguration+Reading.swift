@@ -118,7 +118,7 @@ extension ExeatConfiguration {
             "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
             "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
-            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard",
+            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard", "serviceBindings",
         ]
         let fields = MappingReader.Fields(own + Self.forwardingFields)
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
@@ -140,6 +140,7 @@ extension ExeatConfiguration {
         readLocalNames(reader, &problems)
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
         if let value = reader["tunnelGuard"] { readTunnelGuard(value, &problems) }
+        if let value = reader["serviceBindings"] { readServiceBindings(value, &problems) }
         if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
         if let values = reader["dohAddresses"]?.elements(&problems) {
             dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })

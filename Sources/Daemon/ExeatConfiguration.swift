@@ -1,4 +1,5 @@
 import DNSInterceptor
+import DNSMessages
 import DomainNames
 import Enforcement
 import NetfilterTables
@@ -80,6 +81,8 @@ public struct ExeatConfiguration: Sendable {
         public var queryExemptZones: [DomainName] = []
         /// Against data in the names that endpoints ask for.
         public var tunnels = TunnelLimits()
+        /// What clients are given of HTTPS and SVCB records.
+        public var serviceBindings = ServiceBindingPolicy()
         /// To queries for names that policy keeps from the client.
         public var rejectResponse = RejectResponse.nameError
         /// Built-in rules against resolving elsewhere.
