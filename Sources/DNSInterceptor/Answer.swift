@@ -20,6 +20,8 @@ final class Answer: @unchecked Sendable {
     /// Two more parts of the question.
     let isDNSSECOK: Bool
     let isCheckingDisabled: Bool
+    /// Whether it says that there is no such name or data, or that it cannot be had.
+    let isDenial: Bool
     /// Whether it may be kept at all; else its TTLs are passed on as they are.
     let isCacheable: Bool
     /// A and AAAA answers teach; those of HTTPS and SVCB by their address hints, if that is configured.
@@ -60,6 +62,7 @@ final class Answer: @unchecked Sendable {
         storedAt = now
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
+        isDenial = response.isNegative || response.rcode != .noError
         isCacheable = response.isCacheable
         teaches =
             mayTeach && !response.addresses.isEmpty
@@ -83,6 +86,7 @@ final class Answer: @unchecked Sendable {
         refreshAgeSeconds = lifetimeSeconds
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
+        isDenial = true
         isCacheable = false
         teaches = false
         (unsafe storage, offsetCount, byteCount) = unsafe Self.store(key.question.span, [])

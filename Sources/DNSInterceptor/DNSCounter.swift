@@ -5,7 +5,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case answersTruncated
     case cacheHits, cacheMisses, coalesced
     /// Gauges, stored once per batch of changes.
-    case cacheBytes, cacheEntries, cacheEvictions
+    case cacheBytes, cacheEntries, cacheDenials, cacheEvictions
     case refusedUnknownClient, refusedAny, refusedVersion
     case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
     case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName, refusedTunnel
@@ -50,6 +50,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .coalesced: ("coalesced_total", [])
         case .cacheBytes: ("cache_size_bytes", [])
         case .cacheEntries: ("cache_entries", [])
+        case .cacheDenials: ("cache_negative_entries", [])
         case .cacheEvictions: ("cache_evictions_total", [])
         case .refusedUnknownClient: ("refused_total", [("reason", "unknown_client")])
         case .refusedAny: ("refused_total", [("reason", "any")])

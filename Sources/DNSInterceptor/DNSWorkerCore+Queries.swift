@@ -28,6 +28,7 @@ extension DNSWorkerCore {
         if let edns = query.edns, edns.version != 0 {
             counters.add(.refusedVersion)
             let count = reply(to: origin) { DNSReply.write(.badVersion, to: query, name: name, into: &$0) }
+            tally(count, query, .badVersion, origin, .refused)
             return note(count, origin, .refused, cause: .refusedVersion)
         }
         guard query.qtype != .any else {
@@ -115,6 +116,7 @@ extension DNSWorkerCore {
                     sizeMax: sizeMax, into: &buffer)
             }
         }
+        if counters.replies != nil { tally(count, query, stored.rcode, origin, hit == nil ? .miss : .hit, isDenial: answer.isDenial) }
         if configuration.log != nil { note(count, origin, hit == nil ? .miss : .hit, answer) }
     }
 
@@ -185,6 +187,7 @@ extension DNSWorkerCore {
             let count = reply(to: origin) {
                 DNSReply.write(address, timeToLiveSeconds: 1, to: query, name: name, extendedError: reason, into: &$0)
             }
+            tally(count, query, code, origin, .refused)
             return note(count, origin, .refused, cause: cause, rule: rule)
         }
         refuse(query, name, origin, code, reason, cause, rule: rule)
@@ -196,6 +199,7 @@ extension DNSWorkerCore {
         _ cause: DNSCounter? = nil, rule: String? = nil, lookup: DNSLogRecord.Lookup = .refused
     ) {
         let count = reply(to: origin) { DNSReply.write(code, to: query, name: name, extendedError: reason, into: &$0) }
+        tally(count, query, code, origin, lookup, isDenial: true)
         note(count, origin, lookup, cause: cause, rule: rule)
     }
 

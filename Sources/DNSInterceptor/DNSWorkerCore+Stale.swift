@@ -126,6 +126,7 @@ extension DNSWorkerCore {
                 return count
             }
         }
+        tally(count, query, stored.rcode, origin, standing.lookup)
         note(count, origin, standing.lookup, answer)
     }
 }

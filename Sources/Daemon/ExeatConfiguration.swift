@@ -226,6 +226,8 @@ public struct ExeatConfiguration: Sendable {
     /// Whether the kernel may remember verdicts by destination for some seconds.
     public var hasKernelLeases = true
     public var metrics = Listener(address: IPAddress(v4: 0), port: 9_253)
+    /// Whether DNS metrics are also shown under the names that CoreDNS gives them.
+    public var hasCoreDNSNames = false
     public var health: Listener? = Listener(address: IPAddress(v4: 0), port: 8_080)
     public var flowLog = FlowLog()
     public var dnsLog = DNSLog()
