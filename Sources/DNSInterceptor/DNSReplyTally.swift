@@ -2,7 +2,7 @@ import DNSMessages
 import NetworkTypes
 import Synchronization
 
-/// Replies to clients, by transport, address family, type, response code and where they came from: 42 KB of counters, of which few are ever used.
+/// Replies to clients, by transport, address family, type, the bit DO, response code and where they came from: 85 KB of counters, of which few are ever used.
 ///
 /// For metrics that are named as CoreDNS names them; a worker has one only if these are shown. One writer, any reader.
 public final class DNSReplyTally: Sendable {
@@ -37,6 +37,8 @@ public final class DNSReplyTally: Sendable {
         public let family: IPFamily
         /// As CoreDNS writes it: the mnemonic of a common type, or `other`.
         public let type: String
+        /// DO of the query.
+        public let isDNSSECOK: Bool
         /// The mnemonic of a common code, or `other`.
         public let code: String
         public let source: Source
@@ -53,10 +55,10 @@ public final class DNSReplyTally: Sendable {
     ]
     private static let sources = Source.allCases.count
 
-    /// | transport | family | type | code | source |
-    private let cells = InlineArray<5_304, Atomic<UInt64>> { _ in Atomic(0) }
+    /// | transport | family | DO | type | code | source |
+    private let cells = InlineArray<10_608, Atomic<UInt64>> { _ in Atomic(0) }
 
-    init() { precondition(cells.count == 4 * Self.types.count * Self.codes.count * Self.sources, "a cell for each combination") }
+    init() { precondition(cells.count == 8 * Self.types.count * Self.codes.count * Self.sources, "a cell for each combination") }
 
     private static func place(of type: RecordType) -> Int {
         switch type.rawValue {
@@ -84,8 +86,8 @@ public final class DNSReplyTally: Sendable {
         code.rawValue <= 10 ? Int(code.rawValue) : code == .badVersion ? 11 : 12
     }
 
-    func add(isTCP: Bool, _ family: IPFamily, _ type: RecordType, _ code: ResponseCode, _ source: Source) {
-        var index = (isTCP ? 2 : 0) + (family == .v6 ? 1 : 0)
+    func add(isTCP: Bool, _ family: IPFamily, isDNSSECOK: Bool, _ type: RecordType, _ code: ResponseCode, _ source: Source) {
+        var index = (isTCP ? 4 : 0) + (family == .v6 ? 2 : 0) + (isDNSSECOK ? 1 : 0)
         index = index * Self.types.count + Self.place(of: type)
         index = index * Self.codes.count + Self.place(of: code)
         index = index * Self.sources + source.rawValue
@@ -101,7 +103,8 @@ public final class DNSReplyTally: Sendable {
             let type = code / Self.codes.count
             let transport = type / Self.types.count
             return Entry(
-                isTCP: transport >= 2, family: transport % 2 == 1 ? .v6 : .v4, type: Self.types[type % Self.types.count],
+                isTCP: transport & 4 != 0, family: transport & 2 != 0 ? .v6 : .v4, type: Self.types[type % Self.types.count],
+                isDNSSECOK: transport & 1 != 0,
                 code: Self.codes[code % Self.codes.count], source: source, count: count)
         }
     }

@@ -12,10 +12,10 @@ extension DNSWorkerCore {
         let source = DNSReplyTally.Source(lookup, isDenial: isDenial)
         switch origin {
         case .datagram(_, let path):
-            tally.add(isTCP: false, path.peer.address?.family ?? .v4, query.qtype, shown, source)
+            tally.add(isTCP: false, path.peer.address?.family ?? .v4, isDNSSECOK: query.isDNSSECOK, query.qtype, shown, source)
         case .connection(let slot, let generation):
             guard let connection = connection(slot, generation) else { return }
-            tally.add(isTCP: true, connection.peer.family, query.qtype, shown, source)
+            tally.add(isTCP: true, connection.peer.family, isDNSSECOK: query.isDNSSECOK, query.qtype, shown, source)
         case .redial: return
         }
     }

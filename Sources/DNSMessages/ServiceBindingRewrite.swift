@@ -40,17 +40,17 @@ public enum ServiceBindingRewrite: Sendable {
             let data = Int(record.data)
             if record.type == .rrsig || record.type == .sig {
                 let type = RecordType(rawValue: message.read16(at: data))
-                if !covered.contains(type) { covered.append(type) }
+                if type.isServiceBinding, !covered.contains(type) { covered.append(type) }
             }
             guard record.type.isServiceBinding else { continue }
             let target = WireName(message, at: data + 2, lowercased: true)
             let parameters = data + 2 + target.count
             // Hints of an answer's record in ServiceMode were found to belong to what was asked for (ChainFindings).
             let isOwn =
-                index < answerCount && message.read16(at: data) != 0
+                policy.hints == .learn && index < answerCount && message.read16(at: data) != 0
                 && (target.count == 1 || target.hasSameBytes(as: questionName)
                     || target.hasSameBytes(as: WireName(message, at: Int(record.owner), lowercased: true)))
-            let keepsHints = policy.hints == .pass || (policy.hints == .learn && isOwn)
+            let keepsHints = policy.hints == .pass || isOwn
             guard
                 let rest = ServiceParameters.stripped(
                     message, from: parameters, to: record.end, keepsHints: keepsHints, policy, &count)

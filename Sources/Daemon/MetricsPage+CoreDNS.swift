@@ -23,6 +23,9 @@ extension MetricsPage {
                     (name: "type", value: $0.type),
                 ]
             },
+            MetricFamily(
+                "coredns_dns_do_requests", .counter, help: "Of these, queries with DO.",
+                samples: [.init(labels: ofServer, value: replies.reduce(0) { $0 + ($1.isDNSSECOK ? Double($1.count) : 0) })]),
             sum(replies, "coredns_dns_responses", "Answers by response code.", ofServer) {
                 [(name: "rcode", value: $0.code), (name: "plugin", value: plugin($0.source))]
             },
