@@ -136,7 +136,7 @@ let package = Package(
             exclude: ["Scenarios"], swiftSettings: strict),
         tests("PolicyToolsTests", ["NetworkTypes", "DomainNames", "PolicyModel", "PolicyEngine", "PolicyTools", "Datastores"]),
         tests("TelemetryTests", ["Telemetry"]),
-        tests("DNSMessagesTests", ["DNSMessages", "CAllocationCounter"]),
+        tests("DNSMessagesTests", ["DNSMessages", "CLDNS", "CAllocationCounter"]),
         tests(
             "DNSInterceptorTests",
             ["DNSInterceptor", "DNSMessages", "Enforcement", "DomainNames", "NetworkTypes", "CTLS", "CAllocationCounter"]),

@@ -20,9 +20,11 @@ final class Answer: @unchecked Sendable {
     /// Two more parts of the question.
     let isDNSSECOK: Bool
     let isCheckingDisabled: Bool
+    /// Whether it says that there is no such name or data, or that it cannot be had.
+    let isDenial: Bool
     /// Whether it may be kept at all; else its TTLs are passed on as they are.
     let isCacheable: Bool
-    /// A and AAAA answers teach. Address hints in HTTPS and SVCB records are passed on but not learned.
+    /// A and AAAA answers teach; those of HTTPS and SVCB by their address hints, if that is configured.
     let teaches: Bool
     /// Nil: SERVFAIL of our own.
     let stored: StoredAnswer?
@@ -34,6 +36,8 @@ final class Answer: @unchecked Sendable {
     let failure: ExtendedDNSError?
     /// What counted the failure, ours or an upstream's.
     let cause: DNSCounter?
+    /// An upstream's answer that clients must not have: answered REFUSED, and counted by `cause` each time.
+    let isRefusal: Bool
     private let storage: UnsafeMutableRawPointer
     private let offsetCount: Int
     private let byteCount: Int
@@ -62,18 +66,24 @@ final class Answer: @unchecked Sendable {
         storedAt = now
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
+        isDenial = response.isNegative || response.rcode != .noError
         isCacheable = response.isCacheable
-        teaches = mayTeach && !response.addresses.isEmpty && (response.qtype == .a || response.qtype == .aaaa)
+        teaches =
+            mayTeach && !response.addresses.isEmpty
+            && (response.qtype == .a || response.qtype == .aaaa
+                || (response.qtype.isServiceBinding && configuration.serviceBindings.hints == .learn))
         stored = StoredAnswer(response)
         addresses = response.addresses
         qname = response.qname
         self.server = server
         failure = nil
+        isRefusal = false
     }
 
     /// A failure of our own.
     init(
-        key: CacheKey, hash: UInt64, failure: ExtendedDNSError, cause: DNSCounter? = nil, storedAt: Instant, lifetimeSeconds: UInt32
+        key: CacheKey, hash: UInt64, failure: ExtendedDNSError, cause: DNSCounter? = nil, isRefusal: Bool = false, storedAt: Instant,
+        lifetimeSeconds: UInt32
     ) {
         self.hash = hash
         self.storedAt = storedAt
@@ -81,6 +91,7 @@ final class Answer: @unchecked Sendable {
         refreshAgeSeconds = lifetimeSeconds
         isDNSSECOK = key.isDNSSECOK
         isCheckingDisabled = key.isCheckingDisabled
+        isDenial = true
         isCacheable = false
         teaches = false
         (unsafe storage, offsetCount, byteCount) = unsafe Self.store(key.question.span, [])
@@ -90,6 +101,7 @@ final class Answer: @unchecked Sendable {
         server = nil
         self.failure = failure
         self.cause = cause
+        self.isRefusal = isRefusal
     }
 
     private static func refreshAgeSeconds(_ lifetime: UInt32) -> UInt32 { lifetime < 5 ? lifetime : lifetime - max(1, lifetime / 10) }
@@ -130,8 +142,8 @@ final class Answer: @unchecked Sendable {
     /// Whole seconds since it was stored, rounded down.
     func ageSeconds(now: Instant) -> UInt32 { UInt32(clamping: now.nanoseconds(since: storedAt) / 1_000_000_000) }
 
-    /// Neither data nor the word that there is none: SERVFAIL and the like.
-    var isFailure: Bool { stored.map { $0.rcode != .noError && $0.rcode != .nameError } ?? true }
+    /// Neither data nor the word that there is none: SERVFAIL and the like. A refusal of our own is none: it is what the upstream's data came to.
+    var isFailure: Bool { stored.map { $0.rcode != .noError && $0.rcode != .nameError } ?? !isRefusal }
 
     func isExpired(now: Instant) -> Bool { ageSeconds(now: now) >= lifetimeSeconds }
 

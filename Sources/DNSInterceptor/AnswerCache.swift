@@ -50,6 +50,8 @@ struct AnswerCache {
     let prefetchHitsMin: UInt8
     private(set) var bytes = 0
     private(set) var count = 0
+    /// Of these, answers that there is no such name or data, and failures.
+    private(set) var denials = 0
     private(set) var evictions: UInt64 = 0
 
     private let hasher = QuestionHasher()
@@ -161,6 +163,7 @@ struct AnswerCache {
             }
             let difference = cost - older.byteCost
             bytes += difference
+            denials += (answer.isDenial ? 1 : 0) - (older.isDenial ? 1 : 0)
             if !slots[slot].isInMain { smallBytes += difference }
             slots[slot].answer = answer
             slots[slot].asked = 0
@@ -189,6 +192,7 @@ struct AnswerCache {
         if !isKnown { smallBytes += cost }
         bytes += cost
         count += 1
+        if answer.isDenial { denials += 1 }
         if 2 * count > buckets.count { grow() }
         insert((answer.hash >> 32) << 32 | UInt64(slot + 1))
     }
@@ -241,6 +245,7 @@ struct AnswerCache {
             free.append(slot)
             bytes -= cost
             count -= 1
+            if answer.isDenial { denials -= 1 }
             evictions &+= 1
             return true
         }

@@ -5,11 +5,13 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case answersTruncated
     case cacheHits, cacheMisses, coalesced
     /// Gauges, stored once per batch of changes.
-    case cacheBytes, cacheEntries, cacheEvictions
+    case cacheBytes, cacheEntries, cacheDenials, cacheEvictions
     case refusedUnknownClient, refusedAny, refusedVersion
     case refusedRebinding, refusedAddressesPerName, refusedNamesPerClient, refusedBindings, refusedEndpointGone
     case refusedDeniedName, refusedExclusiveName, refusedNotAllowedName, refusedTunnel
+    case refusedSignedBinding
     case tunnelSuspects
+    case strippedHints, strippedECH, strippedHTTP3
     case failedOutstanding, failedWaiters, failedUpstreams, failedMalformedAnswer, failedUpstreamsFull
     case upstreamQueriesUDP, upstreamQueriesTCP, upstreamQueriesTLS
     case upstreamTimeouts, upstreamSocketErrors, upstreamTCPFailures, upstreamTLSFailures, upstreamMalformed
@@ -48,6 +50,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .coalesced: ("coalesced_total", [])
         case .cacheBytes: ("cache_size_bytes", [])
         case .cacheEntries: ("cache_entries", [])
+        case .cacheDenials: ("cache_negative_entries", [])
         case .cacheEvictions: ("cache_evictions_total", [])
         case .refusedUnknownClient: ("refused_total", [("reason", "unknown_client")])
         case .refusedAny: ("refused_total", [("reason", "any")])
@@ -61,7 +64,11 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .refusedExclusiveName: ("refused_total", [("reason", "exclusive_name")])
         case .refusedNotAllowedName: ("refused_total", [("reason", "not_allowed_name")])
         case .refusedTunnel: ("refused_total", [("reason", "tunnel")])
+        case .refusedSignedBinding: ("refused_total", [("reason", "signed_service_binding")])
         case .tunnelSuspects: ("tunnel_suspects_total", [])
+        case .strippedHints: ("service_parameters_stripped_total", [("parameter", "hints")])
+        case .strippedECH: ("service_parameters_stripped_total", [("parameter", "ech")])
+        case .strippedHTTP3: ("service_parameters_stripped_total", [("parameter", "http3")])
         case .failedOutstanding: ("failed_total", [("reason", "outstanding_full")])
         case .failedWaiters: ("failed_total", [("reason", "waiters_full")])
         case .failedUpstreams: ("failed_total", [("reason", "upstreams")])

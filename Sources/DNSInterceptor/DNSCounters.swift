@@ -20,7 +20,11 @@ public final class DNSCounters: Sendable {
     /// Held for moments: once a second by the worker, and by readers to copy it.
     private let upstreamReports = Mutex<[UpstreamReport]>([])
 
-    public init() {
+    /// Nil unless it was asked for.
+    public let replies: DNSReplyTally?
+
+    public init(talliesReplies: Bool = false) {
+        replies = talliesReplies ? DNSReplyTally() : nil
         precondition(DNSCounter.allCases.count <= 128, "more counters than cells")
     }
 

@@ -1,3 +1,4 @@
+import DNSMessages
 import DomainNames
 import Enforcement
 
@@ -69,6 +70,9 @@ public struct DNSWorkerConfiguration: Sendable {
         limits.mode = .disabled
         return limits
     }()
+
+    /// What clients are given of HTTPS and SVCB records.
+    public var serviceBindings = ServiceBindingPolicy()
 
     /// Takes a record of every reply, for the log; nil: there is none.
     public var log: Ring<DNSLogRecord>?

@@ -331,11 +331,7 @@ extension DNSWorkerCore {
         do throws(MessageFault) {
             response = try DNSResponse(parsing: message)
         } catch {
-            // Whoever runs the zone may have written it: it says nothing about the upstream's health.
-            counters.add(.upstreamMalformed)
-            counters.addMalformedAnswer(error)
-            transaction.lastFault = error
-            return take(.answeredBadly, place: place, slot, transaction, gate: &gate)
+            return refuse(error, slot, transaction, place, gate: &gate)
         }
         if let refusal = cookieFault(of: response, in: message, transaction, place) {
             return take(refusal, place: place, slot, transaction, gate: &gate)
@@ -344,9 +340,13 @@ extension DNSWorkerCore {
             counters.add(.upstreamWithoutEDNS)
             return take(.ednsRefused, place: place, slot, transaction, gate: &gate)
         }
-        let answer = Answer(
-            key: transaction.key, hash: transaction.hash, message: message, response: response, now: now, configuration: configuration,
-            server: zones[transaction.zone].addresses[transaction[place].upstream].address)
+        let answer: Answer
+        do throws(MessageFault) {
+            answer = try self.answer(
+                response, in: message, to: transaction, from: zones[transaction.zone].addresses[transaction[place].upstream].address)
+        } catch {
+            return refuse(error, slot, transaction, place, gate: &gate)
+        }
         switch response.rcode {
         case .noError, .nameError:
             if place == 1 { counters.add(.upstreamHedgesWon) }
@@ -361,6 +361,16 @@ extension DNSWorkerCore {
             transaction.kept = answer
             take(.answeredBadly, place: place, slot, transaction, gate: &gate)
         }
+    }
+
+    /// A reply that is not used. Whoever runs the zone may have written it: it says nothing about the upstream's health.
+    private mutating func refuse<G: AnswerGate & ~Copyable>(
+        _ fault: MessageFault, _ slot: Int, _ transaction: Transaction, _ place: Int, gate: inout G
+    ) {
+        counters.add(.upstreamMalformed)
+        counters.addMalformedAnswer(fault)
+        transaction.lastFault = fault
+        take(.answeredBadly, place: place, slot, transaction, gate: &gate)
     }
 
     /// Whether the cookie of a reply forbids to use it (RFC 7873 §5.3), and what became of it then. One that is right is learned.

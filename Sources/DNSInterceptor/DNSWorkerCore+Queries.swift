@@ -28,6 +28,7 @@ extension DNSWorkerCore {
         if let edns = query.edns, edns.version != 0 {
             counters.add(.refusedVersion)
             let count = reply(to: origin) { DNSReply.write(.badVersion, to: query, name: name, into: &$0) }
+            tally(count, query, .badVersion, origin, .refused)
             return note(count, origin, .refused, cause: .refusedVersion)
         }
         guard query.qtype != .any else {
@@ -82,8 +83,7 @@ extension DNSWorkerCore {
         gate: inout G
     ) {
         guard let stored = answer.stored else {
-            return refuse(
-                query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), answer.cause, lookup: hit == nil ? .miss : .hit)
+            return refuse(query, name, origin, answer, hit == nil ? .miss : .hit)
         }
         let age = answer.ageSeconds(now: now)
         // What must not be kept is passed on with its own TTLs (an error, a negative answer without SOA record) or with 0.
@@ -119,6 +119,7 @@ extension DNSWorkerCore {
                     sizeMax: sizeMax, into: &buffer)
             }
         }
+        if counters.replies != nil { tally(count, query, stored.rcode, origin, hit == nil ? .miss : .hit, isDenial: answer.isDenial) }
         if configuration.log != nil { note(count, origin, hit == nil ? .miss : .hit, answer) }
     }
 
@@ -151,6 +152,16 @@ extension DNSWorkerCore {
         }
     }
 
+    /// Gives out a failure of our own, or a refusal, which is counted each time.
+    mutating func refuse(
+        _ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ answer: Answer, _ lookup: DNSLogRecord.Lookup
+    ) {
+        if answer.isRefusal, let cause = answer.cause { counters.add(cause) }
+        refuse(
+            query, name, origin, answer.isRefusal ? .refused : .serverFailure, answer.failure ?? .other("no answer"), answer.cause,
+            lookup: lookup)
+    }
+
     /// Refuses a query for the sake of its name.
     private mutating func reject(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ refusal: NameRefusal) {
         let (text, cause): (String, DNSCounter) =
@@ -179,6 +190,7 @@ extension DNSWorkerCore {
             let count = reply(to: origin) {
                 DNSReply.write(address, timeToLiveSeconds: 1, to: query, name: name, extendedError: reason, into: &$0)
             }
+            tally(count, query, code, origin, .refused)
             return note(count, origin, .refused, cause: cause, rule: rule)
         }
         refuse(query, name, origin, code, reason, cause, rule: rule)
@@ -190,6 +202,7 @@ extension DNSWorkerCore {
         _ cause: DNSCounter? = nil, rule: String? = nil, lookup: DNSLogRecord.Lookup = .refused
     ) {
         let count = reply(to: origin) { DNSReply.write(code, to: query, name: name, extendedError: reason, into: &$0) }
+        tally(count, query, code, origin, lookup, isDenial: true)
         note(count, origin, lookup, cause: cause, rule: rule)
     }
 

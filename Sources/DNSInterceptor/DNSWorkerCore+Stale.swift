@@ -94,8 +94,7 @@ extension DNSWorkerCore {
         _ origin: QueryOrigin, gate: inout G
     ) {
         guard let stored = answer.stored else {
-            return refuse(
-                query, name, origin, .serverFailure, answer.failure ?? .other("no answer"), answer.cause, lookup: standing.lookup)
+            return refuse(query, name, origin, answer, standing.lookup)
         }
         var cap = answer.lifetimeSeconds
         if case .stale = standing { cap = min(cap, configuration.staleAnswerSeconds) }
@@ -127,6 +126,7 @@ extension DNSWorkerCore {
                 return count
             }
         }
+        tally(count, query, stored.rcode, origin, standing.lookup)
         note(count, origin, standing.lookup, answer)
     }
 }

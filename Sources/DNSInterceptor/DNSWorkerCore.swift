@@ -242,6 +242,7 @@ struct DNSWorkerCore: ~Copyable {
     func updateGauges() {
         counters.set(.cacheBytes, cache.bytes)
         counters.set(.cacheEntries, cache.count)
+        counters.set(.cacheDenials, cache.denials)
         counters.set(.cacheEvictions, Int(truncatingIfNeeded: cache.evictions))
         counters.set(.waiting, waitingCount)
         counters.set(.outstanding, Self.outstandingMax(configuration) - freeTransactions.count)

@@ -8,6 +8,15 @@ public struct UpstreamTally: Sendable, BitwiseCopyable {
     public internal(set) var answers: UInt64 = 0
     public internal(set) var answerNanoseconds: UInt64 = 0
 
+    public init() {}
+
+    public mutating func add(_ other: UpstreamTally) {
+        queries += other.queries
+        failures += other.failures
+        answers += other.answers
+        answerNanoseconds &+= other.answerNanoseconds
+    }
+
     mutating func noteAnswer(nanoseconds: UInt64) {
         answers += 1
         answerNanoseconds &+= nanoseconds

@@ -39,6 +39,8 @@ public struct DNSResponse: Sendable {
     public let bodyEnd: Int
     /// Where the OPT record begins, if there is one.
     public let optOffset: Int?
+    /// Whether there are HTTPS or SVCB records, in any section.
+    public let hasServiceBindings: Bool
 
     /// Walks a message from an upstream server. That it answers the question that was asked is for `UpstreamQuery.matches` to say.
     ///
@@ -65,6 +67,7 @@ public struct DNSResponse: Sendable {
         questionEnd = scanned.questionEnd
         bodyEnd = scanned.bodyEnd
         optOffset = scanned.scanner.optOffset
+        hasServiceBindings = scanned.scanner.hasServiceBindings
     }
 
     /// How long this may be stored in seconds; nil if not at all: truncated, an error other than NXDOMAIN, or negative without

@@ -63,6 +63,7 @@ extension MessageScanner {
             noteLargeOrRare()
             guard length >= 4 else { throw .recordDataLength }
         case 64, 65:  // SVCB, HTTPS
+            noteServiceBinding()
             guard length >= 3 else { throw .recordDataLength }
             let parameters = try skipName(message, at: start + 2, limit: end, mayCompress: false)
             try ServiceParameters.check(message, from: parameters, to: end)

@@ -28,7 +28,16 @@ struct MessageScanner {
     /// Whether all records are of types that libldns parses in bounded time and memory.
     private(set) var suitsWholeParse = true
 
-    init(ofResponse: Bool = false) { if ofResponse { nameStarts = Array(repeating: 0, count: 256) } }
+    /// Whether there is an HTTPS or SVCB record.
+    private(set) var hasServiceBindings = false
+    /// Where the pointers are that end names in place, ascending; kept only if asked for.
+    private(set) var pointers: [UInt16] = []
+    private let notesPointers: Bool
+
+    init(ofResponse: Bool = false, notesPointers: Bool = false) {
+        self.notesPointers = notesPointers
+        if ofResponse { nameStarts = Array(repeating: 0, count: 256) }
+    }
 
     private mutating func noteNameStart(_ offset: Int) {
         if offset >> 6 < nameStarts.count { nameStarts[offset >> 6] |= 1 << UInt64(offset & 63) }
@@ -46,6 +55,10 @@ struct MessageScanner {
 
     /// Notes a record that libldns is not shown: of a type that teaches nothing and may be large or rare.
     mutating func noteLargeOrRare() { suitsWholeParse = false }
+
+    mutating func noteServiceBinding() { hasServiceBindings = true }
+
+    private mutating func notePointer(_ offset: Int) { if notesPointers { pointers.append(UInt16(truncatingIfNeeded: offset)) } }
 
     /// Checks length, QR, OPCODE and the counts.
     func checkHeader(_ message: Span<UInt8>, isResponse: Bool) throws(MessageFault) {
@@ -119,6 +132,7 @@ struct MessageScanner {
             let target = Int(message.read16(at: start) & 0x3fff)
             if target == knownTarget || target == Self.headerLength, start > target {
                 noteNameStart(start)
+                notePointer(start)
                 return start + 2
             }
         }
@@ -151,7 +165,10 @@ struct MessageScanner {
                 guard isNameStart(target) else { throw .pointerIntoData }
                 pointers += 1
                 guard pointers <= Self.pointersPerNameMax else { throw .pointerLimit }
-                if end == nil { end = offset + 2 }
+                if end == nil {
+                    end = offset + 2
+                    notePointer(offset)
+                }
                 runLimit = runStart
                 runStart = target
                 offset = target

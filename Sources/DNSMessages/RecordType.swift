@@ -31,7 +31,7 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     /// A and AAAA.
     var isAddress: Bool { self == .a || self == .aaaa }
     /// HTTPS and SVCB, which may carry address hints.
-    var isServiceBinding: Bool { self == .https || self == .svcb }
+    public var isServiceBinding: Bool { self == .https || self == .svcb }
     /// 0 and the meta types 249 to 255, of which no record exists in an answer.
     var isMeta: Bool { rawValue == 0 || (249...255).contains(rawValue) }
 }

@@ -5,6 +5,9 @@ enum ServiceParameters {
     private static let ipv4Hint: UInt16 = 4
     private static let ipv6Hint: UInt16 = 6
 
+    /// Whether a key is `ipv4hint` or `ipv6hint`.
+    static func isHint(_ key: UInt16) -> Bool { key == ipv4Hint || key == ipv6Hint }
+
     /// Checks order and lengths of the parameters between two offsets.
     static func check(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(MessageFault) {
         var offset = start

@@ -51,6 +51,7 @@ enum DNSThread {
         options.tunnels = configuration.dns.tunnels
         options.tunnels.exemptZones += configuration.dns.search.suffixes
         options.search = configuration.dns.search
+        options.serviceBindings = configuration.dns.serviceBindings
         options.failureSeconds = configuration.dns.failureSeconds
         options.staleSecondsMax = configuration.dns.stale.isEnabled ? configuration.dns.stale.staleSecondsMax : 0
         options.staleAnswerSeconds = configuration.dns.stale.answerSeconds

@@ -74,7 +74,7 @@ extension ExeatConfiguration {
         if let value = reader["hold"] { readHold(value, &problems) }
         if let value = reader["markMask"] { readMask(value, &problems) }
         if let value = reader["kernelLeases"]?.boolean(&problems) { hasKernelLeases = value }
-        if let value = reader["metrics"] { metrics = Self.listener(value, &problems) ?? metrics }
+        if let value = reader["metrics"] { readMetrics(value, &problems) }
         if let value = reader["health"] { health = Self.listener(value, &problems) ?? health }
         if let value = reader["flowLog"] { readFlowLog(value, &problems) }
         if let value = reader["dnsLog"] { readDNSLog(value, &problems) }
@@ -118,7 +118,7 @@ extension ExeatConfiguration {
             "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
             "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
-            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard",
+            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard", "serviceBindings",
         ]
         let fields = MappingReader.Fields(own + Self.forwardingFields)
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
@@ -141,6 +141,7 @@ extension ExeatConfiguration {
         readLocalNames(reader, &problems)
         if let value = reader["rebindingGuard"] { readRebinding(value, &problems) }
         if let value = reader["tunnelGuard"] { readTunnelGuard(value, &problems) }
+        if let value = reader["serviceBindings"] { readServiceBindings(value, &problems) }
         if let value = reader["builtInRules"] { readBuiltIns(value, &problems) }
         if let values = reader["dohAddresses"]?.elements(&problems) {
             dns.dohAddresses = Set(values.compactMap { Self.address($0, &problems) })
@@ -324,10 +325,21 @@ extension ExeatConfiguration {
         return result
     }
 
+    private mutating func readMetrics(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["listen", "corednsNames"]), &problems) else { return }
+        if let value = reader["listen"] { metrics = Self.listenAddress(value, &problems) ?? metrics }
+        if let value = reader["corednsNames"]?.boolean(&problems) { hasCoreDNSNames = value }
+    }
+
     private static func listener(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> Listener? {
         guard let reader = MappingReader(field, fields: MappingReader.Fields(["listen"]), &problems),
-            let value = reader.required("listen", &problems), let text = value.string(&problems)
+            let value = reader.required("listen", &problems)
         else { return nil }
+        return listenAddress(value, &problems)
+    }
+
+    private static func listenAddress(_ value: ConfigurationField, _ problems: inout DiagnosticList) -> Listener? {
+        guard let text = value.string(&problems) else { return nil }
         let full = text.hasPrefix(":") ? "0.0.0.0" + text : text
         guard let result = HostAndPort.address(full, defaultPort: nil) else {
             value.error("\"\(text)\" is no address with a port", hint: "such as :9253 or 127.0.0.1:9253", into: &problems)

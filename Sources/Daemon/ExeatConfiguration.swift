@@ -1,4 +1,5 @@
 import DNSInterceptor
+import DNSMessages
 import DomainNames
 import Enforcement
 import NetfilterTables
@@ -82,6 +83,8 @@ public struct ExeatConfiguration: Sendable {
         public var queryExemptZones: [DomainName] = []
         /// Against data in the names that endpoints ask for.
         public var tunnels = TunnelLimits()
+        /// What clients are given of HTTPS and SVCB records.
+        public var serviceBindings = ServiceBindingPolicy()
         /// To queries for names that policy keeps from the client.
         public var rejectResponse = RejectResponse.nameError
         /// Built-in rules against resolving elsewhere.
@@ -225,6 +228,8 @@ public struct ExeatConfiguration: Sendable {
     /// Whether the kernel may remember verdicts by destination for some seconds.
     public var hasKernelLeases = true
     public var metrics = Listener(address: IPAddress(v4: 0), port: 9_253)
+    /// Whether DNS metrics are also shown under the names that CoreDNS gives them.
+    public var hasCoreDNSNames = false
     public var health: Listener? = Listener(address: IPAddress(v4: 0), port: 8_080)
     public var flowLog = FlowLog()
     public var dnsLog = DNSLog()

@@ -28,7 +28,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let flowMailbox: FlowMailbox
     private let flows: FlowWatch
     private let mailbox: DNSMailbox<WorkerGate>
-    private let dnsCounters = DNSCounters()
+    private let dnsCounters: DNSCounters
     private let link: HoldLink?
     private let hostFiles: HostFiles
     private let upstreamFiles: UpstreamFiles
@@ -160,6 +160,7 @@ public final class ExeatDaemon: @unchecked Sendable {
                 conntrackMax: text.flatMap { Int($0.split(separator: "\n").first ?? "") }, flowsMax: configuration.flowsMax)
         }
         self.configuration = configuration
+        dnsCounters = DNSCounters(talliesReplies: configuration.hasCoreDNSNames)
         self.logger = logger
         features = try TableSocket.probe().without(lacking)
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
@@ -539,6 +540,6 @@ public final class ExeatDaemon: @unchecked Sendable {
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
             holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
             lostFacts: flowMailbox.lostFacts,
-            isReady: isReady.load(ordering: .relaxed), mode: configuration.mode)
+            isReady: isReady.load(ordering: .relaxed), mode: configuration.mode, dnsPort: configuration.dns.port)
     }
 }

@@ -12,7 +12,7 @@ enum MetricsPage {
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
         forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, dnsLog: DNSLog?, holds: HoldLink?,
         dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool,
-        mode: VerdictEngine.Mode
+        mode: VerdictEngine.Mode, dnsPort: UInt16
     ) -> String {
         var families: [MetricFamily] = [
             MetricFamily(
@@ -44,7 +44,7 @@ enum MetricsPage {
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
             + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot())
-            + self.upstreamFiles(upstreamFiles) + servers(dns.upstreams)
+            + self.upstreamFiles(upstreamFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
         return OpenMetricsText.render(families)
     }
 

@@ -55,7 +55,30 @@ enum MessageProperties {
         guard again.isTruncated || again.addresses == response.addresses, again.minimumTTL ?? 0 <= 60 else {
             throw FuzzTarget.Violation(reason: "the client is given something else")
         }
+        try rewrite(input, response)
         return FuzzTarget.Outcome(kind: 256 + min(response.addresses.count, 8) + 16 * min(response.chainLength, 4))
+    }
+
+    /// What is left of service bindings is good, bears no more to take out, and hands out no address that was not there.
+    private static func rewrite(_ input: [UInt8], _ response: DNSResponse) throws(FuzzTarget.Violation) {
+        for hints in ServiceBindingPolicy.Hints.allCases {
+            var policy = ServiceBindingPolicy()
+            policy.hints = hints
+            policy.http3 = .strip
+            guard let outcome = try? ServiceBindingRewrite(of: input.span, response, for: policy) else {
+                throw FuzzTarget.Violation(reason: "a good response cannot be rewritten")
+            }
+            guard case .message(let bytes, _) = outcome else { continue }
+            guard let again = try? parse(bytes, bytes.count) else { throw FuzzTarget.Violation(reason: "what was rewritten is malformed") }
+            guard again.rcode == response.rcode, again.ttlOffsets.count == response.ttlOffsets.count,
+                again.questionEnd == response.questionEnd, again.bodyEnd < response.bodyEnd,
+                Set(again.addresses).isSubset(of: response.addresses), again.minimumTTL == response.minimumTTL,
+                again.negativeTTL == response.negativeTTL
+            else { throw FuzzTarget.Violation(reason: "what was rewritten says something else") }
+            guard let twice = try? ServiceBindingRewrite(of: bytes.span, again, for: policy), case .none = twice else {
+                throw FuzzTarget.Violation(reason: "there was more to take out")
+            }
+        }
     }
 
     private static func scan(_ bytes: [UInt8], _ count: Int) throws(MessageFault) -> DNSQuery {

@@ -249,6 +249,9 @@ extension CommandLineTests {
             Row(
                 "an unknown mode of the tunnel guard", "4:11", "dns.tunnelGuard.mode", "disabled, observe, refuse",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  tunnelGuard:\n    mode: block\n"),
+            Row(
+                "an unknown treatment of hints", "4:12", "dns.serviceBindings.hints", "learn, strip, pass",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  serviceBindings:\n    hints: keep\n"),
             Row("a bad interface", "1:22", "workloadInterfaces[0]", "no interface name", "workloadInterfaces: [\"a*b\", \"cali*\"]\n"),
             Row("a field without value", "2:1", "dns", "no value", "workloadInterfaces: [\"cali*\"]\ndns:\n"),
         ]

@@ -17,9 +17,11 @@ final class DaemonLab {
     /// - Parameters:
     ///   - root: the upstream of all names that are in no zone.
     ///   - zones: `dns.zones`, in one line.
+    ///   - showsCoreDNSNames: `metrics.corednsNames`.
     ///   - cacheBytesMax: as small as can be, so that the cache does not pass for a leak.
     init(
-        root: IPAddress = upstreamAddress, zones: String = "[]", cacheBytesMax: Int = 65_536,
+        root: IPAddress = upstreamAddress, zones: String = "[]", showsCoreDNSNames: Bool = false,
+        cacheBytesMax: Int = 65_536,
         answer: @escaping @Sendable (UpstreamQuestion) -> [LyingUpstream.Reply]
     ) throws {
         var lab = LabConfiguration()
@@ -33,7 +35,8 @@ final class DaemonLab {
             try Self.write(network.workloadEndpointYAML(), to: folder + "/endpoints/pods.yaml")
             try Self.write(Self.policy, to: folder + "/policies/policy.yaml")
             try Self.write(
-                Self.configuration(runtimeDirectory: network.directory + "/run", root, zones, cacheBytesMax), to: folder + "/exeat.yaml")
+                Self.configuration(runtimeDirectory: network.directory + "/run", root, zones, showsCoreDNSNames, cacheBytesMax),
+                to: folder + "/exeat.yaml")
             daemon = try network.node.spawn(
                 [Program.path, "run", "--config", folder + "/exeat.yaml"], output: network.directory + "/daemon.log")
             try waitUntilReady()
@@ -63,7 +66,9 @@ final class DaemonLab {
               destination: {domains: ["*.lies.example.org", "api.example.org"], ports: [80]}
         """
 
-    private static func configuration(runtimeDirectory: String, _ root: IPAddress, _ zones: String, _ cacheBytesMax: Int) -> String {
+    private static func configuration(
+        runtimeDirectory: String, _ root: IPAddress, _ zones: String, _ showsCoreDNSNames: Bool, _ cacheBytesMax: Int
+    ) -> String {
         """
         policies: policies
         endpoints: endpoints
@@ -75,7 +80,7 @@ final class DaemonLab {
           upstreams: ["\(root)"]
           zones: \(zones)
           cacheBytesMax: \(cacheBytesMax)
-        metrics: {listen: "127.0.0.1:9253"}
+        metrics: {listen: "127.0.0.1:9253", corednsNames: \(showsCoreDNSNames)}
         health: {listen: "127.0.0.1:8080"}
         """
     }

@@ -9,14 +9,15 @@ final class RunningWorker: Sendable {
     let port: UInt16
     let portV6: UInt16
     let log = TestGate.Log()
-    let counters = DNSCounters()
+    let counters: DNSCounters
     let mailbox: DNSMailbox<TestGate>
     private let hasEnded = DispatchSemaphore(value: 0)
 
     init(
         upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001), onlyAddsBetweenTicks: Bool = false,
-        link: HoldLink? = nil, _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
+        link: HoldLink? = nil, talliesReplies: Bool = false, _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
     ) throws {
+        counters = DNSCounters(talliesReplies: talliesReplies)
         var configuration = DNSWorkerConfiguration(upstreams: upstreams.map(\.address))
         // So that tests know who is asked.
         configuration.root.policy = .sequential

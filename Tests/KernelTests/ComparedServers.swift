@@ -11,7 +11,8 @@ struct ComparedServers {
     static let names =
         (1...20).map { "a\($0)" }
         + [
-            "", "six", "both", "text", "long", "mail", "service", "web", "web6", "caa", "binary", "alias", "chain1", "chain2", "chain8",
+            "", "six", "both", "text", "long", "mail", "service", "web", "sealed", "web6", "caa", "binary", "alias", "chain1", "chain2",
+            "chain8",
             "chain12",
             "chain20", "loop1", "dangling", "elsewhere", "x.dname", "dname", "any.wild", "some.deep.wild", "alias.wildalias", "ent",
             "below.ent",
@@ -45,6 +46,7 @@ struct ComparedServers {
         service   3600 SRV   3 4 8443 a1
         web       3600 HTTPS 1 . alpn=h2,h3 ipv4hint=192.0.2.210 ipv6hint=2001:db8::210
         web       3600 A     192.0.2.210
+        sealed    3600 HTTPS 1 . alpn=h2 ech=/g0ABA==
         web6      3600 SVCB  1 both port=8443
         caa       3600 CAA   0 issue "ca.example.net"
         binary    3600 TYPE65534 \# 4 00ff80c0

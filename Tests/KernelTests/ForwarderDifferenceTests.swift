@@ -10,6 +10,7 @@ extension KernelSuites {
         private enum Difference: String, CaseIterable {
             case any = "type ANY"
             case privateAddress = "private address"
+            case serviceBinding = "HTTPS record with ech"
             case negativeChain = "TTL of CNAME records that lead to nothing"
             case synthesized = "TTL of the CNAME record that a DNAME record yields"
             case longChain = "long CNAME chain"
@@ -67,6 +68,11 @@ extension KernelSuites {
             }
             if query.type == 255, ours.code == 5 || ours.code == 4 { return .any }
             if query.name.hasPrefix("private."), query.type == 1, ours.answer.records.isEmpty { return .privateAddress }
+            if query.name.hasPrefix("sealed."), query.type == 65,
+                ours.code == (query.wantsSignatures ? 5 : 0) || ours.answer.records.count == 1
+            {
+                return .serviceBinding
+            }
             if query.name.hasPrefix("chain12."), theirs.code == 2 { return .longChain }
             if query.name.hasPrefix("chain20."), ours.code == 2 { return .longChain }
             if query.name.hasPrefix("elsewhere.") { return .outside }
