@@ -9,3 +9,4 @@ mkdir -p "$out"
 cc -O2 -std=c11 -Wall -Wextra -Werror -o "$out/nfqueue-loop" bench/anchors/nfqueue-loop.c $(pkg-config --cflags --libs libmnl)
 cc -O2 -std=c11 -Wall -Wextra -Werror -o "$out/udp-echo" bench/anchors/udp-echo.c
 cc -O2 -std=c11 -Wall -Wextra -Werror -o "$out/tcp-load" bench/anchors/tcp-load.c
+cc -O2 -std=c11 -Wall -Wextra -Werror -o "$out/dns-load" bench/anchors/dns-load.c

@@ -27,24 +27,30 @@ extension Ruleset.Builder {
         rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
     }
 
+    /// A chain that only queries come to: those beyond the rate of their source are dropped, with the others it does `passes`. Most end at its first rule.
+    ///
+    /// An element bears the limit of the rule that made it, so that all rules of a set must ask in the same sense. Only what is not in the set is looked
+    /// up: a look at an element takes a token out of its bucket.
+    mutating func limitQueries(_ family: IPFamily, in chain: String, _ passes: [Expression]) {
+        guard let limit = queryLimit else { return rule(chain, passes) }
+        let set = ElementSet.queried(family).name
+        rule(chain, [loadSource(family), .staysWithin(limit, set: set, key: Ruleset.lookupRegister)], passes)
+        // A full set ends that rule, too.
+        let isAbsent: [Expression] = [loadSource(family), .lookup(set: set, register: Ruleset.lookupRegister, isInverted: true)]
+        rule(chain, isAbsent, [.exceeds(limit), .verdict(.goto("queries_limited"))], comment: "no room for a bucket of its own")
+        rule(chain, isAbsent, passes)
+        rule(chain, [.verdict(.goto("queries_limited"))])
+    }
+
     /// Of intercepted queries each is a flow in connection tracking, which verdicts and the cap of flows do not see. Only first packets come here.
-    mutating func limitInterceptedQueries(_ limit: RateLimit) {
+    mutating func limitInterceptedQueries() {
         for family: IPFamily in [.v4, .v6] {
-            let set = ElementSet.queried(family).name
+            let chain = family == .v4 ? "brought4" : "brought6"
+            limitQueries(family, in: chain, [.verdict(.return)])
             for transport in [Ruleset.udp, Ruleset.tcp] {
-                let isQuery =
-                    source(family) + isPoliced(family) + Expression.isProtocol(transport) + transportPort(source: false, 53) + [
-                        loadSource(family)
-                    ]
                 rule(
-                    "dns_redirect", isQuery,
-                    [.exceedsLimit(limit, set: set, key: Ruleset.lookupRegister), .verdict(.goto("queries_limited"))])
-                rule(
-                    "dns_redirect", isQuery,
-                    [
-                        .lookup(set: set, register: Ruleset.lookupRegister, isInverted: true), .exceeds(limit),
-                        .verdict(.goto("queries_limited")),
-                    ], comment: "no room for a bucket of its own")
+                    "dns_redirect", source(family), isPoliced(family), Expression.isProtocol(transport),
+                    transportPort(source: false, 53), [.verdict(.jump(chain))])
             }
         }
     }

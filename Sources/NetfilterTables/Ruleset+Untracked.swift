@@ -46,21 +46,11 @@ extension Ruleset.Builder {
             }
         }
         if configuration.tracksNoDNS { untrackedAnswers() }
-        for family in Set(configuration.dnsListen.map(\.family)).sorted(by: { $0.rawValue < $1.rawValue }) { direct(family) }
-    }
-
-    /// Most queries end at the first rule here. Only what is not in the set is looked up: a look at an element takes a token out of its bucket.
-    private mutating func direct(_ family: IPFamily) {
-        let chain = family == .v4 ? "direct4" : "direct6"
-        let passes: [Expression] = leavesDirectQueries ? [.withoutTracking, .verdict(.accept)] : [.verdict(.return)]
-        guard let limit = queryLimit else { return rule(chain, passes) }
-        let set = ElementSet.queried(family).name
-        rule(chain, [loadSource(family), .staysWithin(limit, set: set, key: Ruleset.lookupRegister)], passes)
-        // A full set ends that rule, too.
-        let isAbsent: [Expression] = [loadSource(family), .lookup(set: set, register: Ruleset.lookupRegister, isInverted: true)]
-        rule(chain, isAbsent, [.exceeds(limit), .verdict(.goto("queries_limited"))], comment: "no room for a bucket of its own")
-        rule(chain, isAbsent, passes)
-        rule(chain, [.verdict(.goto("queries_limited"))])
+        for family in Set(configuration.dnsListen.map(\.family)) {
+            limitQueries(
+                family, in: family == .v4 ? "direct4" : "direct6",
+                leavesDirectQueries ? [.withoutTracking, .verdict(.accept)] : [.verdict(.return)])
+        }
     }
 
     private mutating func untrackedAnswers() {

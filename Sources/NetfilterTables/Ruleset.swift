@@ -166,7 +166,8 @@ struct Ruleset: Sendable, Hashable {
         mutating func build() {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
-                "neighbours", "queries_limited", "direct4", "direct6", "workload", "elsewhere", "dns_redirect", "ask", "hello", "bare4",
+                "neighbours", "queries_limited", "direct4", "direct6", "brought4", "brought6", "workload", "elsewhere", "dns_redirect",
+                "ask", "hello", "bare4",
                 "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
                 "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited",
@@ -293,7 +294,7 @@ struct Ruleset: Sendable, Hashable {
             for pattern in configuration.workloadInterfaces {
                 rule("dns_prerouting", Expression.isInputInterface(pattern), [.verdict(.jump("dns_redirect"))])
             }
-            if let limit = queryLimit { limitInterceptedQueries(limit) }
+            if queryLimit != nil { limitInterceptedQueries() }
             for family: IPFamily in [.v4, .v6] {
                 guard let listen = configuration.dnsListen.first(where: { $0.family == family }) else { continue }
                 for (transport, port) in [(udp, configuration.dnsInterceptPort), (tcp, configuration.dnsPort)] {

@@ -58,6 +58,34 @@ extension KernelSuites {
         }
 
         @Test(arguments: servers)
+        func `queries have one bucket, whether sent to the resolver or brought there, and no other's is touched`(server: IPAddress) throws {
+            let fixture = try Fixture { $0.queryLimit = RateLimit(packetsPerSecond: 4, burst: 12) }
+            defer { fixture.stop() }
+            let pod = fixture.network.podA
+            let resolver = server.family == .v4 ? TestNetwork.dnsAddress : TestNetwork.dns6Address
+            // By turns, as an element bears the limit of the rule that made it.
+            for _ in 0..<4 {
+                #expect(try fixture.udp(from: pod, to: server, 53).echo() == .reached)
+                #expect(try fixture.udp(from: pod, to: resolver, 53).echo() == .reached)
+            }
+            #expect(try fixture.counter(.queryRate) == 0)
+            let direct = try fixture.udp(from: pod, to: resolver, 53)
+            for _ in 0..<60 { _ = direct.send(Array("flood".utf8)) }
+            let dropped = try fixture.counter(.queryRate)
+            #expect(dropped > 30)
+            #expect(try fixture.connect(from: pod, to: server, 53, timeout: 0.1).1 == .silent)
+            #expect(try fixture.counter(.queryRate) > dropped)
+            #expect(try fixture.udp(from: fixture.network.podB, to: resolver, 53).echo() == .reached)
+            #expect(
+                try waitUntil(seconds: 8) {
+                    let isReached = try fixture.udp(from: pod, to: server, 53).echo(timeout: 0.5) == .reached
+                    if !isReached { sleep(1) }
+                    return isReached
+                })
+            #expect(try fixture.udp(from: pod, to: resolver, 53).echo() == .reached)
+        }
+
+        @Test(arguments: servers)
         func `new flows of a workload beyond its rate are dropped ahead of its leases, and no other's`(server: IPAddress) throws {
             let fixture = try Fixture { $0.connectionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
             defer { fixture.stop() }

@@ -9,7 +9,8 @@ struct AllCommand: ParsableCommand {
         print("Machine: \(Machine.text)\n")
         var table = ResultTable()
         let measurements: [(BenchOptions) throws -> ResultTable] = [
-            VerdictCommand.measure, CachedAnswerCommand.measure, MissCommand.measure, LearnCommand.measure, ConnectCommand.measure,
+            VerdictCommand.measure, CachedAnswerCommand.measure, ResolversCommand.measure, MissCommand.measure, LearnCommand.measure,
+            ConnectCommand.measure,
             TrieCommand.measure,
             ChurnCommand.measure, PolicyCommand.measure, ThroughputCommand.measure, ConnectionsCommand.measure, PeersCommand.measure,
             FloodCommand.measure, FlowsCommand.measure,

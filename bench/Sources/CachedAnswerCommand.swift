@@ -58,11 +58,11 @@ struct CachedAnswerCommand: ParsableCommand {
         }
         let plainEcho = try echo(plain)
         let ruledEcho = try echo(ruled)
-        let unbound = try startUnbound(plain, port: 5301)
-        let dnsmasq = try startDnsmasq(plain, port: 5302)
-        let dnsdist = try startDnsdist(plain, port: 5303)
-        let ruledUnbound = try startUnbound(ruledUnboundLab, port: 53)
-        let ruledDnsdist = try startDnsdist(ruledDnsdistLab, port: 53)
+        let unbound = try plain.startUnbound(port: 5301)
+        let dnsmasq = try plain.startDnsmasq(port: 5302)
+        let dnsdist = try plain.startDnsdist(port: 5303)
+        let ruledUnbound = try ruledUnboundLab.startUnbound(port: 53)
+        let ruledDnsdist = try ruledDnsdistLab.startDnsdist(port: 53)
 
         func subject(_ name: String, _ process: ChildProcess, _ lab: BenchLab, port: UInt16 = 53, inside: Bool = true) -> Subject {
             Subject(
@@ -140,71 +140,5 @@ struct CachedAnswerCommand: ParsableCommand {
             table.add(row("\(cached), policed client, against \(peer)", "policed", peer, again: nil, bar: nil))
         }
         return table
-    }
-
-    private static func startUnbound(_ lab: BenchLab, port: UInt16) throws -> ChildProcess {
-        try lab.write(
-            """
-            server:
-              interface: \(BenchLab.resolver)@\(port)
-              port: \(port)
-              access-control: 0.0.0.0/0 allow
-              do-daemonize: no
-              username: ""
-              chroot: ""
-              directory: "\(lab.network.directory)"
-              pidfile: ""
-              use-syslog: no
-              num-threads: 1
-              so-rcvbuf: 4m
-              minimal-responses: yes
-              module-config: "iterator"
-              do-not-query-localhost: no
-            remote-control:
-              control-enable: no
-            forward-zone:
-              name: "."
-              forward-addr: \(DemoNetwork.nameServerAddresses[0])
-            """, "unbound.conf")
-        let process = try lab.network.node.spawn(["unbound", "-d", "-c", lab.path("unbound.conf")], output: lab.path("unbound.log"))
-        try waitForAnswer(lab, port, process, "unbound")
-        return process
-    }
-
-    private static func startDnsmasq(_ lab: BenchLab, port: UInt16) throws -> ChildProcess {
-        let process = try lab.network.node.spawn(
-            [
-                "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=root",
-                "--cache-size=10000", "--server=\(DemoNetwork.nameServerAddresses[0])", "--port=\(port)", "--bind-interfaces",
-                "--listen-address=\(BenchLab.resolver)",
-            ], output: lab.path("dnsmasq.log"))
-        try waitForAnswer(lab, port, process, "dnsmasq")
-        return process
-    }
-
-    private static func startDnsdist(_ lab: BenchLab, port: UInt16) throws -> ChildProcess {
-        try lab.write(
-            """
-            setLocal("\(BenchLab.resolver):\(port)")
-            setACL({"0.0.0.0/0"})
-            newServer({address="\(DemoNetwork.nameServerAddresses[0]):53", healthCheckMode="up"})
-            getPool(""):setCache(newPacketCache(10000))
-            """, "dnsdist.conf")
-        let process = try lab.network.node.spawn(
-            ["dnsdist", "--supervised", "--disable-syslog", "-C", lab.path("dnsdist.conf")], output: lab.path("dnsdist.log"))
-        try waitForAnswer(lab, port, process, "dnsdist")
-        return process
-    }
-
-    private static func waitForAnswer(_ lab: BenchLab, _ port: UInt16, _ process: ChildProcess, _ name: String) throws {
-        for _ in 0..<100 {
-            let answer = try lab.pod.namespace.withThread {
-                LabClient.resolve("probe.\(BenchPolicy.zone)", server: BenchLab.resolver, port: port, timeoutMilliseconds: 100)
-            }
-            if answer.addresses.count == 1 { return }
-            guard process.isRunning else { break }
-            usleep(20_000)
-        }
-        throw BenchError("\(name) does not answer: \((try? String(contentsOfFile: lab.path("\(name).log"), encoding: .utf8)) ?? "")")
     }
 }

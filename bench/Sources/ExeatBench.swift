@@ -7,7 +7,8 @@ struct ExeatBench: ParsableCommand {
         commandName: "exeat-bench",
         abstract: "Measure Exeat against bare C loops, unbound and dnsmasq: ratios of the same run, in network namespaces of its own.",
         subcommands: [
-            AllCommand.self, VerdictCommand.self, CachedAnswerCommand.self, MissCommand.self, LearnCommand.self, ConnectCommand.self,
+            AllCommand.self, VerdictCommand.self, CachedAnswerCommand.self, ResolversCommand.self, MissCommand.self, LearnCommand.self,
+            ConnectCommand.self,
             TrieCommand.self,
             ChurnCommand.self, PolicyCommand.self, ThroughputCommand.self, ConnectionsCommand.self, PeersCommand.self, FloodCommand.self,
             FlowsCommand.self, SoakCommand.self,
