@@ -120,12 +120,14 @@ extension DNSWorkerCore {
 
     /// It is up again: what it was asked over UDP before, it is asked again, and what failed meanwhile is when a client next wants it.
     mutating func noteUp(_ upstream: Int, ofZone zone: Int) {
-        returnedUpstreams.append(ReturnedUpstream(zone: zone, number: upstream))
-        cache.forgetFailures()
+        returnedUpstreams.append(ReturnedUpstream(zone: zone, number: upstream, since: now))
+        mustForgetFailures = true
     }
 
     /// Asks upstreams that are back again, so many questions in one turn that clients do not notice. The rest waits for the next.
     mutating func askAgain<G: AnswerGate & ~Copyable>(gate: inout G) {
+        if mustForgetFailures { cache.forgetFailures() }
+        mustForgetFailures = false
         var left = 128
         while left > 0, let returned = returnedUpstreams.last {
             guard returned.nextSlot < Self.outstandingMax(configuration) else {
@@ -135,7 +137,7 @@ extension DNSWorkerCore {
             returnedUpstreams[returnedUpstreams.count - 1].nextSlot += 1
             guard let transaction = transactions[returned.nextSlot], transaction.zone == returned.zone else { continue }
             for place in 0..<2 where transaction[place].isOpen && !transaction[place].isTCP {
-                guard transaction[place].upstream == returned.number else { continue }
+                guard transaction[place].upstream == returned.number, transaction[place].askedAt < returned.since else { continue }
                 left -= 1
                 take(.upstreamReturned, place: place, returned.nextSlot, transaction, gate: &gate)
             }

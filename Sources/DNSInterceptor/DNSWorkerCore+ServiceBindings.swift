@@ -22,6 +22,11 @@ extension DNSWorkerCore {
             return Answer(
                 key: transaction.key, hash: transaction.hash, message: bytes.span, response: rewritten, now: now,
                 configuration: configuration, server: server)
+        case .signed where response.rcode != .noError && response.rcode != .nameError:
+            return Answer(
+                key: transaction.key, hash: transaction.hash, failure: .other("the upstream failed"), cause: .failedUpstreams,
+                storedAt: now,
+                lifetimeSeconds: configuration.failureLifetimeSeconds)
         case .signed:
             return Answer(
                 key: transaction.key, hash: transaction.hash,

@@ -66,6 +66,7 @@ struct DNSWorkerCore: ~Copyable {
 
     /// Upstreams that were down and have answered in this turn.
     var returnedUpstreams: [ReturnedUpstream] = []
+    var mustForgetFailures = false
 
     // TCP connections to upstreams.
     var upstreamConnections: [UpstreamConnection?]

@@ -45,9 +45,11 @@ struct RunningRedials {
         return redial
     }
 
-    /// A client's query for the addresses of that family (RFC 1035 §4.1): id 0, recursion wanted, one question of class IN.
+    /// A client's query for what taught the addresses of that family (RFC 1035 §4.1): id 0, recursion wanted, one question of class IN.
     static func query(for name: DomainName, _ family: IPFamily) -> [UInt8] {
-        let type = family == .v4 ? RecordType.a : .aaaa
+        // A name with a port in front has hints alone (RFC 9460 §2.3).
+        let isBinding = name.wire.dropFirst().first == UInt8(ascii: "_")
+        let type = isBinding ? RecordType.https : family == .v4 ? .a : .aaaa
         let head: [UInt8] = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
         return head + name.wire + [UInt8(type.rawValue >> 8), UInt8(type.rawValue & 0xff), 0, 1]
     }

@@ -50,6 +50,9 @@ extension MessageScanner {
             }
             let signature = try skipName(message, at: start + 18, limit: end, mayCompress: type == .sig)
             guard signature < end else { throw .recordDataLength }
+        case 30:  // NXT: next name, which may be compressed (RFC 3597 §4), bit map
+            noteLargeOrRare()
+            guard try skipName(message, at: start, limit: end) <= end else { throw .recordDataLength }
         case 47:  // NSEC: next name, type bit maps
             let maps = try skipName(message, at: start, limit: end, mayCompress: false)
             try walkTypeMaps(message, from: maps, to: end)

@@ -21,7 +21,7 @@ public enum ServiceBindingRewrite: Sendable {
     }
 
     /// - Parameter message: the one that `response` was parsed from.
-    /// - Throws: nothing for such a message; what the scanner says of others.
+    /// - Throws: that there is too much to be done (`MessageScanner.workMax`); what the scanner says of messages that were not parsed.
     public init(of message: Span<UInt8>, _ response: DNSResponse, for policy: ServiceBindingPolicy) throws(MessageFault) {
         guard response.hasServiceBindings, policy.changesAnswers else {
             self = .none
@@ -46,8 +46,12 @@ public enum ServiceBindingRewrite: Sendable {
             let target = WireName(message, at: data + 2, lowercased: true)
             let parameters = data + 2 + target.count
             // Hints of an answer's record in ServiceMode were found to belong to what was asked for (ChainFindings).
-            let isOwn =
+            let mayBeOwn =
                 policy.hints == .learn && index < answerCount && message.read16(at: data) != 0
+                && ServiceParameters.haveHints(message, from: parameters, to: record.end)
+            if mayBeOwn { try scanner.spend(2 * target.count) }
+            let isOwn =
+                mayBeOwn
                 && (target.count == 1 || target.hasSameBytes(as: questionName)
                     || target.hasSameBytes(as: WireName(message, at: Int(record.owner), lowercased: true)))
             let keepsHints = policy.hints == .pass || isOwn

@@ -8,6 +8,16 @@ enum ServiceParameters {
     /// Whether a key is `ipv4hint` or `ipv6hint`.
     static func isHint(_ key: UInt16) -> Bool { key == ipv4Hint || key == ipv6Hint }
 
+    /// Whether there is a hint among the parameters between two offsets, which are good ones.
+    static func haveHints(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
+        var offset = start
+        while offset + 4 <= end {
+            if isHint(bytes.read16(at: offset)) { return true }
+            offset += 4 + Int(bytes.read16(at: offset + 2))
+        }
+        return false
+    }
+
     /// Checks order and lengths of the parameters between two offsets.
     static func check(_ bytes: Span<UInt8>, from start: Int, to end: Int) throws(MessageFault) {
         var offset = start

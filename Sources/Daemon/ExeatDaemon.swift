@@ -54,14 +54,24 @@ public final class ExeatDaemon: @unchecked Sendable {
         } catch {
             // Closed by what could be read of it.
             if let partial = error.readSoFar {
-                try RuntimeDirectory.make(partial.runtimeDirectory, user: (try? Privileges.account(partial))?.user)
-                failStart(partial, logger)
+                do {
+                    try RuntimeDirectory.make(partial.runtimeDirectory, user: (try? Privileges.account(partial))?.user)
+                    failStart(partial, logger)
+                } catch {
+                    logger.error("\(error)")
+                    failStart(partial, trustsDirectory: false, logger)
+                }
             } else {
                 logger.critical("the configuration names no workload interfaces: nothing could be closed, what was in force stays")
             }
             throw error
         }
-        try RuntimeDirectory.make(configuration.runtimeDirectory, user: Privileges.account(configuration)?.user)
+        do {
+            try RuntimeDirectory.make(configuration.runtimeDirectory, user: Privileges.account(configuration)?.user)
+        } catch {
+            failStart(configuration, trustsDirectory: false, logger)
+            throw error
+        }
         do {
             if !Inheritance.isLimited { StubResolver.note(configuration) }
             // As root this process begins anew here, with what is needed and no more.
@@ -89,19 +99,21 @@ public final class ExeatDaemon: @unchecked Sendable {
         try await daemon.serve()
     }
 
-    /// What a start that failed leaves: a table that knows no endpoint, unless one is in force already.
-    private static func failStart(_ configuration: ExeatConfiguration, _ logger: Logger) {
+    /// What a start that failed leaves: a table that knows no endpoint, unless one is in force already. Where the runtime directory is not to be trusted nobody
+    /// is asked for the table, and it is left without an owner.
+    private static func failStart(_ configuration: ExeatConfiguration, trustsDirectory: Bool = true, _ logger: Logger) {
         guard configuration.startFailure == .closed, configuration.mode == .enforce else { return }
         do {
-            let holder = try HolderClient(startingIn: configuration.runtimeDirectory)
-            if try holder.get("table") != nil {
+            let holder = trustsDirectory ? try HolderClient(startingIn: configuration.runtimeDirectory) : nil
+            if try holder?.get("table") != nil {
                 logger.error("start failed; the table of the daemon before stays in force")
                 return
             }
-            let features = try TableSocket.probe()
+            var closed = try tableConfiguration(configuration, try TableSocket.probe())
+            if !trustsDirectory { closed.ownership = .none }
             var table = try TableSocket()
-            try table.install(tableConfiguration(configuration, features), contents: TableContents())
-            try holder.put("table", table.descriptor)
+            try table.install(closed, contents: TableContents())
+            try holder?.put("table", table.descriptor)
             logger.error("start failed; workload interfaces are closed until a good start or `exeat down`")
         } catch {
             logger.critical("start failed, and workload interfaces could not be closed", metadata: ["error": "\(error)"])

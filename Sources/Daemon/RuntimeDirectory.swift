@@ -24,9 +24,13 @@ enum RuntimeDirectory {
             }
         }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw DaemonError("\(path) is no folder", hint: "set runtimeDirectory to one") }
-        guard owners.contains(status.st_uid), status.st_mode & 0o022 == 0 else {
+        guard owners.contains(status.st_uid) else {
             throw DaemonError(
-                "\(path) can be written by others", hint: "what stands there is believed: chown it to root, and chmod go-w")
+                "\(path) belongs to user \(status.st_uid), who is neither root nor the configured user",
+                hint: "what stands there is believed: if that is right, chown root \(path)")
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            throw DaemonError("\(path) can be written by others", hint: "what stands there is believed: chmod go-w \(path)")
         }
     }
 }

@@ -69,7 +69,7 @@ struct ElementSet: Sendable, Hashable {
             isConcatenation: false, isFilledByRules: true)
     }
 
-    /// Sources of intercepted queries, each with its bucket.
+    /// Sources of queries, sent to the resolver or brought to it, each with its bucket.
     static func queried(_ family: IPFamily) -> ElementSet {
         ElementSet(
             name: family == .v4 ? "queried4" : "queried6", keyType: addressType(family), keyLength: addressLength(family),

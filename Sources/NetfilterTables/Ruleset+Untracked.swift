@@ -46,7 +46,7 @@ extension Ruleset.Builder {
             }
         }
         if configuration.tracksNoDNS { untrackedAnswers() }
-        for family in Set(configuration.dnsListen.map(\.family)) {
+        for family: IPFamily in [.v4, .v6] where configuration.dnsListen.contains(where: { $0.family == family }) {
             limitQueries(
                 family, in: family == .v4 ? "direct4" : "direct6",
                 leavesDirectQueries ? [.withoutTracking, .verdict(.accept)] : [.verdict(.return)])
@@ -56,6 +56,12 @@ extension Ruleset.Builder {
     private mutating func untrackedAnswers() {
         let isElsewhere = hasClasses ? Expression.isNotToLoopback : []
         for address in configuration.dnsListen {
+            // The node's own TCP is brought nowhere while there are no classes, also where its address is policed.
+            if !hasClasses {
+                rule(
+                    "raw_output", isAnswer(from: address, Ruleset.tcp), Expression.isToLoopback, [.withoutTracking, .verdict(.accept)],
+                    comment: "answered to the node")
+            }
             rule(
                 "raw_output", isAnswer(from: address, Ruleset.udp), isElsewhere, [.withoutTracking, .verdict(.accept)],
                 comment: "answered directly")

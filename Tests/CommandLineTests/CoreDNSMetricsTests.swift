@@ -28,13 +28,17 @@ extension CommandLineTests {
                 "coredns_dns_responses_total{\(all),rcode=\"NOERROR\",plugin=\"hosts\"}": 1,
                 "coredns_cache_hits_total{\(hit)}": 2, "coredns_cache_misses_total{\(cache)}": 3,
                 "coredns_cache_requests_total{\(cache)}": 5,
-                entries: 2, "coredns_forward_requests_total{to=\"\(DaemonLab.upstreamAddress):53\"}": 2,
+                entries: 2,
                 "coredns_dns_request_duration_seconds_count{\(all)}": 2,
-                "coredns_proxy_request_duration_seconds_count{proxy_name=\"forward\",to=\"\(DaemonLab.upstreamAddress):53\"}": 2,
                 "coredns_build_info{version=\"exeat-0.1.0\"}": 1, "coredns_forward_max_concurrent_rejects_total": 0,
                 "coredns_dns_do_requests_total{\(all)}": 0,
             ]
             for (sample, value) in expected { #expect(values[sample] == value, "\(sample)") }
+            // A slow answer is asked for again.
+            for sample in [
+                "coredns_forward_requests_total{to=\"\(DaemonLab.upstreamAddress):53\"}",
+                "coredns_proxy_request_duration_seconds_count{proxy_name=\"forward\",to=\"\(DaemonLab.upstreamAddress):53\"}",
+            ] { #expect(values[sample] ?? 0 >= 2, "\(sample)") }
 
             let text = try lab.metricsText()
             let series = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { $0.split(separator: " ").first }

@@ -59,17 +59,23 @@ extension KernelSuites {
         @Test func `a runtime directory that others may write in is believed by nobody`() throws {
             let node = try RunningNode(policies: [:], starts: false)
             defer { node.stop() }
+            try node.echo("192.0.2.10")
             let folder = node.lab.directory + "/run"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             // What would take a node's own address from it.
             try "lo 127.0.0.1\n".write(toFile: folder + "/addresses", atomically: true, encoding: .utf8)
-            for change in [["chmod", "777", folder], ["chown", "nobody", folder]] {
+            for (change, complaint) in [
+                (["chmod", "777", folder], "can be written by others"), (["chown", "nobody", folder], "who is neither root nor"),
+            ] {
                 try #require(node.lab.node.run(["sh", "-c", "chmod 755 \(folder); chown root \(folder)"]).isSuccess)
                 try #require(node.lab.node.run(change).isSuccess)
                 #expect(try node.startInVain() != 0)
-                #expect(node.log.contains("\(folder) can be written by others"))
+                #expect(node.log.contains(complaint))
+                // As after every bad start.
+                #expect(try node.isReached("pod-a", "192.0.2.10") == false)
                 let down = try node.exeat("down")
-                #expect(!down.isSuccess && down.stderr.contains("can be written by others"), "\(down)")
+                #expect(!down.isSuccess && down.stderr.contains(complaint), "\(down)")
+                #expect(try node.isReached("pod-a", "192.0.2.10"))
                 #expect(try node.lab.node.run(["ip", "-o", "-4", "address", "show", "dev", "lo"]).stdout.contains("127.0.0.1/8"))
             }
         }

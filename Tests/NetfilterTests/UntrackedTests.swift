@@ -43,6 +43,11 @@ extension KernelSuites {
                 let (client, attempt, _) = try fixture.connect(from: namespace, to: resolver, 53)
                 #expect(attempt == .reached && client?.echo() == .reached)
             }
+            // The node's address may be a host endpoint's.
+            try fixture.table.socket.apply([.addPoliced(resolver), .setCurrent(resolver, generation: 1)])
+            let (own, isOwn, _) = try fixture.connect(from: network.node, to: resolver, 53)
+            #expect(isOwn == .reached && own?.echo() == .reached)
+            try fixture.table.socket.apply([.removePoliced(resolver), .removeCurrent(resolver)])
             #expect(try Self.entries(fixture, with: resolver).isEmpty)
             let (client, attempt, _) = try fixture.connect(from: network.podA, to: resolver, 53)
             #expect(attempt == .reached && client?.echo() == .reached)
