@@ -55,15 +55,16 @@ struct ResolversCommand: ParsableCommand {
         // Half of what unbound can do: the same rate for all.
         let rate = (subjects[1].rates.median / 2).rounded()
         let program = try options.anchor("dns-load")
-        let milliseconds = options.quick ? 500 : 2_000
-        for round in 0..<BenchOptions.pairs {
+        let milliseconds = options.quick ? 200 : 400
+        // The 99th percentile of a slice is often the scheduler's: many short ones.
+        for round in 0..<5 * BenchOptions.pairs {
             for place in subjects.indices {
                 let index = (place + round) % subjects.count
                 let lab = subjects[index].lab
                 let result = try lab.pod.namespace.run(
                     [program, "\(BenchLab.resolver)", "53", lab.path("queries"), "\(rate)", "\(milliseconds)"], timeoutSeconds: 20)
                 guard result.isSuccess, let object = try JSONSerialization.jsonObject(with: Data(result.stdout.utf8)) as? [String: Double],
-                    let sent = object["sent"], let answered = object["answered"], answered >= sent * 0.999,
+                    let sent = object["sent"], let answered = object["answered"], answered >= sent * 0.98,
                     let median = object["p50"], let high = object["p99"]
                 else { throw BenchError("\(subjects[index].name) at \(rate)/s: \(result.stdout)\(result.stderr)") }
                 subjects[index].medians.append(median)
