@@ -93,7 +93,10 @@ public final class BindingStore: @unchecked Sendable {
         unsafe at.storeBytes(of: address.lower, toByteOffset: 24, as: UInt64.self)
         unsafe at.storeBytes(of: address.family.rawValue, toByteOffset: 32, as: UInt8.self)
         unsafe at.storeBytes(of: UInt8(bytes.count), toByteOffset: 33, as: UInt8.self)
-        for (index, byte) in bytes.enumerated() { unsafe at.storeBytes(of: byte, toByteOffset: 40 + index, as: UInt8.self) }
+        unsafe bytes.withUnsafeBytes { source in
+            // Sound: a name has 255 bytes at most, and the record room for 280.
+            if let start = source.baseAddress { unsafe (at + 40).copyMemory(from: start, byteCount: source.count) }
+        }
         unsafe at.storeBytes(of: checksum(at), toByteOffset: 36, as: UInt32.self)
         unsafe at.storeBytes(of: State.live.rawValue, as: UInt32.self)
     }

@@ -17,6 +17,12 @@ public struct NameTable: ~Copyable {
         let client: EndpointID
         let name: Int32
         let address: IPAddress
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(UInt64(client.rawValue) << 32 | UInt64(UInt32(bitPattern: name)))
+            hasher.combine(address.lower)
+            if address.upper != 0 { hasher.combine(address.upper) }
+        }
     }
 
     private struct ClientAddress: Hashable {
@@ -68,6 +74,25 @@ public struct NameTable: ~Copyable {
     private struct NameList {
         var first: Int32 = -1
         var live = 0
+
+        /// Puts a live record in front: which one was there, and whether this is the only live one.
+        mutating func prepend(_ record: Int32) -> (second: Int32, isOnlyLive: Bool) {
+            let second = first
+            first = record
+            return (second, noteLive())
+        }
+
+        /// Whether it is the only one.
+        mutating func noteLive() -> Bool {
+            live += 1
+            return live == 1
+        }
+
+        /// Whether it was the only one.
+        mutating func noteLiveNoMore() -> Bool {
+            live -= 1
+            return live == 0
+        }
     }
 
     /// The records of one client and address, the newest first.
@@ -75,6 +100,14 @@ public struct NameTable: ~Copyable {
         var first: Int32 = -1
         /// Live and draining.
         var bound = 0
+
+        /// Puts a live record in front: which one was there.
+        mutating func prepend(_ record: Int32) -> Int32 {
+            let second = first
+            first = record
+            bound += 1
+            return second
+        }
     }
 
     private struct Name {
@@ -93,6 +126,11 @@ public struct NameTable: ~Copyable {
         var bindings = 0
         var draining = 0
         var remembered = 0
+
+        mutating func noteBinding(isNewName: Bool) {
+            bindings += 1
+            if isNewName { names += 1 }
+        }
     }
 
     private static let sweepsUnseenMax: UInt8 = 2
@@ -209,22 +247,24 @@ public struct NameTable: ~Copyable {
             releaseIfUnused(number)
         }
         let clientName = ClientName(client: client, name: number)
-        let isNewName = nameLists[clientName, default: NameList()].live == 0
-        if isNewName, expiry > now, known.names >= limits.namesPerClient { return .failure(.namesPerClient) }
-        let result = hold(addresses, clientName, expiry: expiry, now: now)
-        if nameLists[clientName, default: NameList()].live > limits.addressesPerName {
+        let list = nameLists[clientName, default: NameList()]
+        if list.live == 0, expiry > now, known.names >= limits.namesPerClient { return .failure(.namesPerClient) }
+        let result = hold(addresses, clientName, isKnown: list.first >= 0, bindings: known.bindings, expiry: expiry, now: now)
+        if list.live + addresses.count > limits.addressesPerName,
+            nameLists[clientName, default: NameList()].live > limits.addressesPerName
+        {
             endOldest(clientName, except: Set(addresses), now: now)
         }
         return result
     }
 
-    /// Up to the address that finds no room.
+    /// Up to the address that finds no room. `isKnown`: there are records of this client and name; `bindings`: of the client.
     private mutating func hold(
-        _ addresses: [IPAddress], _ clientName: ClientName, expiry: Instant, now: Instant
+        _ addresses: [IPAddress], _ clientName: ClientName, isKnown: Bool, bindings: Int, expiry: Instant, now: Instant
     ) -> Result<Void, NameTableFullness> {
         let (client, number) = (clientName.client, clientName.name)
         // What is held already first, so that it is not taken for what gives room.
-        for address in addresses {
+        for address in isKnown ? addresses : [] {
             guard let record = byTriple[Triple(client: client, name: number, address: address)] else { continue }
             // It was no binding any more: it becomes a new one.
             if records[Int(record)].state == .remembered {
@@ -235,12 +275,14 @@ public struct NameTable: ~Copyable {
             guard publish(record) else { return .failure(.bindings) }
         }
         // Room is made for all of them at once, so that their order is of no matter.
-        if clients[client]!.bindings + addresses.count > limits.bindingsPerClient { makeRoom(for: client, now: now) }
+        if bindings + addresses.count > limits.bindingsPerClient { makeRoom(for: client, now: now) }
         if freeRecords.count + rememberedCount + limits.bindings - records.count < addresses.count { makeRoom(for: nil, now: now) }
+        var left = limits.bindingsPerClient - clients[client]!.bindings
         for address in addresses {
             let triple = Triple(client: client, name: number, address: address)
             guard byTriple[triple] == nil else { continue }
-            guard clients[client]!.bindings < limits.bindingsPerClient else { return .failure(.bindingsPerClient) }
+            guard left > 0 else { return .failure(.bindingsPerClient) }
+            left -= 1
             guard let record = takeRecord() else { return .failure(.bindings) }
             insert(triple, expiry: expiry, record: record)
             guard publish(record) else { return .failure(.bindings) }
@@ -266,35 +308,29 @@ public struct NameTable: ~Copyable {
     private mutating func insert(_ triple: Triple, expiry: Instant, record: Int32) {
         let clientAddress = ClientAddress(client: triple.client, address: triple.address)
         let clientName = ClientName(client: triple.client, name: triple.name)
-        let second = nameLists[clientName, default: NameList()].first
-        let next = addressLists[clientAddress, default: AddressList()].first
+        let (second, isOnlyLive) = nameLists[clientName, default: NameList()].prepend(record)
+        let next = addressLists[clientAddress, default: AddressList()].prepend(record)
         bindingsMade += 1
         records[Int(record)] = Record(
             client: triple.client, name: triple.name, address: triple.address, expiry: expiry, state: .live, order: bindingsMade,
             next: next, nextOfName: second)
         if next >= 0 { records[Int(next)].previous = record }
         if second >= 0 { records[Int(second)].previousOfName = record }
-        nameLists[clientName, default: NameList()].first = record
-        addressLists[clientAddress, default: AddressList()].first = record
-        addressLists[clientAddress]!.bound += 1
         byTriple[triple] = record
         names[Int(triple.name)].references += 1
         noteBound(triple.name)
-        noteLive(record)
-        clients[triple.client]!.bindings += 1
+        clients[triple.client]!.noteBinding(isNewName: isOnlyLive)
         store.write(Int(record), client: triple.client, address: triple.address, name: names[Int(triple.name)].name, expiry: expiry)
     }
 
     private mutating func noteLive(_ record: Int32) {
         let clientName = ClientName(client: records[Int(record)].client, name: records[Int(record)].name)
-        nameLists[clientName]!.live += 1
-        if nameLists[clientName]!.live == 1 { clients[clientName.client]?.names += 1 }
+        if nameLists[clientName]!.noteLive() { clients[clientName.client]?.names += 1 }
     }
 
     private mutating func noteLiveNoMore(_ record: Int32) {
         let clientName = ClientName(client: records[Int(record)].client, name: records[Int(record)].name)
-        nameLists[clientName]!.live -= 1
-        if nameLists[clientName]!.live == 0 { clients[clientName.client]?.names -= 1 }
+        if nameLists[clientName]!.noteLiveNoMore() { clients[clientName.client]?.names -= 1 }
     }
 
     /// Lets the live bindings of one client and name that would end first drain from now on, until a sixteenth of the limit is free: so a
