@@ -65,7 +65,12 @@ enum MessageProperties {
             var policy = ServiceBindingPolicy()
             policy.hints = hints
             policy.http3 = .strip
-            guard let outcome = try? ServiceBindingRewrite(of: input.span, response, for: policy) else {
+            let outcome: ServiceBindingRewrite
+            do throws(MessageFault) {
+                outcome = try ServiceBindingRewrite(of: input.span, response, for: policy)
+            } catch .tooMuchWork {
+                continue
+            } catch {
                 throw FuzzTarget.Violation(reason: "a good response cannot be rewritten")
             }
             guard case .message(let bytes, _) = outcome else { continue }
