@@ -25,11 +25,11 @@ struct SimulatedKernel {
         var traffic = FlowTraffic.zero
 
         // MARK: history
-        /// For whom it was decided.
+        /// For whom what its mark stands for was decided.
         var client: String
         var endpoint: EndpointID?
         var admission: FlowAdmission?
-        /// Of the verdict that it bears.
+        /// The last of its verdicts, by the time it was decided.
         var decision = 0
         /// Some verdict or event of it may not have reached the FlowTable.
         var isUncertain = false

@@ -116,11 +116,10 @@ extension Simulation {
         }
     }
 
-    /// Under what the flow was admitted, unless a later verdict was faster.
+    /// Under what the flow was admitted, as the FlowTable is told in the order of decisions, unless a later verdict was faster.
     private mutating func note(_ flight: Flight, _ place: Int) {
         guard flight.number > kernel.flows[place].decision else { return }
         kernel.flows[place].decision = flight.number
-        kernel.flows[place].client = flight.client
         kernel.flows[place].endpoint = flight.admission?.endpoint
         kernel.flows[place].admission = flight.admission
         kernel.flows[place].isLeased = false
@@ -130,8 +129,7 @@ extension Simulation {
     /// 6 and 11: a mark that is current stands for a decision of today, for the endpoint that has the address.
     private func checkAccepted(_ tuple: FlowTuple, _ place: Int?, _ owner: WorkloadEndpoint?, _ flight: Flight?) throws(Failure) {
         guard let owner else { throw failed(.bindingsOfOneClient, "\(tuple) of nobody is accepted") }
-        var client = flight?.client
-        if client == nil, let place { client = kernel.flows[place].client }
+        let client = place.map { kernel.flows[$0].client } ?? flight?.client
         if let client, client != owner.identity {
             throw failed(.bindingsOfOneClient, "a flow of \(client) goes on as one of \(owner.identity): \(tuple)")
         }
@@ -292,7 +290,9 @@ extension Simulation {
 
     private mutating func stamp(_ flight: Flight, _ given: Int?, _ generation: UInt16, asksForLease: Bool) throws(Failure) {
         if let given {
+            // Of two verdicts under way the one that comes last is borne, whichever was decided first.
             kernel.flows[given].mark = .generation(generation)
+            kernel.flows[given].client = flight.client
             note(flight, given)
         }
         guard kernel.isCurrent(flight.tuple, generation) || fault == .stampsStaleVerdicts else {
