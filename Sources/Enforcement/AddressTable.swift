@@ -153,12 +153,7 @@ public final class AddressTable: @unchecked Sendable {
                 if entry == 0 {
                     if free == nil { free = word }
                 } else if UInt32(truncatingIfNeeded: entry) == number {
-                    let old = unsafe words[word + 1].load(ordering: .relaxed)
-                    if old & Self.isRemembered == flag {
-                        write(word, number, expiry: max(old, expiry.nanoseconds | flag), record: record)
-                    } else if !isRemembered {
-                        write(word, number, expiry: expiry.nanoseconds, record: record)
-                    }
+                    renew(word, number, expiry: expiry, record: record, isRemembered: isRemembered)
                     return true
                 }
             }
@@ -176,6 +171,58 @@ public final class AddressTable: @unchecked Sendable {
             }
         }
         if let free { write(free, number, expiry: expiry.nanoseconds | flag, record: record) }
+        return true
+    }
+
+    /// As `publish` under "any name" and then under each of `numbers`, with one search for the address. False if any of them finds no room.
+    func publish(
+        _ endpoint: EndpointID, _ address: IPAddress, under numbers: [PatternNumber], expiry: Instant, record: Int, isRemembered: Bool
+    ) -> Bool {
+        guard let slot = find(endpoint, address, part: 0) ?? takeSlot(endpoint, address, part: 0) else { return false }
+        var isComplete = true
+        for position in -1..<numbers.count {
+            let number = position < 0 ? anyName : numbers[position]
+            let isThere =
+                publish(number, inFirstPart: slot, expiry: expiry, record: record, isRemembered: isRemembered)
+                || publish(endpoint, address, number, expiry: expiry, record: record, isRemembered: isRemembered)
+            isComplete = isThere && isComplete
+        }
+        return isComplete
+    }
+
+    /// False if it may have to go elsewhere.
+    private func publish(_ number: PatternNumber, inFirstPart slot: Int, expiry: Instant, record: Int, isRemembered: Bool) -> Bool {
+        var free: Int?
+        for index in 0..<Self.numbersPerSlot {
+            let word = slot * Self.slotWords + Self.firstNumberWord + index * 2
+            let entry = unsafe words[word].load(ordering: .relaxed)
+            if entry == 0 {
+                if free == nil { free = word }
+            } else if UInt32(truncatingIfNeeded: entry) == number {
+                renew(word, number, expiry: expiry, record: record, isRemembered: isRemembered)
+                return true
+            }
+        }
+        guard let free, unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn == 0 else { return false }
+        write(free, number, expiry: expiry.nanoseconds | (isRemembered ? Self.isRemembered : 0), record: record)
+        return true
+    }
+
+    /// What stands at a word, lengthened; a binding is not covered by what is only remembered.
+    private func renew(_ word: Int, _ number: PatternNumber, expiry: Instant, record: Int, isRemembered: Bool) {
+        let flag = isRemembered ? Self.isRemembered : 0
+        let old = unsafe words[word + 1].load(ordering: .relaxed)
+        if old & Self.isRemembered == flag {
+            write(word, number, expiry: max(old, expiry.nanoseconds | flag), record: record)
+        } else if !isRemembered {
+            write(word, number, expiry: expiry.nanoseconds, record: record)
+        }
+    }
+
+    /// Publishes one number of an address that has no other, or changes when it ends, in either direction. False if the window is full.
+    func set(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber, expiry: Instant, record: Int) -> Bool {
+        guard let slot = find(endpoint, address, part: 0) ?? takeSlot(endpoint, address, part: 0) else { return false }
+        write(slot * Self.slotWords + Self.firstNumberWord, number, expiry: expiry.nanoseconds, record: record)
         return true
     }
 

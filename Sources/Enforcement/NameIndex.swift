@@ -31,31 +31,45 @@ public final class NameIndex: Sendable {
         return (record, expiry)
     }
 
-    /// False if there is no room: then the name cannot be confirmed.
-    func publish(_ client: EndpointID, _ address: IPAddress, _ name: DomainName, expiry: Instant, record: Int) -> Bool {
-        let place = self.place(address, name)
-        guard table.publish(client, place, anyName, expiry: expiry, record: record) else { return false }
-        table.replace(client, place, anyName, expiry: expiry, record: record)
-        return true
+    /// Until `expiry`, be that earlier or later than before. False if there is no room: then the name cannot be confirmed.
+    func publish(_ client: EndpointID, _ address: IPAddress, _ key: Key, expiry: Instant, record: Int) -> Bool {
+        table.set(client, key.place(of: address), anyName, expiry: expiry, record: record)
     }
 
-    func withdraw(_ client: EndpointID, _ address: IPAddress, _ name: DomainName) {
-        table.withdraw(client, place(address, name), anyName)
-    }
+    /// As `AddressTable.firstKey`.
+    func firstKey(_ client: EndpointID, _ address: IPAddress, _ key: Key) -> UInt64 { table.firstKey(client, key.place(of: address)) }
+
+    func withdraw(_ client: EndpointID, _ address: IPAddress, _ key: Key) { table.withdraw(client, key.place(of: address), anyName) }
 
     /// Where a name of an address stands: the same as long as the seed is.
-    func place(_ address: IPAddress, _ name: DomainName) -> IPAddress {
-        var (one, two) = seed
-        func combine(_ word: UInt64) {
+    func place(_ address: IPAddress, _ name: DomainName) -> IPAddress { key(of: name).place(of: address) }
+
+    func key(of name: DomainName) -> Key {
+        var key = Key(seed)
+        for byte in name.rootFirst { key.combine(UInt64(byte) + 1) }
+        return key
+    }
+
+    /// The hash of a name, for all of its addresses.
+    struct Key: BitwiseCopyable {
+        private var one: UInt64
+        private var two: UInt64
+
+        fileprivate init(_ seed: (UInt64, UInt64)) { (one, two) = seed }
+
+        fileprivate mutating func combine(_ word: UInt64) {
             one = (one ^ word) &* 0x9e37_79b9_7f4a_7c15
             one ^= one >> 32
             two = (two &+ word) &* 0xbf58_476d_1ce4_e5b9
             two ^= two >> 29
         }
-        combine(UInt64(address.family.rawValue))
-        combine(address.upper)
-        combine(address.lower)
-        for byte in name.rootFirst { combine(UInt64(byte) + 1) }
-        return IPAddress(v6Upper: one, lower: two)
+
+        func place(of address: IPAddress) -> IPAddress {
+            var key = self
+            key.combine(UInt64(address.family.rawValue))
+            key.combine(address.upper)
+            key.combine(address.lower)
+            return IPAddress(v6Upper: key.one, lower: key.two)
+        }
     }
 }

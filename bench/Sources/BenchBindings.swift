@@ -29,6 +29,9 @@ enum BenchBindings {
     static func names(_ limits: BindingLimits, _ table: AddressTable, _ policy: CompiledPolicy) throws -> NameTable {
         let store = BindingStore(
             SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)), capacity: limits.bindings, bootMark: 1)
-        return NameTable(limits: limits, table: table, store: store, policy: policy, now: BootClock.now())
+        let index = NameIndex(
+            try MappedFile.anonymous(byteCount: NameIndex.byteCount(capacity: limits.bindings)),
+            seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+        return NameTable(limits: limits, table: table, store: store, index: index, policy: policy, now: BootClock.now())
     }
 }

@@ -15,5 +15,12 @@ enum CPUTime {
         return total
     }
 
+    /// User and system time of the calling thread, nanoseconds (clock_gettime(2)).
+    static func ofThisThread() throws -> UInt64 {
+        var time = timespec()
+        guard unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0 else { throw BenchError("clock_gettime: errno \(errno)") }
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
     static func nowNanoseconds() -> UInt64 { UInt64(DispatchTime.now().uptimeNanoseconds) }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Tells threads to end, and waits until they have.
+/// Between threads: to end, and whether they have; or to begin.
 final class SharedFlag: Sendable {
     private let value = Atomic<Bool>(false)
     private let threads = Atomic<Int>(0)
@@ -11,8 +11,15 @@ final class SharedFlag: Sendable {
     func enter() { threads.add(1, ordering: .relaxed) }
     func leave() { threads.subtract(1, ordering: .relaxed) }
 
+    func set() { value.store(true, ordering: .relaxed) }
+
+    func wait(seconds: Int) throws {
+        for _ in 0..<100 * seconds where !isSet { usleep(10_000) }
+        guard isSet else { throw BenchError("nothing began within \(seconds) s") }
+    }
+
     func setAndWait() {
-        value.store(true, ordering: .relaxed)
+        set()
         for _ in 0..<500 where threads.load(ordering: .relaxed) > 0 { usleep(10_000) }
     }
 }
