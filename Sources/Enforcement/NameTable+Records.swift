@@ -148,7 +148,8 @@ extension NameTable {
         let (next, nextOfName) = (addressLists[ofAddress].first, nameLists[ofName].first)
         bindingsMade += 1
         records[Int(record)] = Record(
-            client: client, name: name, address: address, expiry: expiry, state: .live, order: bindingsMade, ofAddress: ofAddress, next: next,
+            client: client, name: name, address: address, expiry: expiry, state: .live, order: bindingsMade, ofAddress: ofAddress,
+            next: next,
             ofName: ofName, nextOfName: nextOfName)
         if next >= 0 { records[Int(next)].previous = record }
         if nextOfName >= 0 { records[Int(nextOfName)].previousOfName = record }
