@@ -50,7 +50,7 @@ public struct ExeatConfiguration: Sendable {
         /// A `resolv.conf` that names more of them.
         public var upstreamFile: String?
         /// How they are asked, and those of zones that do not say it themselves.
-        public var forwarding = Forwarding()
+        public var forwarding = ForwardingOptions()
         /// Zones below the root with upstreams of their own, each once.
         public var zones: [Zone] = []
         /// Sources beside the endpoints and the node itself that may ask.
