@@ -58,7 +58,7 @@ public struct ExeatConfiguration: Sendable {
         /// Whether port 53 of policed endpoints is brought here whatever server they ask.
         public var intercepts = true
         /// Whether nobody's queries to `listen` are tracked.
-        public var hasNoTracking = false
+        public var isDNSUntracked = false
         /// Where intercepted queries come in over UDP, on the first address of each family.
         public var interceptPort: UInt16 = 10_053
         /// The first of the 14 ports to which classes of the node's processes are brought.

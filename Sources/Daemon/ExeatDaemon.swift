@@ -155,7 +155,7 @@ public final class ExeatDaemon: @unchecked Sendable {
                     packetsPerSecond: configuration.limits.connectionsPerSecond, burst: configuration.limits.connectionsBurst) : nil,
             capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
-        table.tracksNoDNS = configuration.dns.hasNoTracking
+        table.isDNSUntracked = configuration.dns.isDNSUntracked
         table.resolverUser = geteuid()
         table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
         return table
