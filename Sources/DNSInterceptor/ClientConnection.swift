@@ -15,9 +15,7 @@ final class ClientConnection {
     /// Bytes read, from the start of a frame.
     private(set) var input: [UInt8] = []
     private var inputStart = 0
-    /// Bytes to be sent.
-    private var output: [UInt8] = []
-    private var outputStart = 0
+    private var output = StreamOutput()
     /// Queries that wait for an upstream.
     var waitingQueries = 0
     /// The client will send no more.
@@ -39,7 +37,7 @@ final class ClientConnection {
 
     deinit { close(descriptor) }
 
-    var unsentBytes: Int { output.count - outputStart }
+    var unsentBytes: Int { output.unsentBytes }
 
     func receive(_ bytes: Span<UInt8>) {
         if inputStart > 0 {
@@ -67,33 +65,10 @@ final class ClientConnection {
         return length < 12 || input.count - inputStart - 2 >= length
     }
 
-    /// Queues a message behind its length (RFC 1035 §4.2.2).
-    func enqueue(_ message: Span<UInt8>) {
-        output.append(UInt8(truncatingIfNeeded: message.count >> 8))
-        output.append(UInt8(truncatingIfNeeded: message.count))
-        output.reserveCapacity(output.count + message.count)
-        for index in 0..<message.count { output.append(message[index]) }
-    }
+    func enqueue(_ message: Span<UInt8>) { output.append(message) }
 
     /// Sends what the kernel takes; false if the connection is broken.
-    func flush() -> Bool {
-        while outputStart < output.count {
-            let sent = unsafe output.withUnsafeBytes { bytes in
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[outputStart...])
-                return unsafe send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
-            }
-            if sent > 0 {
-                outputStart += sent
-            } else if errno == EINTR {
-                continue
-            } else {
-                return errno == EAGAIN || errno == EWOULDBLOCK
-            }
-        }
-        output.removeAll(keepingCapacity: output.capacity <= 16_384)
-        outputStart = 0
-        return true
-    }
+    func flush() -> Bool { output.flush(to: descriptor) }
 
     /// A length that no query has.
     struct BadFrame: Error {}

@@ -49,7 +49,7 @@ extension DNSWorkerCore {
     }
 
     /// A question goes out over TCP if that is forced, or if it came so and UDP is not preferred.
-    private func startsOverTCP(_ origin: QueryOrigin, _ options: ForwardingZone) -> Bool {
+    private func startsOverTCP(_ origin: QueryOrigin, _ options: ForwardingOptions) -> Bool {
         switch origin {
         case .connection: options.forcesTCP || !options.prefersUDP
         case .datagram, .redial: options.forcesTCP

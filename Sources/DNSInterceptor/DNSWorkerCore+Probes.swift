@@ -16,12 +16,12 @@ extension DNSWorkerCore {
         var zones: [ZoneState] = []
         var upstreams: [(zone: Int, number: Int)] = []
         var connectionsMax = 0
-        for (number, options) in ([configuration.root] + configuration.zones).enumerated() {
+        for (number, configured) in ([configuration.root] + configuration.zones).enumerated() {
             let zone = ZoneState(
-                options, firstUpstream: upstreams.count,
+                configured, firstUpstream: upstreams.count,
                 halvingNanoseconds: UInt64(max(1, configuration.latencyHalvingMilliseconds)) * 1_000_000, using: &random)
             upstreams += zone.upstreams.indices.map { (number, $0) }
-            connectionsMax += zone.upstreams.count * max(1, options.connectionsPerUpstreamMax)
+            connectionsMax += zone.upstreams.count * max(1, configured.options.connectionsPerUpstreamMax)
             zones.append(zone)
         }
         // An event's token has 23 bits for it.
@@ -32,7 +32,7 @@ extension DNSWorkerCore {
     /// Once a second: takes over what has changed in the lists of upstreams that may change.
     mutating func refreshLiveUpstreams() {
         for zone in zones.indices {
-            guard let live = zones[zone].options.live?.current, live != zones[zone].live else { continue }
+            guard let live = zones[zone].configuration.live?.current, live != zones[zone].live else { continue }
             let isFree = zones[zone].upstreams.indices.map { upstream in
                 upstreamPools[zones[zone].firstUpstream + upstream].isEmpty && transactions[probeSlot(zone, upstream)] == nil
             }
@@ -45,7 +45,7 @@ extension DNSWorkerCore {
         counters.updateUpstreams { reports in
             for (index, (zone, number)) in upstreams.prefix(UpstreamReport.countMax).enumerated() {
                 if index == reports.count {
-                    reports.append(UpstreamReport(zone: zones[zone].options.name, upstream: zones[zone].addresses[number]))
+                    reports.append(UpstreamReport(zone: zones[zone].configuration.name, upstream: zones[zone].addresses[number]))
                 }
                 reports[index].upstream = zones[zone].addresses[number]
                 reports[index].isListed = zones[zone].upstreams[number].isListed

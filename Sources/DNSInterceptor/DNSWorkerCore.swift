@@ -141,7 +141,7 @@ struct DNSWorkerCore: ~Copyable {
         tunnels = TunnelGuard(configuration.tunnels)
         let forwarding = Self.forwarding(configuration)
         zones = forwarding.zones
-        zoneTable = ZoneTable(forwarding.zones.map(\.options.name))
+        zoneTable = ZoneTable(forwarding.zones.map(\.configuration.name))
         upstreams = forwarding.upstreams
         let outstandingMax = Self.outstandingMax(configuration)
         transactions = Array(repeating: nil, count: outstandingMax + forwarding.upstreams.count)

@@ -14,24 +14,11 @@ public struct ForwardingZone: Sendable {
     public var upstreams: [UpstreamAddress]
     /// More of them, behind these, that may change: looked at once a second. None that is asked over TLS.
     public var live: Published<[UpstreamAddress]>?
-    public var policy = UpstreamPolicy.latency
-    /// Whether a second upstream is asked while the first is slower than it mostly is. Not under `sequential`, where the order is meant.
-    public var hedges = true
-    /// Every question goes over TCP.
-    public var forcesTCP = false
-    /// A question that came over TCP is asked over UDP first, like any other. Without it, it goes over TCP.
-    public var prefersUDP = false
-    /// Queries bear a DNS cookie, and replies over UDP are believed only with it once the upstream has answered with one (RFC 7873).
-    public var sendsCookies = false
-    /// Questions in flight to one upstream; more go to another one, or fail.
-    public var queriesPerUpstreamMax = 2_048
-    /// TCP connections to one upstream.
-    public var connectionsPerUpstreamMax = 4
-    /// A TCP connection without a question in flight is closed after this.
-    public var idleSeconds = 10
+    public var options: ForwardingOptions
 
-    public init(_ name: DomainName, upstreams: [UpstreamAddress]) {
+    public init(_ name: DomainName, upstreams: [UpstreamAddress], options: ForwardingOptions = ForwardingOptions()) {
         self.name = name
         self.upstreams = upstreams
+        self.options = options
     }
 }

@@ -39,8 +39,7 @@ final class UpstreamConnection {
     var strays = 0
     /// Why it is given up, if that is TLS's.
     var fault: TLSFault?
-    private var output: [UInt8] = []
-    private var outputStart = 0
+    private var output = StreamOutput()
     private var input: [UInt8] = []
     private var inputStart = 0
     /// What the poll is told now: it is so made that the first event says that it is connected.
@@ -85,7 +84,7 @@ final class UpstreamConnection {
 
     // MARK: bytes
 
-    var unsentBytes: Int { output.count - outputStart }
+    var unsentBytes: Int { output.unsentBytes }
 
     /// Who the server is, is not known yet: nothing of a question has left.
     var isShakingHands: Bool { tls?.isShakingHands ?? false }
@@ -93,41 +92,21 @@ final class UpstreamConnection {
     /// The server has said that nothing more comes.
     var hasEnded: Bool { tls?.hasEnded ?? false }
 
-    /// Queues a message behind its length (RFC 1035 §4.2.2).
     func enqueue(_ message: Span<UInt8>) {
-        if let tls {
-            // In one piece: a record for the length alone would tell as much as the length (RFC 7858 §5).
-            var frame = [UInt8(truncatingIfNeeded: message.count >> 8), UInt8(truncatingIfNeeded: message.count)]
-            for index in 0..<message.count { frame.append(message[index]) }
-            return tls.write(frame)
-        }
-        output.append(UInt8(truncatingIfNeeded: message.count >> 8))
-        output.append(UInt8(truncatingIfNeeded: message.count))
-        for index in 0..<message.count { output.append(message[index]) }
+        guard let tls else { return output.append(message) }
+        // In one piece: a record for the length alone would tell as much as the length (RFC 7858 §5).
+        var frame = StreamOutput()
+        frame.append(message)
+        tls.write(frame.bytes)
     }
 
     /// Sends what the kernel takes, which is nothing before it is connected; false if the connection is broken.
     func flush() -> Bool {
         if let tls {
-            tls.moveOutput(into: &output)
+            tls.moveOutput(into: &output.bytes)
             guard unsentBytes <= Self.unsentBytesMax else { return false }
         }
-        while outputStart < output.count {
-            let sent = unsafe output.withUnsafeBytes { bytes in
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[outputStart...])
-                return unsafe send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
-            }
-            if sent > 0 {
-                outputStart += sent
-            } else if errno == EINTR {
-                continue
-            } else {
-                return errno == EAGAIN || errno == EWOULDBLOCK
-            }
-        }
-        output.removeAll(keepingCapacity: output.capacity <= 16_384)
-        outputStart = 0
-        return true
+        return output.flush(to: descriptor)
     }
 
     func receive(_ bytes: Span<UInt8>) throws(TLSFault) {

@@ -13,7 +13,7 @@ struct ZoneState {
     /// Upstreams slower than the quickest by half of its time and this are not as quick.
     private static let bandNanoseconds: UInt64 = 500_000
 
-    let options: ForwardingZone
+    let configuration: ForwardingZone
     /// The number that its first upstream has among all of the worker's.
     let firstUpstream: Int
     var upstreams: [UpstreamHealth]
@@ -32,12 +32,12 @@ struct ZoneState {
 
     /// - Parameter random: gives the seed and the upstreams' cookies.
     init(
-        _ options: ForwardingZone, firstUpstream: Int, halvingNanoseconds: UInt64, using random: inout some RandomNumberGenerator
+        _ configuration: ForwardingZone, firstUpstream: Int, halvingNanoseconds: UInt64, using random: inout some RandomNumberGenerator
     ) {
-        self.options = options
+        self.configuration = configuration
         self.firstUpstream = firstUpstream
-        let places = options.live == nil ? 0 : ForwardingZone.livePlaces
-        addresses = Array(options.upstreams.prefix(ForwardingZone.upstreamsMax - places))
+        let places = configuration.live == nil ? 0 : ForwardingZone.livePlaces
+        addresses = Array(configuration.upstreams.prefix(ForwardingZone.upstreamsMax - places))
         fixedCount = addresses.count
         addresses += Array(repeating: UpstreamAddress(IPAddress(v4: 0)), count: places)
         upstreams = addresses.indices.map { _ in UpstreamHealth(clientCookie: random.next()) }
@@ -48,14 +48,16 @@ struct ZoneState {
         self.halvingNanoseconds = max(1, halvingNanoseconds)
         self.random = random.next() | 1
         // RFC 1035 §4.1: recursion wanted, one question of type NS and class IN.
-        let message = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + options.name.wire + [0, 2, 0, 1]
+        let message = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + configuration.name.wire + [0, 2, 0, 1]
         do throws(MessageFault) {
             probe = try DNSQuery(scanning: message.span)
         } catch {
             preconditionFailure("every domain name can be asked for: \(error)")
         }
-        if let live = options.live { list(live.current, using: &random) { _ in true } }
+        if let live = configuration.live { list(live.current, using: &random) { _ in true } }
     }
+
+    var options: ForwardingOptions { configuration.options }
 
     // MARK: those that change
 

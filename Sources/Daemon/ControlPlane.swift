@@ -1,4 +1,3 @@
-import Conntrack
 import DNSInterceptor
 import Datastores
 import Dispatch
@@ -56,12 +55,12 @@ final class ControlPlane: @unchecked Sendable {
     private let mailbox: DNSMailbox<WorkerGate>
     private let flowLog: FlowLog
     /// How many flows verdicts have revoked since the start.
-    private let revocations: @Sendable () -> UInt64
+    let revocations: @Sendable () -> UInt64
     /// Whether the DNS worker listens where classes are brought.
     private let hasClassPorts: Bool
     private var lastClasses: NodeClasses?
     /// How many times a flow of QUIC was left to the kernel since the start.
-    private let allowedDatagrams: @Sendable () -> UInt64
+    let allowedDatagrams: @Sendable () -> UInt64
     let logger: Logger
     let guardReport = GuardReport()
     /// Transactions that touched our table and wait to be looked at; what the guard hears in the time of one repair.
@@ -71,7 +70,7 @@ final class ControlPlane: @unchecked Sendable {
     private var timer: (any DispatchSourceTimer)?
     private let isReloadWaiting = Atomic<Bool>(false)
     /// Walks over conntrack that nothing waits for: they take a while where many flows are.
-    private let purgeQueue = DispatchQueue(label: "exeat-purge", qos: .utility)
+    let purgeQueue = DispatchQueue(label: "exeat-purge", qos: .utility)
 
     // On the queue only.
     private var compiler: PolicyCompiler
@@ -110,19 +109,19 @@ final class ControlPlane: @unchecked Sendable {
     var questionsHeldBack: UInt64 = 0
     private var changeCount: UInt64 = 0
     /// Of endpoints that went: their conntrack entries go within half a second, unless the address comes again before.
-    private var addressesToPurge: Set<IPAddress> = []
-    private var isPurgeScheduled = false
+    var addressesToPurge: Set<IPAddress> = []
+    var isPurgeScheduled = false
     /// Of endpoints that went, purged since: no conntrack entry has one of them as its source.
-    private var cleanAddresses: Set<IPAddress> = []
+    var cleanAddresses: Set<IPAddress> = []
     private var retired = RetiredGenerations()
     /// Of endpoints whose generation changed within the last second.
-    private var addressesToForgive: Set<IPAddress> = []
+    var addressesToForgive: Set<IPAddress> = []
 
     // On the purge queue only.
     /// Revocations at the last walk that left no entry marked denied; nil while there may be some.
-    private var revocationsForgiven: UInt64?
+    var revocationsForgiven: UInt64?
     /// Flows of QUIC left to the kernel at the last walk that found none; nil while there may be some.
-    private var datagramsTakenBack: UInt64?
+    var datagramsTakenBack: UInt64?
 
     private let sharedStatus = Mutex(Status())
 
@@ -398,93 +397,6 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Compiles and gives generations.
-    static func compile(
-        _ resources: ResourceSet, _ compiler: inout PolicyCompiler, _ registry: inout EndpointRegistry, previous: CompiledPolicy?,
-        layout: MarkLayout, isLocal: (String?) -> Bool, nodeAddresses: [IPAddress], retired: RetiredGenerations = RetiredGenerations(),
-        isClean: (IPAddress) -> Bool = { _ in false }
-    ) -> (CompiledPolicy, EndpointRegistry.Generations) {
-        var remote: Set<String> = []
-        for endpoint in resources.endpoints where !isLocal(endpoint.node) { remote.insert(endpoint.identity) }
-        for endpoint in resources.hostEndpoints where !isLocal(endpoint.node.isEmpty ? nil : endpoint.node) {
-            remote.insert(endpoint.identity)
-        }
-        let policy = compiler.compile(resources) { remote.contains($0) ? nil : registry.register($0) }
-        var classes: [EndpointID: UInt8] = [:]
-        for endpoint in policy.endpoints where endpoint.isHost {
-            if endpoint.processes == nil {
-                registry.clearClass(of: endpoint.id)
-            } else if layout.classesMax > 0, let number = registry.classNumber(of: endpoint.id) {
-                classes[endpoint.id] = number
-            }
-        }
-        let numbered = policy.withGenerations(policy.endpoints.map(\.generation), classes: classes)
-        let generations = registry.generations(
-            for: numbered, previous: previous, retired: retired, now: BootClock.now(), isClean: isClean,
-            space: { endpoint in
-                guard endpoint.isHost else { return nil }
-                let range = layout.generations(ofClass: UInt32(endpoint.classNumber))
-                return EndpointRegistry.Space(
-                    addresses: endpoint.classNumber == 0 ? endpoint.addresses : nodeAddresses,
-                    range: UInt16(range.lowerBound)...UInt16(range.upperBound))
-            },
-            marks: { marksInConntrack(layout) })
-        return (policy.withGenerations(generations.values, classes: classes), generations)
-    }
-
-    /// Which of our codes the flows of each address bear; nil if conntrack cannot be read.
-    private static func marksInConntrack(_ layout: MarkLayout) -> [IPAddress: Set<UInt16>]? {
-        var marks: [IPAddress: Set<UInt16>] = [:]
-        do {
-            var conntrack = try ConntrackSocket()
-            try conntrack.dump { flow in
-                let code = layout.extract(flow.mark)
-                if (1...layout.generationMax).contains(code) { marks[flow.original.source, default: []].insert(UInt16(code)) }
-            }
-        } catch {
-            return nil
-        }
-        return marks
-    }
-
-    static func contents(of policy: CompiledPolicy, nodeAddresses: [IPAddress]) -> TableContents {
-        var contents = TableContents()
-        for endpoint in policy.endpoints {
-            if endpoint.classNumber != 0 {
-                contents.policed.formUnion(nodeAddresses)
-                for address in nodeAddresses {
-                    contents.classes.insert(ClassGeneration(address: address, generation: UInt32(endpoint.generation)))
-                }
-            }
-            for address in endpoint.addresses {
-                // A host endpoint is the node itself: it sends from no workload interface.
-                if !endpoint.isHost { contents.known.insert(KnownEndpoint(interface: endpoint.interfaceName, address: address)) }
-                if endpoint.isPoliced {
-                    contents.policed.insert(address)
-                    contents.current[address] = UInt32(endpoint.generation)
-                }
-            }
-        }
-        return contents
-    }
-
-    static func changes(from old: TableContents, to new: TableContents) -> [TableChange] {
-        var changes: [TableChange] = []
-        for endpoint in old.known.subtracting(new.known).sorted() { changes.append(.removeKnown(endpoint)) }
-        for (address, generation) in new.current.sorted(by: { $0.key < $1.key }) where old.current[address] != generation {
-            changes.append(.setCurrent(address, generation: generation))
-        }
-        for address in new.policed.subtracting(old.policed).sorted() { changes.append(.addPoliced(address)) }
-        for address in old.policed.subtracting(new.policed).sorted() { changes.append(.removePoliced(address)) }
-        for address in old.current.keys.filter({ new.current[$0] == nil }).sorted() { changes.append(.removeCurrent(address)) }
-        for endpoint in new.known.subtracting(old.known).sorted() { changes.append(.addKnown(endpoint)) }
-        for address in old.capped.subtracting(new.capped).sorted() { changes.append(.removeCapped(address)) }
-        for address in new.capped.subtracting(old.capped).sorted() { changes.append(.addCapped(address)) }
-        changes += old.classes.subtracting(new.classes).map(TableChange.removeClass)
-        changes += new.classes.subtracting(old.classes).map(TableChange.addClass)
-        return changes
-    }
-
     /// Runs `work` on the DNS worker's thread and waits for it.
     private func onDNSWorker(_ work: @escaping @Sendable (inout WorkerGate) -> Void) {
         let done = DispatchSemaphore(value: 0)
@@ -496,8 +408,6 @@ final class ControlPlane: @unchecked Sendable {
     }
 
     // MARK: Every second
-
-    private static let cleanAddressesMax = 65_536
 
     private func tick() {
         ticks += 1
@@ -532,108 +442,6 @@ final class ControlPlane: @unchecked Sendable {
         } catch {
             logger.critical("the table cannot be installed", metadata: ["error": "\(error)"])
             replaceSocket(wanted)
-        }
-    }
-
-    // MARK: Conntrack
-
-    /// A moment after an endpoint went, so that it may come again without a walk over conntrack; what goes within that moment goes along.
-    private func purgeSoon() {
-        guard !addressesToPurge.isEmpty, !isPurgeScheduled else { return }
-        isPurgeScheduled = true
-        queue.asyncAfter(deadline: .now() + 0.3) { [self] in
-            isPurgeScheduled = false
-            purgeLater()
-        }
-    }
-
-    /// Purges the addresses of endpoints that went; those that came again meanwhile were purged when they did.
-    private func purgeLater() {
-        guard !addressesToPurge.isEmpty else { return }
-        let addresses = addressesToPurge
-        addressesToPurge = []
-        purgeQueue.async { [self] in
-            let succeeded = purge(addresses)
-            queue.async { [self] in
-                let known = Set(contents.known.map(\.address))
-                // Not those that came and went again since: they had flows of their own.
-                let gone = addresses.subtracting(known).subtracting(addressesToPurge)
-                guard succeeded else {
-                    addressesToPurge.formUnion(gone)
-                    return
-                }
-                if cleanAddresses.count > Self.cleanAddressesMax { cleanAddresses = [] }
-                cleanAddresses.formUnion(gone)
-            }
-        }
-    }
-
-    /// Endpoints with another policy: what was refused for good is decided anew, and so are flows of QUIC whose good name the kernel
-    /// remembers without a generation. Refused TCP flows are over; others may be as alive as before.
-    private func forgive(_ addresses: Set<IPAddress>, again: Bool = true) {
-        guard !addresses.isEmpty else { return }
-        if again { addressesToForgive.formUnion(addresses) }
-        let layout = tableConfiguration.mark
-        purgeQueue.async { [self] in takeBackDenials(of: addresses, layout) }
-    }
-
-    /// On the purge queue. One walk over conntrack, and none while no flow is known to be denied.
-    private func takeBackDenials(of addresses: Set<IPAddress>, _ layout: MarkLayout) {
-        let count = revocations()
-        let datagrams = allowedDatagrams()
-        guard revocationsForgiven != count || datagramsTakenBack != datagrams else { return }
-        var wanted: [ConntrackEntry] = []
-        var checked: [ConntrackEntry] = []
-        var others = 0
-        var checkedOthers = 0
-        do {
-            var conntrack = try ConntrackSocket()
-            try conntrack.dump { entry in
-                let isOurs = addresses.contains(entry.original.source)
-                switch layout.extract(entry.mark) {
-                case layout.denied: if entry.transport != .tcp, isOurs { wanted.append(entry) } else { others += 1 }
-                case layout.checkedQUIC: if isOurs { checked.append(entry) } else { checkedOthers += 1 }
-                default: break
-                }
-            }
-            // No packet bears this code in its ct mark: it is in no `current`, so that the table asks with it.
-            let asked = layout.deposit(layout.redecideOriginal)
-            for entry in checked {
-                _ = try conntrack.setMark(asked, mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
-            }
-            datagramsTakenBack = checked.isEmpty && checkedOthers == 0 ? datagrams : nil
-            // Known to have been admitted once, so that a flow that stays refused is marked again and asks no more.
-            for entry in wanted {
-                _ = try conntrack.setMark(asked, mask: layout.mask, of: entry.original, entry.transport, zone: entry.zone)
-            }
-            revocationsForgiven = others == 0 ? count : nil
-        } catch {
-            logger.warning("flows could not be taken back", metadata: ["flows": "\(wanted.count + checked.count)", "error": "\(error)"])
-        }
-    }
-
-    @discardableResult
-    private func purge(_ addresses: Set<IPAddress>) -> Bool {
-        guard !addresses.isEmpty else { return true }
-        do {
-            var conntrack = try ConntrackSocket()
-            _ = try conntrack.purge(originalSources: addresses)
-            return true
-        } catch {
-            logger.warning(
-                "conntrack entries could not be purged",
-                metadata: ["addresses": "\(addresses.map(\.description).sorted().prefix(16))", "error": "\(error)"])
-            return false
-        }
-    }
-
-    /// Queries that were under way before the redirection would go on past it.
-    private func purgeResolverFlows(of addresses: Set<IPAddress>) {
-        do {
-            var conntrack = try ConntrackSocket()
-            _ = try conntrack.purgePort53(originalSources: addresses)
-        } catch {
-            logger.warning("conntrack entries of port 53 could not be purged", metadata: ["error": "\(error)"])
         }
     }
 }

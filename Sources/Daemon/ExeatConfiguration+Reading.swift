@@ -130,7 +130,7 @@ extension ExeatConfiguration {
         if let value = reader["zones"] { readZones(value, &problems) }
         if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
         if let value = reader["intercept"]?.boolean(&problems) { dns.intercepts = value }
-        if let value = reader["noTrack"]?.boolean(&problems) { dns.hasNoTracking = value }
+        if let value = reader["noTrack"]?.boolean(&problems) { dns.isDNSUntracked = value }
         if let value = reader["interceptPort"]?.integer(in: 1...65_535, &problems) { dns.interceptPort = UInt16(value) }
         if let value = reader["classPort"]?.integer(in: 1...65_522, &problems) {
             dns.classPort = UInt16(value)

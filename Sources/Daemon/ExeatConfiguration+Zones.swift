@@ -4,42 +4,13 @@ import NetworkTypes
 import PolicyModel
 
 extension ExeatConfiguration {
-    /// How the upstreams of a zone are asked.
-    public struct Forwarding: Sendable, Hashable {
-        public var policy = UpstreamPolicy.latency
-        /// Whether a second upstream is asked while the first is slower than it mostly is.
-        public var hedges = true
-        public var forcesTCP = false
-        public var prefersUDP = false
-        public var sendsCookies = false
-        /// Questions in flight to one upstream.
-        public var queriesPerUpstreamMax = 2_048
-        /// TCP connections to one upstream, and after how long without a question they are closed.
-        public var connectionsPerUpstreamMax = 4
-        public var expireSeconds = 10
-    }
-
     /// Names at and below `name`, asked at upstreams of their own.
     public struct Zone: Sendable, Hashable {
         public var name: DomainName
         public var upstreams: [Upstream]
         /// A `resolv.conf` that names more of them, followed as it changes.
         public var upstreamFile: String?
-        public var forwarding: Forwarding
-
-        /// As the DNS worker takes it, with `upstreams` as it takes them.
-        func forwardingZone(_ upstreams: [UpstreamAddress]) -> ForwardingZone {
-            var zone = ForwardingZone(name, upstreams: upstreams)
-            zone.policy = forwarding.policy
-            zone.hedges = forwarding.hedges
-            zone.forcesTCP = forwarding.forcesTCP
-            zone.prefersUDP = forwarding.prefersUDP
-            zone.sendsCookies = forwarding.sendsCookies
-            zone.queriesPerUpstreamMax = forwarding.queriesPerUpstreamMax
-            zone.connectionsPerUpstreamMax = forwarding.connectionsPerUpstreamMax
-            zone.idleSeconds = forwarding.expireSeconds
-            return zone
-        }
+        public var forwarding: ForwardingOptions
     }
 
     private static let zonesMax = 1_000
@@ -49,7 +20,7 @@ extension ExeatConfiguration {
         "policy", "hedge", "forceTCP", "preferUDP", "cookies", "queriesPerUpstreamMax", "connectionsPerUpstreamMax", "expireSeconds",
     ]
 
-    static func readForwarding(_ reader: MappingReader, into options: inout Forwarding, _ problems: inout DiagnosticList) {
+    static func readForwarding(_ reader: MappingReader, into options: inout ForwardingOptions, _ problems: inout DiagnosticList) {
         if let value = reader["policy"]?.choice(UpstreamPolicy.self, &problems) { options.policy = value }
         if let value = reader["hedge"]?.boolean(&problems) { options.hedges = value }
         if let value = reader["forceTCP"]?.boolean(&problems) { options.forcesTCP = value }
@@ -57,7 +28,7 @@ extension ExeatConfiguration {
         if let value = reader["cookies"]?.boolean(&problems) { options.sendsCookies = value }
         if let value = reader["queriesPerUpstreamMax"]?.integer(in: 1...65_536, &problems) { options.queriesPerUpstreamMax = value }
         if let value = reader["connectionsPerUpstreamMax"]?.integer(in: 1...64, &problems) { options.connectionsPerUpstreamMax = value }
-        if let value = reader["expireSeconds"]?.integer(in: 1...3_600, &problems) { options.expireSeconds = value }
+        if let value = reader["expireSeconds"]?.integer(in: 1...3_600, &problems) { options.idleSeconds = value }
     }
 
     /// The zones of `dns.zones`, and of `dns.upstreams` as the root zone.

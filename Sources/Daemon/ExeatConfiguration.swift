@@ -50,7 +50,7 @@ public struct ExeatConfiguration: Sendable {
         /// A `resolv.conf` that names more of them.
         public var upstreamFile: String?
         /// How they are asked, and those of zones that do not say it themselves.
-        public var forwarding = Forwarding()
+        public var forwarding = ForwardingOptions()
         /// Zones below the root with upstreams of their own, each once.
         public var zones: [Zone] = []
         /// Sources beside the endpoints and the node itself that may ask.
@@ -58,7 +58,7 @@ public struct ExeatConfiguration: Sendable {
         /// Whether port 53 of policed endpoints is brought here whatever server they ask.
         public var intercepts = true
         /// Whether nobody's queries to `listen` are tracked.
-        public var hasNoTracking = false
+        public var isDNSUntracked = false
         /// Where intercepted queries come in over UDP, on the first address of each family.
         public var interceptPort: UInt16 = 10_053
         /// The first of the 14 ports to which classes of the node's processes are brought.

@@ -5,7 +5,6 @@ import Enforcement
 import Foundation
 import Logging
 import NameInspection
-import NetfilterQueue
 import NetfilterTables
 import NetworkTypes
 import PolicyEngine
@@ -17,27 +16,27 @@ import Synchronization
 /// Start: policy, holder, sockets (new, or taken over from the holder), bindings, threads, table, services. What can
 /// fail fails before the table is touched; a bad start leaves workload interfaces closed (`startFailure`).
 public final class ExeatDaemon: @unchecked Sendable {
-    private let configuration: ExeatConfiguration
+    let configuration: ExeatConfiguration
     private let logger: Logger
     private let features: KernelFeatures
     private let holder: HolderClient
-    private let published: Published<CompiledPolicy>
-    private let control: ControlPlane
-    private let flowLog: FlowLog
-    private let dnsLog: DNSLog?
-    private let flowMailbox: FlowMailbox
-    private let flows: FlowWatch
-    private let mailbox: DNSMailbox<WorkerGate>
-    private let dnsCounters: DNSCounters
-    private let link: HoldLink?
+    let published: Published<CompiledPolicy>
+    let control: ControlPlane
+    let flowLog: FlowLog
+    let dnsLog: DNSLog?
+    let flowMailbox: FlowMailbox
+    let flows: FlowWatch
+    let mailbox: DNSMailbox<WorkerGate>
+    let dnsCounters: DNSCounters
+    let link: HoldLink?
     private let hostFiles: HostFiles
-    private let upstreamFiles: UpstreamFiles
-    private let verdictCounters: [VerdictCounters]
-    private let helloCounters: [HelloCounters]
-    private let verifiedNames: VerifiedNames
-    private let queueReports: [QueueReport]
-    private let isReady = Atomic<Bool>(false)
-    private let startTime = BootClock.now()
+    let upstreamFiles: UpstreamFiles
+    let verdictCounters: [VerdictCounters]
+    let helloCounters: [HelloCounters]
+    let verifiedNames: VerifiedNames
+    let queueReports: [QueueReport]
+    let isReady = Atomic<Bool>(false)
+    let startTime = BootClock.now()
 
     /// Runs until SIGTERM or SIGINT, or until `exeat down`. SIGHUP reloads the policy.
     ///
@@ -97,68 +96,6 @@ public final class ExeatDaemon: @unchecked Sendable {
             throw error
         }
         try await daemon.serve()
-    }
-
-    /// What a start that failed leaves: a table that knows no endpoint, unless one is in force already. Where the runtime directory is not to be trusted nobody
-    /// is asked for the table, and it is left without an owner.
-    private static func failStart(_ configuration: ExeatConfiguration, trustsDirectory: Bool = true, _ logger: Logger) {
-        guard configuration.startFailure == .closed, configuration.mode == .enforce else { return }
-        do {
-            let holder = trustsDirectory ? try HolderClient(startingIn: configuration.runtimeDirectory) : nil
-            if try holder?.get("table") != nil {
-                logger.error("start failed; the table of the daemon before stays in force")
-                return
-            }
-            var closed = try tableConfiguration(configuration, try TableSocket.probe())
-            if !trustsDirectory { closed.ownership = .none }
-            var table = try TableSocket()
-            try table.install(closed, contents: TableContents())
-            try holder?.put("table", table.descriptor)
-            logger.error("start failed; workload interfaces are closed until a good start or `exeat down`")
-        } catch {
-            logger.critical("start failed, and workload interfaces could not be closed", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// One daemon for each runtime directory: two would write one registry and one store, and take each other's packets.
-    private static func lock(_ directory: String) throws {
-        let path = "\(directory)/lock"
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            throw DaemonError("another daemon uses \(directory)", hint: "`exeat status` asks it; `exeat down` ends it")
-        }
-    }
-
-    static func tableConfiguration(_ configuration: ExeatConfiguration, _ features: KernelFeatures) throws -> TableConfiguration {
-        let lacking = features.missing
-        guard lacking.isEmpty, let backend = features.queueBackend, let mark = MarkLayout(mask: configuration.markMask) else {
-            throw DaemonError(
-                "this kernel lacks \(lacking.map(\.rawValue).joined(separator: ", "))", hint: "`exeat doctor` says what each is needed for")
-        }
-        var table = TableConfiguration(
-            workloadInterfaces: configuration.workloadInterfaces, podPrefixes: configuration.podPrefixes,
-            queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)),
-            helloQueues: configuration.helloQueues, mark: mark,
-            mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
-            interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
-            dnsInterceptPort: configuration.dns.interceptPort, hasLeases: configuration.hasKernelLeases && features.has(.leases),
-            rejectsRevoked: configuration.denyAction == .reject,
-            questionLimit: configuration.limits.questionsPerSecond > 0 && features.has(.endpointLimits)
-                ? RateLimit(
-                    packetsPerSecond: configuration.limits.questionsPerSecond, burst: configuration.limits.questionsBurst) : nil,
-            queryLimit: configuration.limits.queriesPerSecond > 0 && features.has(.endpointLimits)
-                ? RateLimit(
-                    packetsPerSecond: configuration.limits.queriesPerSecond, burst: configuration.limits.queriesBurst) : nil,
-            connectionLimit: configuration.limits.connectionsPerSecond > 0 && features.has(.endpointLimits)
-                ? RateLimit(
-                    packetsPerSecond: configuration.limits.connectionsPerSecond, burst: configuration.limits.connectionsBurst) : nil,
-            capsConnections: configuration.limits.connectionsPerEndpoint != 0,
-            queueBackend: backend, ownership: features.ownership)
-        table.tracksNoDNS = configuration.dns.hasNoTracking
-        table.resolverUser = geteuid()
-        table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
-        return table
     }
 
     private init(_ given: ExeatConfiguration, _ lacking: Set<KernelFeature>, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws
@@ -335,72 +272,6 @@ public final class ExeatDaemon: @unchecked Sendable {
             ])
     }
 
-    private static func hold(
-        _ configuration: ExeatConfiguration, _ link: HoldLink?, thread: Int, _ counters: VerdictCounters,
-        _ mailbox: DNSMailbox<WorkerGate>
-    ) -> PacketHold {
-        guard let link else { return PacketHold() }
-        return PacketHold(
-            capacity: configuration.hold.packets, milliseconds: configuration.hold.milliseconds, link: link, thread: thread,
-            counters: counters, wake: { mailbox.wake() })
-    }
-
-    /// The node itself may ask its own resolver.
-    private static func ownAddresses(_ configuration: ExeatConfiguration) -> [IPPrefix] {
-        [IPPrefix(parsing: "127.0.0.0/8"), IPPrefix(parsing: "::1/128")].compactMap { $0 } + configuration.dns.listen.map { IPPrefix($0) }
-    }
-
-    private static func openQueue(_ number: UInt16, _ holder: borrowing HolderClient, _ options: QueueOptions) throws -> QueueSocket {
-        let name = queueName(number)
-        if let kept = try holder.get(name) { return try QueueSocket(adopting: kept, queue: number, options: options) }
-        let queue = try QueueSocket(queue: number, options: options)
-        try holder.put(name, queue.descriptor)
-        return queue
-    }
-
-    private static func queueOptions(_ configuration: ExeatConfiguration) -> QueueOptions {
-        var options = QueueOptions()
-        options.lengthMax = configuration.queues.lengthMax
-        options.failsOpen = configuration.mode == .audit
-        options.heldMax = configuration.hold.isOn ? configuration.hold.packets : 0
-        // Later than the handler's own bound, which gives a reason.
-        options.holdMilliseconds = configuration.hold.milliseconds + 100
-        return options
-    }
-
-    /// Whole packets, which wait longer than a name may take: the table of names decides first.
-    private static func helloQueueOptions(_ configuration: ExeatConfiguration) -> QueueOptions {
-        let limits = NameCheckLimits()
-        var options = queueOptions(configuration)
-        options.copyRange = 65_531
-        options.heldMax = limits.packets + 256
-        options.lengthMax = max(options.lengthMax, UInt32(clamping: 2 * limits.packets))
-        options.holdMilliseconds = UInt32(clamping: limits.waitingSeconds * 1_000 + 3_000)
-        return options
-    }
-
-    /// A new socket for a queue whose old one is useless. The holder lets go of its duplicate first: else the kernel would refuse.
-    private static func reopenQueue(
-        _ number: UInt16, _ configuration: ExeatConfiguration, _ options: QueueOptions
-    ) throws -> QueueSocket {
-        let holder = HolderClient(existingIn: configuration.runtimeDirectory)
-        try holder?.drop(queueName(number))
-        let queue = try QueueSocket(queue: number, options: options)
-        try holder?.put(queueName(number), queue.descriptor)
-        return queue
-    }
-
-    private static func queueName(_ number: UInt16) -> String { "queue-\(number)" }
-
-    /// What the holder keeps for a configuration.
-    private static func heldNames(_ configuration: ExeatConfiguration, hasClasses: Bool) -> Set<String> {
-        var names: Set<String> = ["table"]
-        for index in 0..<configuration.queues.count { names.insert(queueName(configuration.queues.first + UInt16(index))) }
-        for number in configuration.helloQueues { names.insert(queueName(number)) }
-        names.formUnion(DNSThread.heldNames(configuration.dns, hasClasses: hasClasses))
-        return names
-    }
-
     // MARK: Running
 
     private func serve() async throws {
@@ -496,62 +367,5 @@ public final class ExeatDaemon: @unchecked Sendable {
             try ListenAddresses.removeAll(runtimeDirectory: configuration.runtimeDirectory)
         default: throw DaemonError("unknown request \(words.joined(separator: " "))")
         }
-    }
-
-    // MARK: Reports
-
-    private func statusLines() -> [String] {
-        StatusReport.lines(
-            configuration: configuration, control: control.status, isReady: isReady.load(ordering: .relaxed),
-            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), flows: flows.state,
-            queues: queueReports)
-    }
-
-    private func endpointLines() -> [String] { StatusReport.endpoints(published.current) }
-
-    private func bindingLines() throws -> [String] {
-        let policy = published.current
-        return onWorker { gate in StatusReport.bindings(gate, policy, now: BootClock.now()) } ?? []
-    }
-
-    private func liveFlowLines() throws -> [String] {
-        let shared = ResultBox<[String]>()
-        let done = DispatchSemaphore(value: 0)
-        let isAsked = flowMailbox.ask { lines in
-            shared.set(lines)
-            done.signal()
-        }
-        guard isAsked, done.wait(timeout: .now() + 10) == .success, let lines = shared.take() else {
-            throw DaemonError("the table of flows does not answer", hint: "ask again in a moment; the log may say more")
-        }
-        return lines
-    }
-
-    private func nameReport() -> NameReport {
-        onWorker { gate in
-            NameReport(
-                bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.refusals)
-        } ?? NameReport()
-    }
-
-    /// Runs `body` on the DNS worker's thread; nil if it does not answer within two seconds.
-    private func onWorker<Result: Sendable>(_ body: @escaping @Sendable (borrowing WorkerGate) -> Result) -> Result? {
-        let shared = ResultBox<Result>()
-        let done = DispatchSemaphore(value: 0)
-        mailbox.post { gate in
-            shared.set(body(gate))
-            done.signal()
-        }
-        _ = done.wait(timeout: .now() + 2)
-        return shared.take()
-    }
-
-    private func metricsPage() -> String {
-        MetricsPage.render(
-            control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
-            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
-            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
-            lostFacts: flowMailbox.lostFacts,
-            isReady: isReady.load(ordering: .relaxed), mode: configuration.mode, dnsPort: configuration.dns.port)
     }
 }

@@ -38,7 +38,7 @@ struct UpstreamTrust {
             if let given = upstream.tls { tls = try identity(given) }
             upstreams.append(UpstreamAddress(upstream.address, port: upstream.port, tls: tls))
         }
-        var result = zone.forwardingZone(upstreams)
+        var result = ForwardingZone(zone.name, upstreams: upstreams, options: zone.forwarding)
         result.live = zone.upstreamFile.flatMap { files.list($0) }
         return result
     }

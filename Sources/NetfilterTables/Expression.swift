@@ -99,6 +99,14 @@ extension Expression {
         [load, .bitwise(register: 1, mask: native(mask), xor: native(0)), .compare(comparison.rawValue, register: 1, native(value))]
     }
 
+    /// Whether any bit of the mask is set (or none) in one loaded byte.
+    static func masked(_ load: Expression, byte mask: UInt8, isSet: Bool = true) -> [Expression] {
+        [
+            load, .bitwise(register: 1, mask: [mask], xor: [0]),
+            .compare(isSet ? NFT_CMP_NEQ.rawValue : NFT_CMP_EQ.rawValue, register: 1, [0]),
+        ]
+    }
+
     static func packetMark(_ mask: UInt32, _ comparison: nft_cmp_ops, _ value: UInt32) -> [Expression] {
         masked(.loadMeta(NFT_META_MARK.rawValue, into: 1), mask, comparison, value)
     }

@@ -27,6 +27,9 @@ extension Ruleset.Builder {
         rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
     }
 
+    /// Audit mode holds nothing back.
+    var queryLimit: RateLimit? { configuration.mode == .enforce ? configuration.queryLimit : nil }
+
     /// A chain that only queries come to: those beyond the rate of their source are dropped, with the others it does `passes`. Most end at its first rule.
     ///
     /// An element bears the limit of the rule that made it, so that all rules of a set must ask in the same sense. Only what is not in the set is looked

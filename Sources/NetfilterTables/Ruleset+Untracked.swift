@@ -7,18 +7,18 @@ import NetworkTypes
 /// query conntrack would cost as much as finding the answer. Then port 53 of a policed endpoint is brought here by nobody else's translation,
 /// which an untracked answer would not find back through.
 ///
-/// With `TableConfiguration.tracksNoDNS`, as NodeLocal DNSCache does: what anybody sends to a listen address and port, and what comes from there. No
+/// With `TableConfiguration.isDNSUntracked`, as NodeLocal DNSCache does: what anybody sends to a listen address and port, and what comes from there. No
 /// translation of others applies to such packets, kube-proxy's of a service's address that is a listen address among them. Two
 /// things stay tracked, because translations of our own need it: TCP of policed endpoints (intercepted to the same port), and what the node's own processes
 /// ask while there are classes of them.
 extension Ruleset.Builder {
     private var leavesDirectQueries: Bool {
-        (configuration.interceptDNS && configuration.dnsPort == 53) || configuration.tracksNoDNS
+        (configuration.interceptDNS && configuration.dnsPort == 53) || configuration.isDNSUntracked
     }
 
     /// TCP of endpoints that are not policed, ahead of "workload"'s rule for all TCP.
     mutating func untrackedStreams() {
-        guard configuration.tracksNoDNS else { return }
+        guard configuration.isDNSUntracked else { return }
         for address in configuration.dnsListen {
             rule(
                 "workload", isQuery(to: address, Ruleset.tcp), isKnown(address.family), [loadSource(address.family)],
@@ -34,7 +34,7 @@ extension Ruleset.Builder {
             rule(
                 "workload", isQuery(to: address, Ruleset.udp), isKnown(family), [loadSource(family)], isPoliced(family),
                 [.verdict(.jump(family == .v4 ? "direct4" : "direct6"))], comment: "asked directly")
-            if configuration.tracksNoDNS {
+            if configuration.isDNSUntracked {
                 rule(
                     "workload", isQuery(to: address, Ruleset.udp), isKnown(family), [.withoutTracking, .verdict(.accept)],
                     comment: "asked by others")
@@ -45,7 +45,7 @@ extension Ruleset.Builder {
                     [loadDestination(family)], isPoliced(family), [.withoutTracking, .verdict(.accept)], comment: "answered directly")
             }
         }
-        if configuration.tracksNoDNS { untrackedAnswers() }
+        if configuration.isDNSUntracked { untrackedAnswers() }
         for family: IPFamily in [.v4, .v6] where configuration.dnsListen.contains(where: { $0.family == family }) {
             limitQueries(
                 family, in: family == .v4 ? "direct4" : "direct6",
@@ -73,7 +73,7 @@ extension Ruleset.Builder {
 
     /// In "elsewhere" behind the checks of the source, and in "raw_output" behind the rule that clears marks.
     mutating func untrackedOfOthers() {
-        guard configuration.tracksNoDNS else { return }
+        guard configuration.isDNSUntracked else { return }
         for address in configuration.dnsListen {
             for transport in [Ruleset.udp, Ruleset.tcp] {
                 let isAsked = isQuery(to: address, transport)

@@ -21,7 +21,7 @@ public struct TableConfiguration: Sendable, Hashable {
     public var dnsInterceptPort: UInt16
     /// Whether nobody's queries to `dnsListen` and `dnsPort` are tracked, nor their answers, as with NodeLocal DNSCache (`NOTRACK`). Those that we have to
     /// translate ourselves are all the same.
-    public var tracksNoDNS = false
+    public var isDNSUntracked = false
     /// VXLAN to this UDP port is dropped when it comes from a workload, as is IP in IP (Calico: `vxlanPort`).
     public var vxlanPort: UInt16
     /// Whether workloads reach nothing of their own node but its resolver, whatever policy says (Calico: `defaultEndpointToHostAction`).

@@ -19,11 +19,11 @@ struct RuleCompiler {
     private(set) var allowedPatterns: [PatternNumber] = []
     private(set) var hash = StableHash()
 
-    private var rares: [CompiledRule.RareCriteria] = []
-    private var ranges: [AddressRange] = []
-    private var patternLists: [PatternNumber] = []
-    private var ports: [PortRange] = []
-    private var setLists: [UInt32] = []
+    private(set) var rares: [CompiledRule.RareCriteria] = []
+    private(set) var ranges: [AddressRange] = []
+    private(set) var patternLists: [PatternNumber] = []
+    private(set) var ports: [PortRange] = []
+    private(set) var setLists: [UInt32] = []
 
     private let namespace: String?
     private let deniesByName: Bool
@@ -44,12 +44,6 @@ struct RuleCompiler {
 
     static func isUnconditional(_ rule: CompiledRule) -> Bool {
         rule.conditions.isSubset(of: [.onlyNames]) && rule.transport == 0 && rule.notTransport == 0 && rule.family == 0
-    }
-
-    /// Names that count on one port only, or on any (0).
-    private struct Names {
-        var patterns: [DomainPattern]
-        var port: UInt16
     }
 
     /// Adds one rule, as one compiled rule for each combination of its alternatives.
@@ -123,35 +117,6 @@ struct RuleCompiler {
             patterns.append(number)
             entries.append(BlockView.Entry(key: IndexKey.query(number), rule: 0))
         }
-    }
-
-    private static func names(of entity: EntityRule) -> [Names?] {
-        var result: [Names?] = []
-        if !entity.domains.isEmpty { result.append(Names(patterns: entity.domains, port: 0)) }
-        for port in Set(entity.urls.map(\.port)).sorted() {
-            result.append(Names(patterns: entity.urls.filter { $0.port == port }.map(\.pattern), port: port))
-        }
-        return result.isEmpty ? [nil] : result
-    }
-
-    /// All numbers together, then each name by itself; one nil if there is no port at all.
-    private enum PortAlternative {
-        case ranges([PortRange])
-        case named(String)
-    }
-
-    private static func ranges(_ ports: [RulePort]) -> [PortRange] {
-        ports.compactMap { port in if case .range(let range) = port { range } else { nil } }
-    }
-
-    private static func namedPorts(_ ports: [RulePort]) -> [String] {
-        ports.compactMap { port in if case .named(let name) = port { name } else { nil } }
-    }
-
-    private static func alternatives(_ ports: [RulePort]) -> [PortAlternative?] {
-        if ports.isEmpty { return [nil] }
-        let ranges = ranges(ports)
-        return (ranges.isEmpty ? [] : [.ranges(ranges)]) + namedPorts(ports).map { .named($0) }
     }
 
     private mutating func addICMP(
@@ -429,68 +394,6 @@ struct RuleCompiler {
         let sets = rare.notPortSets
         for number in setLists[Int(sets.offset)..<Int(sets.offset + sets.count)] { hash.combine(3 << 32 | UInt64(number)) }
         return hash.value
-    }
-
-    /// Everything in one piece of memory, which whoever calls it gives back, and what programs take from it.
-    consuming func flatten() -> (UnsafeMutableRawPointer, BlockView) {
-        let entryStart = max(rules.count, 1) * MemoryLayout<CompiledRule>.stride
-        let nameStart = entryStart + entries.count * MemoryLayout<BlockView.Entry>.stride
-        let setRuleStart = nameStart + nameRules.count * MemoryLayout<BlockView.Entry>.stride
-        let allowedStart = setRuleStart + setRules.count * 4
-        let heldStart = allowedStart + allowedSets.count * 4
-        // Never 0, which stands for "no rare criteria".
-        let rareStart = (heldStart + sets.count * 4 + 15) & ~15
-        let rareStride = MemoryLayout<CompiledRule.RareCriteria>.stride
-        let rangeStart = (rareStart + rares.count * rareStride + 15) & ~15
-        let rangeStride = MemoryLayout<AddressRange>.stride
-        let patternStart = rangeStart + ranges.count * rangeStride
-        let setStart = patternStart + patternLists.count * 4
-        let portStart = setStart + setLists.count * 4
-        let portStride = MemoryLayout<PortRange>.stride
-        let total = portStart + ports.count * portStride
-        precondition(total < Int(Int32.max), "the rules of one policy take less than 2 GiB")
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: total, alignment: 64)
-        // Sound: each list is written once into the part that was counted for it; everything is bitwise copyable.
-        func write<Element: BitwiseCopyable>(_ elements: [Element], at start: Int) -> UnsafeMutablePointer<Element> {
-            let base = unsafe (memory + start).bindMemory(to: Element.self, capacity: max(1, elements.count))
-            for place in elements.indices { unsafe (base + place).initialize(to: elements[place]) }
-            return unsafe base
-        }
-        func placed(_ slice: CompiledRule.Slice, _ start: Int, _ stride: Int) -> CompiledRule.Slice {
-            var slice = slice
-            slice.offset = UInt32(start + Int(slice.offset) * stride)
-            return slice
-        }
-        for place in rares.indices {
-            rares[place].notNets = placed(rares[place].notNets, rangeStart, rangeStride)
-            rares[place].sourceNets = placed(rares[place].sourceNets, rangeStart, rangeStride)
-            rares[place].sourceNotNets = placed(rares[place].sourceNotNets, rangeStart, rangeStride)
-            rares[place].notPorts = placed(rares[place].notPorts, portStart, portStride)
-            rares[place].sourcePorts = placed(rares[place].sourcePorts, portStart, portStride)
-            rares[place].sourceNotPorts = placed(rares[place].sourceNotPorts, portStart, portStride)
-            rares[place].nameTCPPorts = placed(rares[place].nameTCPPorts, portStart, portStride)
-            rares[place].nameUDPPorts = placed(rares[place].nameUDPPorts, portStart, portStride)
-            rares[place].notPortSets = placed(rares[place].notPortSets, setStart, 4)
-            rares[place].sourceNotPortSets = placed(rares[place].sourceNotPortSets, setStart, 4)
-        }
-        _ = unsafe write(rares, at: rareStart)
-        _ = unsafe write(ranges, at: rangeStart)
-        _ = unsafe write(patternLists, at: patternStart)
-        _ = unsafe write(setLists, at: setStart)
-        _ = unsafe write(ports, at: portStart)
-        for place in rules.indices {
-            unsafe rules[place].memory = UnsafeRawPointer(memory)
-            if rules[place].rareOffset > 0 { rules[place].rareOffset = UInt32(rareStart + Int(rules[place].rareOffset - 1) * rareStride) }
-            if !rules[place].conditions.contains(.net) { rules[place].nets = placed(rules[place].nets, rangeStart, rangeStride) }
-            rules[place].patterns = placed(rules[place].patterns, patternStart, 4)
-            rules[place].ports = placed(rules[place].ports, portStart, portStride)
-        }
-        let view = unsafe BlockView(
-            rules: write(rules, at: 0), ruleCount: rules.count, entries: write(entries, at: entryStart), entryCount: entries.count,
-            nameRules: write(nameRules, at: nameStart), nameRuleCount: nameRules.count, setRules: write(setRules, at: setRuleStart),
-            setRuleCount: setRules.count, allowedSets: write(allowedSets, at: allowedStart), allowedSetCount: allowedSets.count,
-            sets: write(sets, at: heldStart), setCount: sets.count)
-        return unsafe (memory, view)
     }
 }
 

@@ -15,8 +15,8 @@ extension DNSWorkerTests {
             let quick = try FakeUpstream.plain(2)
             defer { quick.stop() }
             let worker = try RunningWorker(upstreams: [slow, quick]) {
-                $0.root.policy = .latency
-                $0.root.hedges = false
+                $0.root.options.policy = .latency
+                $0.root.options.hedges = false
             }
             defer { worker.stop() }
             let client = try worker.client()
@@ -30,8 +30,8 @@ extension DNSWorkerTests {
             let upstreams = try (0..<2).map { try Self.slow($0, milliseconds: 20) }
             defer { for upstream in upstreams { upstream.stop() } }
             let worker = try RunningWorker(upstreams: upstreams) {
-                $0.root.policy = .latency
-                $0.root.hedges = false
+                $0.root.options.policy = .latency
+                $0.root.options.hedges = false
                 // A busy machine may make one look slow for a while.
                 $0.latencyHalvingMilliseconds = 50
             }
@@ -47,8 +47,8 @@ extension DNSWorkerTests {
             let good = try FakeUpstream.plain(4)
             defer { good.stop() }
             let worker = try RunningWorker(upstreams: [silent, good]) {
-                $0.root.policy = .latency
-                $0.root.hedges = false
+                $0.root.options.policy = .latency
+                $0.root.options.hedges = false
                 $0.tryTimeoutsMilliseconds = [800, 1_500]
                 $0.totalTimeoutMilliseconds = 2_500
             }
@@ -68,8 +68,8 @@ extension DNSWorkerTests {
             let steady = try Self.slow(2, milliseconds: 20)
             defer { steady.stop() }
             let worker = try RunningWorker(upstreams: [changing, steady]) {
-                $0.root.policy = .latency
-                $0.root.hedges = false
+                $0.root.options.policy = .latency
+                $0.root.options.hedges = false
                 $0.latencyHalvingMilliseconds = 100
             }
             defer { worker.stop() }
@@ -92,8 +92,8 @@ extension DNSWorkerTests {
             let upstreams = try (0..<3).map { try FakeUpstream.plain(UInt8($0)) }
             defer { for upstream in upstreams { upstream.stop() } }
             let worker = try RunningWorker(upstreams: upstreams) {
-                $0.root.policy = .roundRobin
-                $0.root.hedges = false
+                $0.root.options.policy = .roundRobin
+                $0.root.options.hedges = false
             }
             defer { worker.stop() }
             let client = try worker.client()
@@ -105,8 +105,8 @@ extension DNSWorkerTests {
             let upstreams = try (0..<3).map { try FakeUpstream.plain(UInt8($0)) }
             defer { for upstream in upstreams { upstream.stop() } }
             let worker = try RunningWorker(upstreams: upstreams) {
-                $0.root.policy = .random
-                $0.root.hedges = false
+                $0.root.options.policy = .random
+                $0.root.options.hedges = false
             }
             defer { worker.stop() }
             let client = try worker.client()
@@ -129,7 +129,7 @@ extension DNSWorkerTests {
             let (one, other) = try Self.pair()
             defer { for upstream in [one, other] { upstream.stop() } }
             let worker = try RunningWorker(upstreams: [one, other]) {
-                $0.root.policy = .roundRobin
+                $0.root.options.policy = .roundRobin
                 // Without a second upstream there would be no answer.
                 $0.tryTimeoutsMilliseconds = [60_000, 60_000]
                 $0.totalTimeoutMilliseconds = 60_000
@@ -149,7 +149,7 @@ extension DNSWorkerTests {
             let other = try Self.slow(2, milliseconds: 1_000)
             defer { other.stop() }
             let worker = try RunningWorker(upstreams: [one, other]) {
-                $0.root.policy = .roundRobin
+                $0.root.options.policy = .roundRobin
                 $0.tryTimeoutsMilliseconds = [60_000, 60_000]
                 $0.totalTimeoutMilliseconds = 60_000
             }
@@ -169,7 +169,7 @@ extension DNSWorkerTests {
             let bad = try FakeUpstream { [.reply(TestMessage.reply(to: $0.bytes, [], code: 2))] }
             defer { bad.stop() }
             let worker = try RunningWorker(upstreams: [one, bad]) {
-                $0.root.policy = .roundRobin
+                $0.root.options.policy = .roundRobin
                 $0.tryTimeoutsMilliseconds = [60_000, 60_000]
                 $0.totalTimeoutMilliseconds = 60_000
             }
@@ -182,7 +182,7 @@ extension DNSWorkerTests {
             let upstreams = try (0..<2).map { _ in try FakeUpstream { _ in [] } }
             defer { for upstream in upstreams { upstream.stop() } }
             let worker = try RunningWorker(upstreams: upstreams) {
-                $0.root.policy = .roundRobin
+                $0.root.options.policy = .roundRobin
                 $0.tryTimeoutsMilliseconds = [400, 400, 400]
             }
             defer { worker.stop() }
@@ -199,7 +199,7 @@ extension DNSWorkerTests {
             let other = try Self.slow(2, milliseconds: 600)
             defer { other.stop() }
             let worker = try RunningWorker(upstreams: [one, other]) {
-                $0.root.policy = .roundRobin
+                $0.root.options.policy = .roundRobin
                 $0.tryTimeoutsMilliseconds = [60_000, 60_000]
                 $0.totalTimeoutMilliseconds = 60_000
             }
@@ -220,8 +220,8 @@ extension DNSWorkerTests {
             let other = try FakeUpstream.plain(2)
             defer { other.stop() }
             let worker = try RunningWorker(upstreams: [one, other]) {
-                $0.root.policy = isSequential ? .sequential : .roundRobin
-                $0.root.hedges = isSequential
+                $0.root.options.policy = isSequential ? .sequential : .roundRobin
+                $0.root.options.hedges = isSequential
                 $0.tryTimeoutsMilliseconds = [60_000, 60_000]
                 $0.totalTimeoutMilliseconds = 60_000
             }
@@ -234,8 +234,8 @@ extension DNSWorkerTests {
             let (one, other) = try Self.pair()
             defer { for upstream in [one, other] { upstream.stop() } }
             let worker = try RunningWorker(upstreams: [one, other]) {
-                $0.root.policy = .roundRobin
-                $0.root.forcesTCP = true
+                $0.root.options.policy = .roundRobin
+                $0.root.options.forcesTCP = true
                 $0.tryTimeoutsMilliseconds = [60_000, 60_000]
                 $0.totalTimeoutMilliseconds = 60_000
             }

@@ -24,7 +24,7 @@ extension DNSWorkerTests {
         }
 
         private static func worker(_ upstreams: [FakeUpstream]) throws -> RunningWorker {
-            try RunningWorker(upstreams: upstreams) { $0.root.sendsCookies = true }
+            try RunningWorker(upstreams: upstreams) { $0.root.options.sendsCookies = true }
         }
 
         @Test func `queries bear a cookie, and from then on the server's part of it`() throws {
@@ -48,8 +48,8 @@ extension DNSWorkerTests {
             defer { for upstream in upstreams { upstream.stop() } }
             for sends in [true, false] {
                 let worker = try RunningWorker(upstreams: upstreams) {
-                    $0.root.sendsCookies = sends
-                    $0.root.policy = .roundRobin
+                    $0.root.options.sendsCookies = sends
+                    $0.root.options.policy = .roundRobin
                 }
                 defer { worker.stop() }
                 let client = try worker.client()

@@ -29,9 +29,9 @@ extension DNSWorkerTests {
             }
             defer { for upstream in upstreams { upstream.stop() } }
             let worker = try RunningWorker(upstreams: upstreams) {
-                $0.root.policy = .roundRobin
-                $0.root.forcesTCP = forcesTCP
-                $0.root.queriesPerUpstreamMax = 30
+                $0.root.options.policy = .roundRobin
+                $0.root.options.forcesTCP = forcesTCP
+                $0.root.options.queriesPerUpstreamMax = 30
                 $0.tryTimeoutsMilliseconds = [60, 60, 60, 60]
                 $0.totalTimeoutMilliseconds = 400
                 $0.probeMilliseconds = 20

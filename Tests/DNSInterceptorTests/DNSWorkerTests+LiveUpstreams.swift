@@ -56,7 +56,7 @@ extension DNSWorkerTests {
             let worker = try Self.worker(live) {
                 $0.tryTimeoutsMilliseconds = [10_000]
                 $0.totalTimeoutMilliseconds = 10_000
-                $0.root.hedges = false
+                $0.root.options.hedges = false
             }
             defer { worker.stop() }
             let client = try worker.client()
@@ -115,7 +115,7 @@ extension DNSWorkerTests {
             let servers = try (0..<6).map { try FakeUpstream.plain(UInt8($0)) }
             defer { for server in servers { server.stop() } }
             let live = Published([servers[0].address])
-            let worker = try Self.worker(live) { $0.root.forcesTCP = true }
+            let worker = try Self.worker(live) { $0.root.options.forcesTCP = true }
             defer { worker.stop() }
             for round in 0..<5 {
                 let server = servers[round + 1]

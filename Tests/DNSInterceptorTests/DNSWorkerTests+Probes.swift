@@ -67,7 +67,7 @@ extension DNSWorkerTests {
             let worker = try RunningWorker(upstreams: []) {
                 guard let name = try? DomainName(parsing: "corp.example.org") else { return }
                 $0.zones = [ForwardingZone(name, upstreams: [first.address, second.address])]
-                $0.zones[0].policy = .sequential
+                $0.zones[0].options.policy = .sequential
                 $0.tryTimeoutsMilliseconds = [200, 700]
                 $0.probeMilliseconds = 20
                 $0.probeTimeoutMilliseconds = 50
@@ -90,7 +90,7 @@ extension DNSWorkerTests {
             let second = try FakeUpstream.plain(2)
             defer { second.stop() }
             let worker = try RunningWorker(upstreams: [first, second]) {
-                $0.root.forcesTCP = true
+                $0.root.options.forcesTCP = true
                 $0.tryTimeoutsMilliseconds = [200, 700]
                 $0.probeMilliseconds = 20
                 $0.probeTimeoutMilliseconds = 50

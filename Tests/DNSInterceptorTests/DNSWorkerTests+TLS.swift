@@ -56,7 +56,7 @@ extension DNSWorkerTests {
         @Test func `the server sees queries in lengths of 128 bytes, with padding behind everything`() throws {
             let upstream = try FakeTLSUpstream.plain()
             defer { upstream.stop() }
-            let worker = try Self.worker([try upstream.address()]) { $0.root.sendsCookies = true }
+            let worker = try Self.worker([try upstream.address()]) { $0.root.options.sendsCookies = true }
             defer { worker.stop() }
             let client = try worker.client()
             let labels = [1, 30, 63].map { String(repeating: "x", count: $0) }
@@ -221,7 +221,7 @@ extension DNSWorkerTests {
                 return [.replyLater(TestMessage.reply(to: request.bytes, records), milliseconds: number * 7 % 50)]
             }
             defer { upstream.stop() }
-            let worker = try Self.worker([try upstream.address()]) { $0.root.connectionsPerUpstreamMax = 3 }
+            let worker = try Self.worker([try upstream.address()]) { $0.root.options.connectionsPerUpstreamMax = 3 }
             defer { worker.stop() }
             let client = try worker.client()
             for number in 0..<300 { client.send(TestMessage.query("n\(number).example.org", id: UInt16(number))) }
@@ -235,7 +235,7 @@ extension DNSWorkerTests {
         @Test func `an idle connection is closed after its time`() throws {
             let upstream = try FakeTLSUpstream.plain(4)
             defer { upstream.stop() }
-            let worker = try Self.worker([try upstream.address()]) { $0.root.idleSeconds = 1 }
+            let worker = try Self.worker([try upstream.address()]) { $0.root.options.idleSeconds = 1 }
             defer { worker.stop() }
             let client = try worker.client()
             #expect(client.ask(TestMessage.query("one.example.org"))?.addresses == [4])

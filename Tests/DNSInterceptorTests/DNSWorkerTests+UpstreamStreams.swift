@@ -8,7 +8,7 @@ extension DNSWorkerTests {
             _ upstreams: [FakeUpstream], _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
         ) throws -> RunningWorker {
             try RunningWorker(upstreams: upstreams) {
-                $0.root.forcesTCP = true
+                $0.root.options.forcesTCP = true
                 change(&$0)
             }
         }
@@ -32,7 +32,7 @@ extension DNSWorkerTests {
                 return [.replyLater(TestMessage.reply(to: request.bytes, [.a(place)]), milliseconds: 150 - 15 * Int(place))]
             }
             defer { upstream.stop() }
-            let worker = try Self.worker([upstream]) { $0.root.connectionsPerUpstreamMax = 1 }
+            let worker = try Self.worker([upstream]) { $0.root.options.connectionsPerUpstreamMax = 1 }
             defer { worker.stop() }
             let client = try worker.client()
             for number in 0..<8 { client.send(TestMessage.query("n\(number).example.org", id: UInt16(number))) }
@@ -47,7 +47,7 @@ extension DNSWorkerTests {
         @Test func `many questions spread over a few connections and no more`() throws {
             let upstream = try FakeUpstream { [.replyLater(TestMessage.reply(to: $0.bytes, [.a(1)]), milliseconds: 100)] }
             defer { upstream.stop() }
-            let worker = try Self.worker([upstream]) { $0.root.connectionsPerUpstreamMax = 3 }
+            let worker = try Self.worker([upstream]) { $0.root.options.connectionsPerUpstreamMax = 3 }
             defer { worker.stop() }
             let client = try worker.client()
             for number in 0..<200 { client.send(TestMessage.query("n\(number).example.org", id: UInt16(number))) }
@@ -122,7 +122,7 @@ extension DNSWorkerTests {
             }
             defer { upstream.stop() }
             let worker = try Self.worker([upstream]) {
-                $0.root.connectionsPerUpstreamMax = 1
+                $0.root.options.connectionsPerUpstreamMax = 1
                 $0.tryTimeoutsMilliseconds = [300]
                 $0.failureSeconds = 0
             }
@@ -172,7 +172,7 @@ extension DNSWorkerTests {
         @Test func `an idle connection is closed after its time`() throws {
             let upstream = try FakeUpstream.plain(4)
             defer { upstream.stop() }
-            let worker = try Self.worker([upstream]) { $0.root.idleSeconds = 1 }
+            let worker = try Self.worker([upstream]) { $0.root.options.idleSeconds = 1 }
             defer { worker.stop() }
             let client = try worker.client()
             #expect(client.ask(TestMessage.query("one.example.org"))?.addresses == [4])

@@ -111,8 +111,8 @@ extension DNSWorkerTests {
             let upstream = try FakeUpstream.plain(4)
             defer { upstream.stop() }
             let worker = try RunningWorker(upstreams: [upstream]) {
-                $0.root.forcesTCP = way.forcesTCP
-                $0.root.prefersUDP = way.prefersUDP
+                $0.root.options.forcesTCP = way.forcesTCP
+                $0.root.options.prefersUDP = way.prefersUDP
             }
             defer { worker.stop() }
             let query = TestMessage.query("www.example.org")
@@ -133,7 +133,7 @@ extension DNSWorkerTests {
                     : [.reply(TestMessage.reply(to: request.bytes, [.a(66)], isTruncated: true))]
             }
             defer { upstream.stop() }
-            let worker = try RunningWorker(upstreams: [upstream]) { $0.root.prefersUDP = true }
+            let worker = try RunningWorker(upstreams: [upstream]) { $0.root.options.prefersUDP = true }
             defer { worker.stop() }
             let stream = try worker.streamClient()
             stream.sendFrame(TestMessage.query("www.example.org"))
@@ -149,7 +149,7 @@ extension DNSWorkerTests {
             let corp = try ForwardingZone(DomainName(parsing: "corp.example.org"), upstreams: [silent.address])
             let worker = try RunningWorker(upstreams: [good]) {
                 $0.zones = [corp]
-                $0.zones[0].queriesPerUpstreamMax = 3
+                $0.zones[0].options.queriesPerUpstreamMax = 3
                 $0.tryTimeoutsMilliseconds = [800]
             }
             defer { worker.stop() }

@@ -20,7 +20,7 @@ final class RunningWorker: Sendable {
         counters = DNSCounters(talliesReplies: talliesReplies)
         var configuration = DNSWorkerConfiguration(upstreams: upstreams.map(\.address))
         // So that tests know who is asked.
-        configuration.root.policy = .sequential
+        configuration.root.options.policy = .sequential
         configuration.tryTimeoutsMilliseconds = [200, 200, 200, 200]
         configuration.totalTimeoutMilliseconds = 1_000
         change(&configuration)

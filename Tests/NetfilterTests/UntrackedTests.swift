@@ -3,7 +3,7 @@ import NetworkTypes
 import Testing
 
 extension KernelSuites {
-    /// `TableConfiguration.tracksNoDNS`: what is asked of the resolver itself is nobody's flow.
+    /// `TableConfiguration.isDNSUntracked`: what is asked of the resolver itself is nobody's flow.
     @Suite(.serialized)
     struct UntrackedTests {
         private static let resolvers = [TestNetwork.dnsAddress, TestNetwork.dns6Address]
@@ -32,7 +32,7 @@ extension KernelSuites {
 
         @Test(arguments: resolvers)
         func `nobody's query makes an entry but a policed pod's over TCP`(resolver: IPAddress) throws {
-            let fixture = try Fixture { $0.tracksNoDNS = true }
+            let fixture = try Fixture { $0.isDNSUntracked = true }
             defer { fixture.stop() }
             fixture.script.answer(.drop)
             let network = fixture.network
@@ -57,7 +57,7 @@ extension KernelSuites {
 
         @Test(arguments: resolvers)
         func `intercepted queries are translated back`(resolver: IPAddress) throws {
-            let fixture = try Fixture { $0.tracksNoDNS = true }
+            let fixture = try Fixture { $0.isDNSUntracked = true }
             defer { fixture.stop() }
             let foreign = resolver.family == .v4 ? TestNetwork.serverAddress : TestNetwork.server6Address
             for _ in 0..<2 { #expect(try fixture.udp(from: fixture.network.podA, to: foreign, 53).echo() == .reached) }
@@ -66,13 +66,13 @@ extension KernelSuites {
         }
 
         @Test(arguments: resolvers, [false, true])
-        func `a service's address that is a listen address is answered here`(resolver: IPAddress, tracksNoDNS: Bool) throws {
-            let fixture = try Fixture { $0.tracksNoDNS = tracksNoDNS }
+        func `a service's address that is a listen address is answered here`(resolver: IPAddress, isDNSUntracked: Bool) throws {
+            let fixture = try Fixture { $0.isDNSUntracked = isDNSUntracked }
             defer { fixture.stop() }
             try Self.translate(fixture, resolver)
             let network = fixture.network
             // A policed pod's queries are translated by us first.
-            for (namespace, isHere) in [(network.podA, true), (network.podB, tracksNoDNS), (network.node, tracksNoDNS)] {
+            for (namespace, isHere) in [(network.podA, true), (network.podB, isDNSUntracked), (network.node, isDNSUntracked)] {
                 let answer = try fixture.udp(from: namespace, to: resolver, 53).echo()
                 #expect((answer == .reached) == isHere, "\(namespace): \(answer)")
                 let (client, attempt, _) = try fixture.connect(from: namespace, to: resolver, 53)
@@ -82,7 +82,7 @@ extension KernelSuites {
 
         @Test(arguments: resolvers)
         func `a source that is not its own reaches the resolver no more than before`(resolver: IPAddress) throws {
-            let fixture = try Fixture { $0.tracksNoDNS = true }
+            let fixture = try Fixture { $0.isDNSUntracked = true }
             defer { fixture.stop() }
             let isV4 = resolver.family == .v4
             let policed = isV4 ? TestNetwork.addressA : TestNetwork.address6A
@@ -101,7 +101,7 @@ extension KernelSuites {
 
         @Test func `while there are classes of processes, what the node asks is tracked`() throws {
             let fixture = try Fixture(serveQueues: false) {
-                $0.tracksNoDNS = true
+                $0.isDNSUntracked = true
                 $0.isNodeOpen = true
                 $0.classes = [ProcessClassRule(number: 1, owner: .users(4_000...4_000), dnsPort: 10_053)]
             }

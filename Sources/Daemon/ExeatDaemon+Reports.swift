@@ -1,0 +1,59 @@
+import Dispatch
+
+/// What the control socket and the page of metrics tell.
+extension ExeatDaemon {
+    func statusLines() -> [String] {
+        StatusReport.lines(
+            configuration: configuration, control: control.status, isReady: isReady.load(ordering: .relaxed),
+            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), flows: flows.state,
+            queues: queueReports)
+    }
+
+    func endpointLines() -> [String] { StatusReport.endpoints(published.current) }
+
+    func bindingLines() throws -> [String] {
+        let policy = published.current
+        return onWorker { gate in StatusReport.bindings(gate, policy, now: BootClock.now()) } ?? []
+    }
+
+    func liveFlowLines() throws -> [String] {
+        let shared = ResultBox<[String]>()
+        let done = DispatchSemaphore(value: 0)
+        let isAsked = flowMailbox.ask { lines in
+            shared.set(lines)
+            done.signal()
+        }
+        guard isAsked, done.wait(timeout: .now() + 10) == .success, let lines = shared.take() else {
+            throw DaemonError("the table of flows does not answer", hint: "ask again in a moment; the log may say more")
+        }
+        return lines
+    }
+
+    private func nameReport() -> NameReport {
+        onWorker { gate in
+            NameReport(
+                bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.refusals)
+        } ?? NameReport()
+    }
+
+    /// Runs `body` on the DNS worker's thread; nil if it does not answer within two seconds.
+    private func onWorker<Result: Sendable>(_ body: @escaping @Sendable (borrowing WorkerGate) -> Result) -> Result? {
+        let shared = ResultBox<Result>()
+        let done = DispatchSemaphore(value: 0)
+        mailbox.post { gate in
+            shared.set(body(gate))
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + 2)
+        return shared.take()
+    }
+
+    func metricsPage() -> String {
+        MetricsPage.render(
+            control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
+            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
+            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
+            lostFacts: flowMailbox.lostFacts,
+            isReady: isReady.load(ordering: .relaxed), mode: configuration.mode, dnsPort: configuration.dns.port)
+    }
+}
