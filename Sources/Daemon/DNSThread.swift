@@ -46,6 +46,7 @@ enum DNSThread {
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         options.negativeSecondsMax = configuration.dns.negativeSecondsMax
+        options.cutsAtNameErrors = configuration.dns.cutsAtNameErrors
         options.local = local
         options.log = log
         options.tunnels = configuration.dns.tunnels

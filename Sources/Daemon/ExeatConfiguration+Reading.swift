@@ -117,7 +117,8 @@ extension ExeatConfiguration {
             "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "noTrack", "cacheBytesMax",
             "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
-            "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
+            "sinkholeAddresses", "negativeSecondsMax", "nxdomainCut", "failureSeconds", "serveStale", "prefetch", "localZones", "records",
+            "hosts",
             "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard", "serviceBindings",
         ]
         let fields = MappingReader.Fields(own + Self.forwardingFields)
