@@ -157,6 +157,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             queueBackend: backend, ownership: features.ownership)
         table.tracksNoDNS = configuration.dns.hasNoTracking
         table.resolverUser = geteuid()
+        table.countsUnaskedAnswers = features.has(.sockets)
         table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
         return table
     }

@@ -2,6 +2,7 @@ import DNSInterceptor
 import Enforcement
 import NameInspection
 import NetfilterQueue
+import NetfilterTables
 import PacketHeaders
 import PolicyEngine
 import Telemetry
@@ -43,12 +44,19 @@ enum MetricsPage {
             leases(control, verdicts) + self.holds(holds, verdicts) + self.hellos(hellos, forgottenNames, names) + policy(control)
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
-            + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot())
+            + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot() + unasked(control))
             + self.upstreamFiles(upstreamFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
         return OpenMetricsText.render(families)
     }
 
     /// One that is named twice in a zone, by address and in a file, counts as one, up if any of the two is.
+    /// Replies that came to no socket, as the kernel counts them, beside those that came to one.
+    private static func unasked(_ control: ControlPlane.Status) -> [(name: String, labels: [(String, String)], value: Double)] {
+        [("no_socket", TableCounter.unaskedAnswer), ("server", .strangerAnswer)].map { reason, counter in
+            ("exeat_dns_wrong_replies_total", [("reason", reason)], Double(control.counter(counter)))
+        }
+    }
+
     private static func servers(_ reports: [UpstreamReport]) -> [MetricFamily] {
         struct Server: Hashable { let zone, server: String }
         struct State {
