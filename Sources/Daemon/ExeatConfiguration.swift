@@ -240,6 +240,8 @@ public struct ExeatConfiguration: Sendable {
 
     /// Fields that the file gave and that a FelixConfiguration could give too.
     var given: Set<String> = []
+    /// Whether files of authorities are tried while this is read.
+    var triesAuthorities = false
 
     public init() {}
 

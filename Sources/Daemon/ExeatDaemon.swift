@@ -32,6 +32,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private let link: HoldLink?
     private let hostFiles: HostFiles
     private let upstreamFiles: UpstreamFiles
+    private let authorityFiles: AuthorityFiles
     private let verdictCounters: [VerdictCounters]
     private let helloCounters: [HelloCounters]
     private let verifiedNames: VerifiedNames
@@ -156,8 +157,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
         table.tracksNoDNS = configuration.dns.hasNoTracking
-        table.resolverUser = geteuid()
         table.countsUnaskedAnswers = features.has(.sockets)
+        table.resolverUser = geteuid()
         table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
         return table
     }
@@ -189,6 +190,7 @@ public final class ExeatDaemon: @unchecked Sendable {
 
         // Policy, with the numbers and generations of the process before.
         upstreamFiles = UpstreamFiles(configuration, logger: logger)
+        authorityFiles = try AuthorityFiles(configuration, logger: logger)
         var options = configuration.policyOptions
         options.trustedResolvers = configuration.trustedResolvers(upstreamFiles.servers)
         var compiler = PolicyCompiler(options)
@@ -299,7 +301,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         dnsLog = try DNSLog(configuration.dnsLog, published, logger: logger)
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
-            hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles, log: dnsLog?.ring,
+            hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles,
+            authorities: authorityFiles, log: dnsLog?.ring,
             logger: logger)
 
         // The table.
@@ -415,6 +418,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         socket.start()
         try control.start()
         upstreamFiles.start { [control] in control.ask($0) }
+        authorityFiles.start()
         GuardThread(
             control: control, queues: queueReports, published: published, report: control.guardReport,
             isHolderAlive: { [self] in holder.isAlive },
@@ -455,6 +459,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         for source in sources { source.cancel() }
         for task in tasks { task.cancel() }
         upstreamFiles.stop()
+        authorityFiles.stop()
         control.stop()
         mailbox.stop()
         for _ in 0..<150 where !mailbox.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
@@ -551,7 +556,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
-            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
+            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, authorityFiles: authorityFiles.report, names: nameReport(),
+            flows: flows.state,
             lostFacts: flowMailbox.lostFacts,
             isReady: isReady.load(ordering: .relaxed), mode: configuration.mode, dnsPort: configuration.dns.port)
     }

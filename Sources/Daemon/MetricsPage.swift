@@ -12,7 +12,8 @@ enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
         forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, dnsLog: DNSLog?, holds: HoldLink?,
-        dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool,
+        dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, authorityFiles: AuthorityFiles.Report, names: NameReport, flows: FlowReport,
+        lostFacts: UInt64, isReady: Bool,
         mode: VerdictEngine.Mode, dnsPort: UInt16
     ) -> String {
         var families: [MetricFamily] = [
@@ -45,11 +46,10 @@ enum MetricsPage {
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
             + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot() + unasked(control))
-            + self.upstreamFiles(upstreamFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
+            + self.upstreamFiles(upstreamFiles, authorityFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
         return OpenMetricsText.render(families)
     }
 
-    /// One that is named twice in a zone, by address and in a file, counts as one, up if any of the two is.
     /// Replies that came to no socket, as the kernel counts them, beside those that came to one.
     private static func unasked(_ control: ControlPlane.Status) -> [(name: String, labels: [(String, String)], value: Double)] {
         [("no_socket", TableCounter.unaskedAnswer), ("server", .strangerAnswer)].map { reason, counter in
@@ -57,6 +57,7 @@ enum MetricsPage {
         }
     }
 
+    /// One that is named twice in a zone, by address and in a file, counts as one, up if any of the two is.
     private static func servers(_ reports: [UpstreamReport]) -> [MetricFamily] {
         struct Server: Hashable { let zone, server: String }
         struct State {
@@ -91,8 +92,12 @@ enum MetricsPage {
         ]
     }
 
-    private static func upstreamFiles(_ report: UpstreamFiles.Report) -> [MetricFamily] {
+    private static func upstreamFiles(_ report: UpstreamFiles.Report, _ authorities: AuthorityFiles.Report) -> [MetricFamily] {
         [
+            MetricFamily(
+                "exeat_dns_upstream_authority_readings", .counter,
+                help: "Readings of files of certificate authorities that said something new, by what came of it.", by: "result",
+                [("taken", authorities.changes), ("refused", authorities.failures)]),
             MetricFamily(
                 "exeat_dns_upstream_file_readings", .counter,
                 help: "Readings of files of upstreams that said something new, by what came of it.", by: "result",
