@@ -22,6 +22,8 @@ final class Answer: @unchecked Sendable {
     let isCheckingDisabled: Bool
     /// Whether it says that there is no such name or data, or that it cannot be had.
     let isDenial: Bool
+    /// Whether it says of the very name asked for that it does not exist, and no chain leads elsewhere: then nothing below exists (RFC 8020 §2).
+    let deniesName: Bool
     /// Whether it may be kept at all; else its TTLs are passed on as they are.
     let isCacheable: Bool
     /// A and AAAA answers teach; those of HTTPS and SVCB by their address hints, if that is configured.
@@ -68,6 +70,7 @@ final class Answer: @unchecked Sendable {
         isCheckingDisabled = key.isCheckingDisabled
         isDenial = response.isNegative || response.rcode != .noError
         isCacheable = response.isCacheable
+        deniesName = response.rcode == .nameError && response.isCacheable && response.chainLength == 0 && response.minimumTTL == nil
         teaches =
             mayTeach && !response.addresses.isEmpty
             && (response.qtype == .a || response.qtype == .aaaa
@@ -93,6 +96,7 @@ final class Answer: @unchecked Sendable {
         isCheckingDisabled = key.isCheckingDisabled
         isDenial = true
         isCacheable = false
+        deniesName = false
         teaches = false
         (unsafe storage, offsetCount, byteCount) = unsafe Self.store(key.question.span, [])
         stored = nil

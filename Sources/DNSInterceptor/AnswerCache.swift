@@ -106,6 +106,15 @@ struct AnswerCache {
         return StaleHit(answer: answer, isFailing: slots[slot].isFailing, wantsRefresh: mayRefresh(slot, now), slot: slot)
     }
 
+    /// The answer to a question if it has not expired and says that there is no such name. Counts as a hit then. For the path of misses.
+    mutating func findDenial(_ message: Span<UInt8>, _ query: QueryHead, hash: UInt64, now: Instant) -> Answer? {
+        guard let slot = slot(message, query, hash), let answer = slots[slot].answer, answer.deniesName, !answer.isExpired(now: now) else {
+            return nil
+        }
+        if slots[slot].hits < 3 { slots[slot].hits += 1 }
+        return answer
+    }
+
     /// Whether an answer has expired, and not so long ago that it may not be given out any more.
     func isStale(_ answer: Answer, now: Instant) -> Bool {
         guard answer.isCacheable, answer.lifetimeSeconds > 0 else { return false }

@@ -6,12 +6,15 @@ enum AnswerStanding {
     case stale
     /// It is our own: a name that this node answers for.
     case local
+    /// It is made of an answer in the cache that a name above does not exist (RFC 8020).
+    case cut
 
     /// What the client is told of it (RFC 8914 §4.4, §4.20).
     func extendedError(_ code: ResponseCode) -> ExtendedDNSError? {
         switch self {
         case .stale: code == .nameError ? .staleNameError : .staleAnswer
         case .local: nil
+        case .cut: .synthesized
         }
     }
 
@@ -20,6 +23,7 @@ enum AnswerStanding {
         switch self {
         case .stale: .stale
         case .local: .local
+        case .cut: .hit
         }
     }
 
@@ -28,6 +32,7 @@ enum AnswerStanding {
         switch self {
         case .stale: reply[3] &= ~0x20
         case .local: reply[2] |= 0x04
+        case .cut: break
         }
     }
 }

@@ -3,7 +3,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case queriesUDP, queriesTCP
     case answersUDP, answersTCP
     case answersTruncated
-    case cacheHits, cacheMisses, coalesced
+    case cacheHits, cacheMisses, cacheCuts, coalesced
     /// Gauges, stored once per batch of changes.
     case cacheBytes, cacheEntries, cacheDenials, cacheEvictions
     case refusedUnknownClient, refusedAny, refusedVersion
@@ -47,6 +47,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .answersTruncated: ("answers_truncated_total", [])
         case .cacheHits: ("cache_lookups_total", [("result", "hit")])
         case .cacheMisses: ("cache_lookups_total", [("result", "miss")])
+        case .cacheCuts: ("cache_cut_answers_total", [])
         case .coalesced: ("coalesced_total", [])
         case .cacheBytes: ("cache_size_bytes", [])
         case .cacheEntries: ("cache_entries", [])

@@ -45,6 +45,8 @@ public struct DNSWorkerConfiguration: Sendable {
     public var cacheEntriesMax = 65_536
     public var positiveSecondsMax: UInt32 = 86_400
     public var negativeSecondsMax: UInt32 = 900
+    /// Whether nothing is asked for below a name of which the cache has that it does not exist (RFC 8020).
+    public var cutsAtNameErrors = false
     /// How long after its end an answer is given out where no other can be had (RFC 8767 §4); 0: never.
     public var staleSecondsMax: UInt32 = 3_600
     /// The TTL of an answer that is given out so, at most 30 s (RFC 8767 §4).

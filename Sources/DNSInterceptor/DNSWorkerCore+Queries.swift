@@ -61,6 +61,10 @@ extension DNSWorkerCore {
             // Of what is answered at once, for the log.
             isSuspect = waiting.isSuspect
             defer { isSuspect = false }
+            if let answer = denial(above: whole, key, hash: hash) {
+                counters.add(.cacheCuts)
+                return deliver(answer, as: .cut, to: waiting, gate: &gate)
+            }
             guard let stale = cache.findStale(message, query, hash: hash, now: now) else {
                 return forward(waiting, key: key, hash: hash, gate: &gate)
             }

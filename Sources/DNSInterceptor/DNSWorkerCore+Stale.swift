@@ -104,7 +104,7 @@ extension DNSWorkerCore {
             let withdrawals = gate.withdrawals
             let release =
                 switch standing {
-                case .stale: gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
+                case .stale, .cut: gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
                 case .local: gate.learnLocal(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
                 }
             if gate.withdrawals != withdrawals { gateEra &+= 1 }
@@ -126,7 +126,7 @@ extension DNSWorkerCore {
                 return count
             }
         }
-        tally(count, query, stored.rcode, origin, standing.lookup)
+        tally(count, query, stored.rcode, origin, standing.lookup, isDenial: answer.isDenial)
         note(count, origin, standing.lookup, answer)
     }
 }

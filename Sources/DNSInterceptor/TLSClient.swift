@@ -17,6 +17,7 @@ final class TLSClient {
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
     private let identity: UpstreamTLS
+    private let trustGeneration: UInt64
     private var state = State.shakingHands
     /// Clear bytes that wait for the end of the handshake.
     private var kept: [UInt8] = []
@@ -28,7 +29,9 @@ final class TLSClient {
 
     /// Begins the handshake: its first bytes are there for ``moveOutput(into:)``. Nil if there is no memory, or nothing to know the server by.
     init?(_ identity: UpstreamTLS, resuming ticket: TLSTicket?, now: Instant) {
-        guard identity.name != nil || !identity.pins.isEmpty, let connection = unsafe SSL_new(identity.trust.context) else { return nil }
+        guard identity.name != nil || !identity.pins.isEmpty, let (connection, generation) = unsafe identity.trust.newConnection() else {
+            return nil
+        }
         guard let incoming = unsafe exeat_tls_new_buffer() else {
             unsafe SSL_free(connection)
             return nil
@@ -43,11 +46,12 @@ final class TLSClient {
         unsafe self.incoming = incoming
         unsafe self.outgoing = outgoing
         self.identity = identity
+        trustGeneration = generation
         verifiedAt = now
         startedAt = now
         unsafe SSL_set_connect_state(connection)
         guard expectName() else { return nil }
-        if let ticket, ticket.isUsable(now: now) {
+        if let ticket, ticket.isUsable(now: now, trustGeneration: generation) {
             let isTaken = unsafe SSL_set_session(connection, ticket.session) == 1
             if isTaken { verifiedAt = ticket.verifiedAt }
         }
@@ -86,7 +90,7 @@ final class TLSClient {
     /// What a later connection may resume; nil if the server gives no tickets, or has given none yet.
     var ticket: TLSTicket? {
         guard state == .open || state == .ended, let session = unsafe SSL_get1_session(connection) else { return nil }
-        let ticket = unsafe TLSTicket(session, verifiedAt: verifiedAt)
+        let ticket = unsafe TLSTicket(session, verifiedAt: verifiedAt, trustGeneration: trustGeneration)
         return unsafe SSL_SESSION_is_resumable(session) == 1 ? ticket : nil
     }
 

@@ -12,13 +12,19 @@ final class TLSTicket {
     /// When the server's certificate was checked last.
     let verifiedAt: Instant
 
+    /// Of the authorities that it was checked against (`TLSTrust.newConnection`).
+    let trustGeneration: UInt64
+
     /// Takes over a reference to `session`.
-    init(_ session: OpaquePointer, verifiedAt: Instant) {
+    init(_ session: OpaquePointer, verifiedAt: Instant, trustGeneration: UInt64) {
         unsafe self.session = session
         self.verifiedAt = verifiedAt
+        self.trustGeneration = trustGeneration
     }
 
     deinit { unsafe SSL_SESSION_free(session) }
 
-    func isUsable(now: Instant) -> Bool { now < verifiedAt.advanced(bySeconds: Self.secondsMax) }
+    func isUsable(now: Instant, trustGeneration: UInt64) -> Bool {
+        self.trustGeneration == trustGeneration && now < verifiedAt.advanced(bySeconds: Self.secondsMax)
+    }
 }

@@ -22,6 +22,8 @@ public struct ExtendedDNSError: Hashable, Sendable {
     public static func networkError(_ text: String) -> Self { Self(code: 23, text: text) }
     public static func invalidData(_ text: String) -> Self { Self(code: 24, text: text) }
 
+    public static var synthesized: Self { Self(code: 29, text: "") }
+
     /// How many bytes of the text are sent: at most 128, never half a character.
     var sentTextCount: Int {
         let utf8 = text.utf8

@@ -10,9 +10,9 @@ public struct QueryHead: Sendable, BitwiseCopyable {
     public let isAuthenticDataRequested: Bool
     /// CD: the client checks signatures itself.
     public let isCheckingDisabled: Bool
-    public let qtype: RecordType
+    public private(set) var qtype: RecordType
     /// Where the question ends in any message about it: header, name, QTYPE, QCLASS.
-    public let questionEnd: Int
+    public private(set) var questionEnd: Int
     /// The OPT record, if there was one. `version` may be other than 0: then `badVersion` is the answer.
     public let edns: EDNS?
 
@@ -40,6 +40,14 @@ public struct QueryHead: Sendable, BitwiseCopyable {
 
     /// Where the name is in the message that was scanned.
     public var nameRange: Range<Int> { MessageScanner.headerLength..<questionEnd - 4 }
+
+    /// The same query about another type, and about another name: one of `nameCount` bytes at the same place of a message of its own.
+    public func asking(for qtype: RecordType, nameCount: Int) -> QueryHead {
+        var other = self
+        other.qtype = qtype
+        other.questionEnd = MessageScanner.headerLength + nameCount + 4
+        return other
+    }
 
     /// What a reply by UDP may have in bytes: 512 without EDNS (RFC 1035 §4.2.1), else what the client takes, but never
     /// above `configuredMax`.

@@ -254,9 +254,9 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Only rules for classes name upstreams: without them a change need not touch the table.
+    /// Where no rule names upstreams a change of theirs need not touch the table.
     private func withUpstreams(_ table: TableConfiguration) -> TableConfiguration {
-        guard !table.classes.isEmpty else { return table }
+        guard !table.classes.isEmpty || table.countsUnaskedAnswers else { return table }
         var table = table
         table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address) + servers)).sorted()
         return table

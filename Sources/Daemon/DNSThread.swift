@@ -12,7 +12,7 @@ enum DNSThread {
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
         mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, upstreamFiles: UpstreamFiles,
-        log: Ring<DNSLogRecord>?,
+        authorities: AuthorityFiles, log: Ring<DNSLogRecord>?,
         logger: Logger
     ) throws {
         var datagrams: [Int32] = []
@@ -30,7 +30,7 @@ enum DNSThread {
                 })
         }
         var options = DNSWorkerConfiguration(upstreams: [])
-        var trust = UpstreamTrust()
+        var trust = UpstreamTrust(authorities)
         options.root = try trust.zone(configuration.dns.rootZone, files: upstreamFiles)
         for zone in configuration.dns.zones { options.zones.append(try trust.zone(zone, files: upstreamFiles)) }
         options.tell = { notice in
@@ -46,6 +46,7 @@ enum DNSThread {
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         options.negativeSecondsMax = configuration.dns.negativeSecondsMax
+        options.cutsAtNameErrors = configuration.dns.cutsAtNameErrors
         options.local = local
         options.log = log
         options.tunnels = configuration.dns.tunnels

@@ -6,7 +6,9 @@ import PolicyModel
 
 extension ExeatConfiguration {
     /// Reads a configuration file. Any error in it throws all of them; paths in it are relative to its folder.
-    public static func read(file: String) throws(ConfigurationFailure) -> ExeatConfiguration {
+    ///
+    /// - Parameter triesAuthorities: whether a file of authorities (`tls.caFile`) that is no good is an error, too.
+    public static func read(file: String, triesAuthorities: Bool = false) throws(ConfigurationFailure) -> ExeatConfiguration {
         var problems = DiagnosticList()
         let text: String
         do throws(DaemonError) {
@@ -17,6 +19,7 @@ extension ExeatConfiguration {
         }
         let nodes = ConfigurationDocument.nodes(yaml: text, file: file, &problems)
         var configuration = ExeatConfiguration()
+        configuration.triesAuthorities = triesAuthorities
         if nodes.count > 1 {
             problems.error(at: nodes[1].location, field: "", "one document is expected", hint: "policies go into files of their own")
         }
@@ -117,7 +120,8 @@ extension ExeatConfiguration {
             "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "noTrack", "cacheBytesMax",
             "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
-            "sinkholeAddresses", "negativeSecondsMax", "failureSeconds", "serveStale", "prefetch", "localZones", "records", "hosts",
+            "sinkholeAddresses", "negativeSecondsMax", "nxdomainCut", "failureSeconds", "serveStale", "prefetch", "localZones", "records",
+            "hosts",
             "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard", "serviceBindings",
         ]
         let fields = MappingReader.Fields(own + Self.forwardingFields)

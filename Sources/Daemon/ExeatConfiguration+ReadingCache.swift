@@ -4,6 +4,7 @@ import PolicyModel
 extension ExeatConfiguration {
     mutating func readCache(_ reader: MappingReader, _ problems: inout DiagnosticList) {
         if let value = reader["negativeSecondsMax"]?.integer(in: 0...86_400, &problems) { dns.negativeSecondsMax = UInt32(value) }
+        if let value = reader["nxdomainCut"]?.boolean(&problems) { dns.cutsAtNameErrors = value }
         if let value = reader["failureSeconds"]?.integer(in: 1...5, &problems) { dns.failureSeconds = UInt32(value) }
         if let value = reader["serveStale"] { readStale(value, &problems) }
         if let value = reader["prefetch"] { readPrefetch(value, &problems) }

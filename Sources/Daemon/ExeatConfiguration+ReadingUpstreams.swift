@@ -51,7 +51,7 @@ extension ExeatConfiguration {
     private func readUpstream(_ value: ConfigurationField, _ problems: inout DiagnosticList) -> Upstream? {
         let upstream: Upstream?
         if case .mapping = value.node.kind {
-            upstream = Self.readUpstreamMapping(value, &problems)
+            upstream = readUpstreamMapping(value, &problems)
         } else {
             upstream = Self.readUpstreamText(value, &problems)
         }
@@ -87,7 +87,7 @@ extension ExeatConfiguration {
         return Upstream(address: address, port: port)
     }
 
-    private static func readUpstreamMapping(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> Upstream? {
+    private func readUpstreamMapping(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> Upstream? {
         guard let reader = MappingReader(field, fields: MappingReader.Fields(["address", "tls"]), &problems) else { return nil }
         var tls: TLS?
         if let value = reader["tls"] {
@@ -95,22 +95,22 @@ extension ExeatConfiguration {
             guard tls != nil else { return nil }
         }
         guard let value = reader.required("address", &problems),
-            let (address, port) = addressAndPort(value, defaultPort: tls == nil ? 53 : 853, &problems)
+            let (address, port) = Self.addressAndPort(value, defaultPort: tls == nil ? 53 : 853, &problems)
         else { return nil }
         return Upstream(address: address, port: port, tls: tls)
     }
 
-    private static func readTLS(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> TLS? {
+    private func readTLS(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> TLS? {
         guard let reader = MappingReader(field, fields: MappingReader.Fields(["name", "pins", "caFile"]), &problems) else { return nil }
         var tls = TLS()
         if let value = reader["name"] {
-            guard let text = value.string(&problems), let name = authenticatedName(text, value, &problems) else { return nil }
+            guard let text = value.string(&problems), let name = Self.authenticatedName(text, value, &problems) else { return nil }
             tls.name = name
         }
         if let value = reader["pins"] {
             guard let elements = value.elements(&problems) else { return nil }
-            guard elements.count <= pinsMax else {
-                value.error("\(elements.count) pins", hint: "at most \(pinsMax)", into: &problems)
+            guard elements.count <= Self.pinsMax else {
+                value.error("\(elements.count) pins", hint: "at most \(Self.pinsMax)", into: &problems)
                 return nil
             }
             for element in elements {
@@ -131,6 +131,13 @@ extension ExeatConfiguration {
                 return nil
             }
             tls.authorityFile = text
+            if triesAuthorities {
+                do throws(DaemonError) {
+                    try AuthorityFiles.check(text)
+                } catch {
+                    value.error(error.description, hint: "certificates in PEM that the daemon's user can read", into: &problems)
+                }
+            }
         }
         guard tls.name != nil || !tls.pins.isEmpty else {
             field.error(

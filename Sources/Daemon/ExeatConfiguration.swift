@@ -66,6 +66,8 @@ public struct ExeatConfiguration: Sendable {
         public var cacheBytesMax = 32 << 20
         /// The longest that the word that there is no such name or data is kept.
         public var negativeSecondsMax: UInt32 = 900
+        /// Whether nothing is asked for below a name that is known not to exist (RFC 8020).
+        public var cutsAtNameErrors = false
         /// How long a failure is answered without asking again.
         public var failureSeconds: UInt32 = 1
         public var stale = ServeStale()
@@ -238,6 +240,8 @@ public struct ExeatConfiguration: Sendable {
 
     /// Fields that the file gave and that a FelixConfiguration could give too.
     var given: Set<String> = []
+    /// Whether files of authorities are tried while this is read.
+    var triesAuthorities = false
 
     public init() {}
 

@@ -86,7 +86,9 @@ extension MetricsPage {
                 })
         }
         func hits(_ source: DNSReplyTally.Source) -> UInt64 { replies.reduce(0) { $0 + ($1.source == source ? $1.count : 0) } }
-        let (success, denial, misses) = (hits(.success), hits(.denial), dns[.cacheMisses])
+        // Answers that a name above is not there are hits to others.
+        let cuts = dns[.cacheCuts]
+        let (success, denial, misses) = (hits(.success), hits(.denial), dns[.cacheMisses] - cuts)
         // Set one after the other, while this reads.
         let denials = min(dns[.cacheDenials], dns[.cacheEntries])
         return [

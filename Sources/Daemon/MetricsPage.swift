@@ -2,6 +2,7 @@ import DNSInterceptor
 import Enforcement
 import NameInspection
 import NetfilterQueue
+import NetfilterTables
 import PacketHeaders
 import PolicyEngine
 import Telemetry
@@ -11,7 +12,8 @@ enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
         forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, dnsLog: DNSLog?, holds: HoldLink?,
-        dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, names: NameReport, flows: FlowReport, lostFacts: UInt64, isReady: Bool,
+        dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, authorityFiles: AuthorityFiles.Report, names: NameReport, flows: FlowReport,
+        lostFacts: UInt64, isReady: Bool,
         mode: VerdictEngine.Mode, dnsPort: UInt16
     ) -> String {
         var families: [MetricFamily] = [
@@ -43,9 +45,16 @@ enum MetricsPage {
             leases(control, verdicts) + self.holds(holds, verdicts) + self.hellos(hellos, forgottenNames, names) + policy(control)
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
-            + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot())
-            + self.upstreamFiles(upstreamFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
+            + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot() + unasked(control))
+            + self.upstreamFiles(upstreamFiles, authorityFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
         return OpenMetricsText.render(families)
+    }
+
+    /// Replies that came to no socket, as the kernel counts them, beside those that came to one.
+    private static func unasked(_ control: ControlPlane.Status) -> [(name: String, labels: [(String, String)], value: Double)] {
+        [("no_socket", TableCounter.unaskedAnswer), ("server", .strangerAnswer)].map { reason, counter in
+            ("exeat_dns_wrong_replies_total", [("reason", reason)], Double(control.counter(counter)))
+        }
     }
 
     /// One that is named twice in a zone, by address and in a file, counts as one, up if any of the two is.
@@ -83,8 +92,12 @@ enum MetricsPage {
         ]
     }
 
-    private static func upstreamFiles(_ report: UpstreamFiles.Report) -> [MetricFamily] {
+    private static func upstreamFiles(_ report: UpstreamFiles.Report, _ authorities: AuthorityFiles.Report) -> [MetricFamily] {
         [
+            MetricFamily(
+                "exeat_dns_upstream_authority_readings", .counter,
+                help: "Readings of files of certificate authorities that said something new, by what came of it.", by: "result",
+                [("taken", authorities.changes), ("refused", authorities.failures)]),
             MetricFamily(
                 "exeat_dns_upstream_file_readings", .counter,
                 help: "Readings of files of upstreams that said something new, by what came of it.", by: "result",

@@ -2,7 +2,6 @@ import DNSInterceptor
 import Datastores
 import Dispatch
 import Enforcement
-import Glibc
 import Logging
 import NetworkTypes
 import Synchronization
@@ -130,14 +129,6 @@ final class UpstreamFiles: Sendable {
             "upstreams read", metadata: ["file": "\(file)", "servers": "\(servers.map(\.description).joined(separator: ", "))"])
     }
 
-    /// Whether a file was changed within the last second.
-    private static func isFresh(_ file: String) -> Bool {
-        var status = stat()
-        var now = timespec()
-        guard unsafe stat(file, &status) == 0, unsafe clock_gettime(CLOCK_REALTIME, &now) == 0 else { return false }
-        return abs(now.tv_sec - status.st_mtim.tv_sec) <= 1
-    }
-
     /// What a file says if that differs from what is in force and can be used.
     private func wanted(_ file: String, isFirst: Bool = false) -> [UpstreamAddress]? {
         let text: String
@@ -148,7 +139,7 @@ final class UpstreamFiles: Sendable {
             return nil
         }
         // Somebody may still be writing: half an address is an address, too.
-        if !isFirst, !text.hasSuffix("\n"), Self.isFresh(file) {
+        if !isFirst, !text.hasSuffix("\n"), TextFile.isFresh(file) {
             queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in self?.readAll() }
             return nil
         }

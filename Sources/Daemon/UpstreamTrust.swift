@@ -1,33 +1,27 @@
 import DNSInterceptor
 
-/// The certificate authorities that upstreams are checked against: each file is read once, at the start, while files can be read.
+/// Whom each upstream is checked against: its file of certificate authorities, or the system's, which are read once, at the start.
 struct UpstreamTrust {
-    private var read: [Source: TLSTrust] = [:]
+    private let authorities: AuthorityFiles
+    private var system: TLSTrust?
+    private var none: TLSTrust?
 
-    private enum Source: Hashable {
-        case none, system
-        case file(String)
+    init(_ authorities: AuthorityFiles) { self.authorities = authorities }
+
+    private mutating func identity(_ tls: ExeatConfiguration.TLS) throws(DaemonError) -> UpstreamTLS {
+        UpstreamTLS(name: tls.name, pins: tls.pins, trust: try trust(tls))
     }
 
-    mutating func identity(_ tls: ExeatConfiguration.TLS) throws(DaemonError) -> UpstreamTLS {
-        let source: Source = tls.name == nil ? .none : tls.authorityFile.map { .file($0) } ?? .system
-        if let trust = read[source] { return UpstreamTLS(name: tls.name, pins: tls.pins, trust: trust) }
-        let trust: TLSTrust
+    private mutating func trust(_ tls: ExeatConfiguration.TLS) throws(DaemonError) -> TLSTrust {
+        if let file = tls.authorityFile, let trust = authorities.trust(file) { return trust }
+        if let known = tls.name == nil ? none : system { return known }
         do throws(TLSTrust.Failure) {
-            switch source {
-            case .none: trust = try TLSTrust(file: nil)
-            case .system: trust = try .system()
-            case .file(let path): trust = try TLSTrust(file: path)
-            }
+            let made = tls.name == nil ? try TLSTrust(file: nil) : try TLSTrust.system()
+            if tls.name == nil { none = made } else { system = made }
+            return made
         } catch {
-            throw DaemonError(
-                "\(error)",
-                hint: source == .system
-                    ? "install ca-certificates, or name a file in tls.caFile of the upstream"
-                    : "tls.caFile of an upstream: certificates in PEM that the daemon's user can read")
+            throw DaemonError("\(error)", hint: "install ca-certificates, or name a file in tls.caFile of the upstream")
         }
-        read[source] = trust
-        return UpstreamTLS(name: tls.name, pins: tls.pins, trust: trust)
     }
 
     /// As the DNS worker takes it, with the servers that its file names.

@@ -96,6 +96,11 @@ extension Expression {
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_LEVEL), level)
             unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_DREG), register)
             return unsafe made
+        case .loadSocketTransparency(let register):
+            let made = unsafe Self.make("socket")
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_KEY), NFT_SOCKET_TRANSPARENT.rawValue)
+            unsafe nftnl_expr_set_u32(made, UInt16(NFTNL_EXPR_SOCKET_DREG), register)
+            return unsafe made
         case .verdict(let verdict):
             return unsafe Self.makeVerdict(verdict)
         case .counter(let counter):

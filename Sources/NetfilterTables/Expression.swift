@@ -34,6 +34,8 @@ enum Expression: Sendable, Hashable {
     case toNetworkOrder(register: UInt32)
     /// The id, 8 bytes, of the cgroup of the packet's socket, or of its ancestor at this level (Linux 5.13).
     case loadSocketCgroup(level: UInt32, into: UInt32)
+    /// One byte: whether the packet's socket is a transparent one. The rule ends where no socket waits for the packet.
+    case loadSocketTransparency(into: UInt32)
     case verdict(Verdict)
     case counter(TableCounter)
     case reject(type: UInt32, code: UInt8)
@@ -146,6 +148,11 @@ extension Expression {
     ]
     static let isForHere: [Expression] = [
         .loadMeta(NFT_META_OIF.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native(0)),
+    ]
+
+    /// Some socket of this host would get the packet; asked for where packets come in for the host.
+    static let hasSocket: [Expression] = [
+        .loadSocketTransparency(into: 1), .compare(NFT_CMP_LTE.rawValue, register: 1, [1]),
     ]
 
     /// `meta skuid`: the owner of the socket that sends; the rule ends where there is none.

@@ -13,6 +13,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
     case endpointLimits = "limits by address"
     case destructiveSetReplace = "delete and add of a set element in one transaction"
     case cgroups = "cgroup of a socket"
+    case sockets = "socket of an incoming packet"
     case announcements = "announcements of changes"
     case systemCallFilter = "filter of system calls"
 
@@ -31,6 +32,7 @@ public enum KernelFeature: String, Sendable, CaseIterable, Hashable {
         case .endpointLimits: "no limit of the questions of one endpoint (CONFIG_NFT_LIMIT, Linux 4.3)"
         case .destructiveSetReplace: "none: generations cannot be changed"
         case .cgroups: "none: processes are told by user alone; those of exeat.io/cgroup count for the node (CONFIG_NFT_SOCKET, Linux 5.13)"
+        case .sockets: "none: answers that nobody waits for are not counted (CONFIG_NFT_SOCKET, Linux 4.18)"
         case .announcements: "a look at the whole table every second; what others change is seen without their name"
         case .systemCallFilter: "none: the daemon's system calls are not confined (CONFIG_SECCOMP_FILTER)"
         }

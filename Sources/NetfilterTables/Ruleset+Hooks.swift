@@ -29,6 +29,7 @@ extension Ruleset.Builder {
         for name in ["forward", "input", "output"] {
             rule(name, Expression.packetMark(mask, NFT_CMP_NEQ, 0), [.verdict(.goto("stamp"))], comment: "a verdict came back")
         }
+        if configuration.countsUnaskedAnswers { unaskedAnswers() }
         if configuration.isNodeClosed {
             for pattern in configuration.workloadInterfaces {
                 rule(

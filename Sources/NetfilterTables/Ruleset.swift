@@ -18,6 +18,7 @@ import NetworkTypes
 /// "pending": TCP without payload that neither begins nor ends the connection nor is urgent? accept | -> "hello"
 /// "checked": from the responder, or one datagram with a short header? accept | the whole packet to the queue of "hello", as a question of its own
 /// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
+/// "unasked": UDP that came in, from an upstream or port 53? -> "no_socket": no socket waits for it? count
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
 /// "admitted": only observed? ct mark "pending" behind this packet, accept | a lease was asked for? remember it | accept
 /// ```
@@ -106,6 +107,7 @@ struct Ruleset: Sendable, Hashable {
                 "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited",
                 "begun_limited", "begun_together", "begin4", "begin6",
             ] { chain(name) }
+            if configuration.countsUnaskedAnswers { for name in ["no_socket", "unasked"] { chain(name) } }
             if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)

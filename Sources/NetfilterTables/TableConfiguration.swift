@@ -42,9 +42,12 @@ public struct TableConfiguration: Sendable, Hashable {
     public var classes: [ProcessClassRule] = []
     /// Whether processes of no class are not policed: there is no other host endpoint.
     public var isNodeOpen = false
-    /// The user of this process, and whom it asks: its own queries are brought nowhere.
+    /// The user of this process: its own queries are brought nowhere.
     public var resolverUser: UInt32 = 0
+    /// Whom the resolver asks.
     public var upstreams: [IPAddress] = []
+    /// Whether answers to the node that no socket waits for are counted; those from `upstreams` apart.
+    public var countsUnaskedAnswers = false
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.

@@ -37,5 +37,15 @@ public enum TableCounter: String, Sendable, CaseIterable {
     /// Leases that were there or found room. The difference to those asked for found the map full.
     case leaseHeld = "lease_held"
 
-    public var isRefusal: Bool { self != .leased && self != .leaseAsked && self != .leaseHeld }
+    /// Datagrams from the address of an upstream that no socket of this host waits for.
+    case unaskedAnswer = "unasked_answer"
+    /// The same from port 53 of anybody else.
+    case strangerAnswer = "stranger_answer"
+
+    public var isRefusal: Bool {
+        switch self {
+        case .leased, .leaseAsked, .leaseHeld, .unaskedAnswer, .strangerAnswer: false
+        default: true
+        }
+    }
 }

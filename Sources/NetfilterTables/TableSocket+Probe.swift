@@ -116,6 +116,10 @@ extension TableSocket {
                         .compare(NFT_CMP_EQ.rawValue, register: 1, Expression.native64(1)),
                     ], comment: nil))
         }
+        test(.sockets) { batch in
+            batch.addChain(Chain(name: "c", hook: Chain.Hook(type: "filter", number: NF_INET_LOCAL_IN.rawValue, priority: 20)))
+            batch.addRule(Rule(chain: "c", expressions: Expression.hasSocket, comment: nil))
+        }
         test(.leases) { batch in
             let map = ElementSet.leases(.v4)
             batch.addSet(map, id: 1)

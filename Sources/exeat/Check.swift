@@ -36,7 +36,7 @@ struct Check: ParsableCommand {
                 continue
             }
             do throws(ConfigurationFailure) {
-                let configuration = try ExeatConfiguration.read(file: file)
+                let configuration = try ExeatConfiguration.read(file: file, triesAuthorities: true)
                 folders += [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])
                 lint.exclusiveByDefault = configuration.exclusiveDomains
                 lint.dns = configuration.dns.listen.isEmpty ? .notServed : configuration.dns.intercepts ? .intercepted : .notIntercepted

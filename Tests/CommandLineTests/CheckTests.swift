@@ -274,6 +274,24 @@ extension CommandLineTests {
             #expect(result.output.contains(row.word), "\(line)")
         }
 
+        @Test func `a file of authorities that is not there, is empty or has no certificate is named with its field`() throws {
+            let folder = try TemporaryFolder()
+            let empty = try folder.write("", to: "empty.pem")
+            let text = try folder.write("authorities to come\n", to: "text.pem")
+            for (path, reason) in [
+                ("/nonexistent/authorities.pem", "No such file or directory"), (empty, "no certificate"), (text, "no certificate"),
+            ] {
+                let file = try folder.write(
+                    "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [{address: 192.0.2.53, tls: {name: a.example.org, caFile: \(path)}}]\n",
+                    to: "exeat.yaml")
+                let result = try Program.run("check", file)
+                #expect(result.status == 1)
+                let line = try #require(result.lines.first { $0.contains("tls.caFile") }, "\(result.output)")
+                #expect(line.hasPrefix("\(file):3:72: error: dns.upstreams[0].tls.caFile: "), "\(line)")
+                #expect(line.contains(path) && line.contains(reason), "\(line)")
+            }
+        }
+
         @Test func `a daemon that is started with a bad configuration ends with the same errors`() throws {
             let folder = try TemporaryFolder()
             let row = try #require(Self.configurationRows.first)

@@ -11,10 +11,16 @@ final class LyingUpstream: Sendable {
         var bytes: [UInt8]
         /// From another port of the same address than the one that was asked.
         var isFromOtherPort = false
+        /// From another address, port 53.
+        var isFromOtherAddress = false
+        /// To another port than that which asked.
+        var isToOtherPort = false
         var delayMilliseconds: UInt32 = 0
     }
 
     struct Failure: Error, CustomStringConvertible { let description: String }
+
+    static let otherAddress = IPAddress(v4: 0xc000_0262)  // 192.0.2.98
 
     private let thread: Mutex<NamespaceThread<Void>?>
     private let isStopping = Atomic<Bool>(false)
@@ -26,12 +32,11 @@ final class LyingUpstream: Sendable {
     /// Listens on port 53 when it returns. IPv4 only.
     init(in namespace: DemoNetwork.Namespace, at address: IPAddress, answer: @escaping @Sendable (UpstreamQuestion) -> [Reply]) throws {
         let sockets = try namespace.withThread {
-            try [(SOCK_DGRAM, 53), (SOCK_STREAM, 53), (SOCK_DGRAM, 5_353)].map { kind, port in
-                try Self.listen(kind, address, UInt16(port))
-            }
+            try [(SOCK_DGRAM, 53, address), (SOCK_STREAM, 53, address), (SOCK_DGRAM, 5_353, address), (SOCK_DGRAM, 53, Self.otherAddress)]
+                .map { kind, port, address in try Self.listen(kind, address, UInt16(port)) }
         }
         thread = Mutex(nil)
-        let started = try namespace.startThread { [self] in serve(sockets[0], sockets[1], sockets[2], answer) }
+        let started = try namespace.startThread { [self] in serve(sockets[0], sockets[1], Array(sockets[2...]), answer) }
         thread.withLock { $0 = started }
     }
 
@@ -63,17 +68,18 @@ final class LyingUpstream: Sendable {
         return descriptor
     }
 
-    private func serve(_ datagrams: Int32, _ streams: Int32, _ other: Int32, _ answer: (UpstreamQuestion) -> [Reply]) {
-        defer { for descriptor in [datagrams, streams, other] { close(descriptor) } }
+    /// `others`: the socket of another port, and that of another address.
+    private func serve(_ datagrams: Int32, _ streams: Int32, _ others: [Int32], _ answer: (UpstreamQuestion) -> [Reply]) {
+        defer { for descriptor in [datagrams, streams] + others { close(descriptor) } }
         while !isStopping.load(ordering: .relaxed) {
             var entries = [datagrams, streams].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             guard unsafe poll(&entries, 2, 50) > 0 else { continue }
-            if entries[0].revents != 0 { serveDatagram(datagrams, other, answer) }
+            if entries[0].revents != 0 { serveDatagram(datagrams, others, answer) }
             if entries[1].revents != 0 { serveConnection(streams, answer) }
         }
     }
 
-    private func serveDatagram(_ descriptor: Int32, _ other: Int32, _ answer: (UpstreamQuestion) -> [Reply]) {
+    private func serveDatagram(_ descriptor: Int32, _ others: [Int32], _ answer: (UpstreamQuestion) -> [Reply]) {
         var buffer = [UInt8](repeating: 0, count: 4_096)
         var peer = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -86,9 +92,12 @@ final class LyingUpstream: Sendable {
         queries.add(1, ordering: .relaxed)
         for reply in answer(question) {
             if reply.delayMilliseconds > 0 { usleep(reply.delayMilliseconds * 1_000) }
-            unsafe withUnsafePointer(to: &peer) { pointer in
+            var target = peer
+            if reply.isToOtherPort { target.sin_port ^= (1 as UInt16).bigEndian }
+            let sender = reply.isFromOtherPort ? others[0] : reply.isFromOtherAddress ? others[1] : descriptor
+            unsafe withUnsafePointer(to: &target) { pointer in
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    _ = unsafe sendto(reply.isFromOtherPort ? other : descriptor, reply.bytes, reply.bytes.count, 0, $0, length)
+                    _ = unsafe sendto(sender, reply.bytes, reply.bytes.count, 0, $0, length)
                 }
             }
         }

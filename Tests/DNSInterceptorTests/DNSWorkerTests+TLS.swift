@@ -293,6 +293,31 @@ extension DNSWorkerTests {
             #expect(faults >= 10)
         }
 
+        @Test func `authorities that take the place of others count from the next handshake on, and what is open stays`() throws {
+            let upstream = try FakeTLSUpstream.plain(4)
+            defer { upstream.stop() }
+            let files = TestCertificates.shared
+            let trust = try TLSTrust(file: files.authorityFile)
+            let worker = try Self.worker([try upstream.address(trust: trust)]) {
+                $0.root.idleSeconds = 1
+                $0.probeMilliseconds = 50
+            }
+            defer { worker.stop() }
+            let client = try worker.client()
+            #expect(client.ask(TestMessage.query("first.example.org"))?.addresses == [4])
+            trust.adopt(try TLSTrust(file: files.certificateFile(.selfSigned)))
+            #expect(client.ask(TestMessage.query("second.example.org"))?.addresses == [4])
+            #expect(upstream.connectionCount == 1)
+            #expect(eventually { worker.counters[.upstreamConnectionsOpen] == 0 })
+            // The session that could be resumed was checked against the old ones.
+            #expect(client.ask(TestMessage.query("third.example.org"))?.code == 2)
+            #expect(worker.counters[.tlsUntrusted] > 0 && worker.counters[.tlsHandshakesResumed] == 0)
+            #expect(upstream.requests.count == 2, "no question to a server that is not known")
+            trust.adopt(try TLSTrust(file: files.authorityFile))
+            #expect(eventually { client.ask(TestMessage.query("fourth.example.org"))?.addresses == [4] })
+            #expect(worker.counters[.tlsHandshakesFull] >= 2)
+        }
+
         @Test func `authorities that cannot be read are an error at the start`() {
             #expect(throws: TLSTrust.Failure.self) { try TLSTrust(file: "/nonexistent/authorities.pem") }
             #expect(throws: TLSTrust.Failure.self) { try TLSTrust(file: "/etc/passwd") }

@@ -83,6 +83,65 @@ extension KernelSuites {
             #expect(try node.metrics()["exeat_dns_upstream_tls_failures_total{reason=\"name\"}"] == 0)
         }
 
+        @Test func `a changed file of authorities is taken over, and one that is no good leaves them as they were`() throws {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            let (server, authority) = try startServer(node)
+            defer { server.terminate() }
+            var settings = NodeSettings()
+            settings.upstreams = "{address: 192.0.2.54, tls: {name: dns.example.net, caFile: \(authority)}}"
+            // Each question finds no connection.
+            settings.dns = "  expireSeconds: 1\n  serveStale: {enabled: false}\n"
+            try node.write(settings: settings)
+            try node.start()
+            let pod = try node.pod("pod-a")
+            var number = 0
+            func code() throws -> Int {
+                number += 1
+                let name = "n\(number).wild.example.org"
+                return Int(try pod.namespace.withThread { LabClient.resolve(name, server: RunningNode.resolver) }.responseCode ?? 99)
+            }
+            func readings(_ result: String) throws -> Double {
+                try node.metrics()["exeat_dns_upstream_authority_readings_total{result=\"\(result)\"}"]
+            }
+            func waitForIdle() throws {
+                try Stopwatch.wait("no connection is open") { try node.metrics()["exeat_dns_upstream_connections_open"] == 0 }
+            }
+            #expect(try code() == 0)
+            #expect(try readings("taken") == 1)
+            let good = try String(contentsOfFile: authority, encoding: .utf8)
+
+            for (change, place) in [("", "empty"), ("no certificate\n", "text"), (nil, "gone")] as [(String?, String)] {
+                let before = try readings("refused")
+                if let change {
+                    try change.write(toFile: authority, atomically: place == "text", encoding: .utf8)
+                } else {
+                    try FileManager.default.removeItem(atPath: authority)
+                }
+                try Stopwatch.wait("\(place) is refused", seconds: 15) { try readings("refused") == before + 1 }
+                try waitForIdle()
+                #expect(try code() == 0, "\(place): the last good one stays")
+            }
+            #expect(node.log.contains("authorities of a file not taken; they stay as they were") && node.log.contains(authority))
+            #expect(try readings("taken") == 1)
+
+            let folder = node.lab.directory + "/tls"
+            let made = try node.lab.node.run([
+                "sh", "-c",
+                "cd \(folder) && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout other.key -out other.pem "
+                    + "-subj /CN=Other -days 30 && mv other.pem ca.pem",
+            ])
+            try #require(made.isSuccess, "\(made.stderr)")
+            try Stopwatch.wait("the other authority is taken", seconds: 15) { try readings("taken") == 2 }
+            try waitForIdle()
+            #expect(try code() == 2)
+            #expect(try node.metrics()["exeat_dns_upstream_tls_failures_total{reason=\"issuer\"}"] >= 1)
+
+            try good.write(toFile: authority, atomically: false, encoding: .utf8)
+            try Stopwatch.wait("the first authority is taken again", seconds: 15) { try readings("taken") == 3 }
+            try Stopwatch.wait("the server is asked again", seconds: 15) { try code() == 0 }
+        }
+
         @Test func `an upstream of another name answers nothing, the log says why, and no question leaves in clear`() throws {
             let node = try RunningNode(policies: Self.policies, starts: false)
             defer { node.stop() }
