@@ -52,8 +52,8 @@ extension ExeatDaemon {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
-            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, names: nameReport(), flows: flows.state,
-            lostFacts: flowMailbox.lostFacts,
-            isReady: isReady.load(ordering: .relaxed), mode: configuration.mode, dnsPort: configuration.dns.port)
+            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, authorityFiles: authorityFiles.report, names: nameReport(),
+            flows: flows.state, lostFacts: flowMailbox.lostFacts, isReady: isReady.load(ordering: .relaxed), mode: configuration.mode,
+            dnsPort: configuration.dns.port)
     }
 }

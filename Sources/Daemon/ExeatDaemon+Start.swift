@@ -62,6 +62,7 @@ extension ExeatDaemon {
             capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
         table.isDNSUntracked = configuration.dns.isDNSUntracked
+        table.countsUnaskedAnswers = features.has(.sockets)
         table.resolverUser = geteuid()
         table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
         return table

@@ -30,24 +30,14 @@ public final class ExeatDaemon: @unchecked Sendable {
     let dnsCounters: DNSCounters
     let link: HoldLink?
     private let hostFiles: HostFiles
-<<<<<<< HEAD
     let upstreamFiles: UpstreamFiles
+    let authorityFiles: AuthorityFiles
     let verdictCounters: [VerdictCounters]
     let helloCounters: [HelloCounters]
     let verifiedNames: VerifiedNames
     let queueReports: [QueueReport]
     let isReady = Atomic<Bool>(false)
     let startTime = BootClock.now()
-=======
-    private let upstreamFiles: UpstreamFiles
-    private let authorityFiles: AuthorityFiles
-    private let verdictCounters: [VerdictCounters]
-    private let helloCounters: [HelloCounters]
-    private let verifiedNames: VerifiedNames
-    private let queueReports: [QueueReport]
-    private let isReady = Atomic<Bool>(false)
-    private let startTime = BootClock.now()
->>>>>>> 2f1394977576b6592eeed45121154cb28dc77013
 
     /// Runs until SIGTERM or SIGINT, or until `exeat down`. SIGHUP reloads the policy.
     ///
@@ -109,72 +99,6 @@ public final class ExeatDaemon: @unchecked Sendable {
         try await daemon.serve()
     }
 
-<<<<<<< HEAD
-=======
-    /// What a start that failed leaves: a table that knows no endpoint, unless one is in force already. Where the runtime directory is not to be trusted nobody
-    /// is asked for the table, and it is left without an owner.
-    private static func failStart(_ configuration: ExeatConfiguration, trustsDirectory: Bool = true, _ logger: Logger) {
-        guard configuration.startFailure == .closed, configuration.mode == .enforce else { return }
-        do {
-            let holder = trustsDirectory ? try HolderClient(startingIn: configuration.runtimeDirectory) : nil
-            if try holder?.get("table") != nil {
-                logger.error("start failed; the table of the daemon before stays in force")
-                return
-            }
-            var closed = try tableConfiguration(configuration, try TableSocket.probe())
-            if !trustsDirectory { closed.ownership = .none }
-            var table = try TableSocket()
-            try table.install(closed, contents: TableContents())
-            try holder?.put("table", table.descriptor)
-            logger.error("start failed; workload interfaces are closed until a good start or `exeat down`")
-        } catch {
-            logger.critical("start failed, and workload interfaces could not be closed", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// One daemon for each runtime directory: two would write one registry and one store, and take each other's packets.
-    private static func lock(_ directory: String) throws {
-        let path = "\(directory)/lock"
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            throw DaemonError("another daemon uses \(directory)", hint: "`exeat status` asks it; `exeat down` ends it")
-        }
-    }
-
-    static func tableConfiguration(_ configuration: ExeatConfiguration, _ features: KernelFeatures) throws -> TableConfiguration {
-        let lacking = features.missing
-        guard lacking.isEmpty, let backend = features.queueBackend, let mark = MarkLayout(mask: configuration.markMask) else {
-            throw DaemonError(
-                "this kernel lacks \(lacking.map(\.rawValue).joined(separator: ", "))", hint: "`exeat doctor` says what each is needed for")
-        }
-        var table = TableConfiguration(
-            workloadInterfaces: configuration.workloadInterfaces, podPrefixes: configuration.podPrefixes,
-            queues: configuration.queues.first...(configuration.queues.first + UInt16(configuration.queues.count - 1)),
-            helloQueues: configuration.helloQueues, mark: mark,
-            mode: configuration.mode == .enforce ? .enforce : .audit, dnsListen: configuration.dns.listen, dnsPort: configuration.dns.port,
-            interceptDNS: configuration.dns.intercepts && !configuration.dns.listen.isEmpty,
-            dnsInterceptPort: configuration.dns.interceptPort, hasLeases: configuration.hasKernelLeases && features.has(.leases),
-            rejectsRevoked: configuration.denyAction == .reject,
-            questionLimit: configuration.limits.questionsPerSecond > 0 && features.has(.endpointLimits)
-                ? RateLimit(
-                    packetsPerSecond: configuration.limits.questionsPerSecond, burst: configuration.limits.questionsBurst) : nil,
-            queryLimit: configuration.limits.queriesPerSecond > 0 && features.has(.endpointLimits)
-                ? RateLimit(
-                    packetsPerSecond: configuration.limits.queriesPerSecond, burst: configuration.limits.queriesBurst) : nil,
-            connectionLimit: configuration.limits.connectionsPerSecond > 0 && features.has(.endpointLimits)
-                ? RateLimit(
-                    packetsPerSecond: configuration.limits.connectionsPerSecond, burst: configuration.limits.connectionsBurst) : nil,
-            capsConnections: configuration.limits.connectionsPerEndpoint != 0,
-            queueBackend: backend, ownership: features.ownership)
-        table.tracksNoDNS = configuration.dns.hasNoTracking
-        table.countsUnaskedAnswers = features.has(.sockets)
-        table.resolverUser = geteuid()
-        table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
-        return table
-    }
-
->>>>>>> 2f1394977576b6592eeed45121154cb28dc77013
     private init(_ given: ExeatConfiguration, _ lacking: Set<KernelFeature>, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws
     {
         var configuration = given
@@ -314,8 +238,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         try DNSThread.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
             hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles,
-            authorities: authorityFiles, log: dnsLog?.ring,
-            logger: logger)
+            authorities: authorityFiles, log: dnsLog?.ring, logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -449,65 +372,4 @@ public final class ExeatDaemon: @unchecked Sendable {
         default: throw DaemonError("unknown request \(words.joined(separator: " "))")
         }
     }
-<<<<<<< HEAD
-=======
-
-    // MARK: Reports
-
-    private func statusLines() -> [String] {
-        StatusReport.lines(
-            configuration: configuration, control: control.status, isReady: isReady.load(ordering: .relaxed),
-            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), flows: flows.state,
-            queues: queueReports)
-    }
-
-    private func endpointLines() -> [String] { StatusReport.endpoints(published.current) }
-
-    private func bindingLines() throws -> [String] {
-        let policy = published.current
-        return onWorker { gate in StatusReport.bindings(gate, policy, now: BootClock.now()) } ?? []
-    }
-
-    private func liveFlowLines() throws -> [String] {
-        let shared = ResultBox<[String]>()
-        let done = DispatchSemaphore(value: 0)
-        let isAsked = flowMailbox.ask { lines in
-            shared.set(lines)
-            done.signal()
-        }
-        guard isAsked, done.wait(timeout: .now() + 10) == .success, let lines = shared.take() else {
-            throw DaemonError("the table of flows does not answer", hint: "ask again in a moment; the log may say more")
-        }
-        return lines
-    }
-
-    private func nameReport() -> NameReport {
-        onWorker { gate in
-            NameReport(
-                bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.refusals)
-        } ?? NameReport()
-    }
-
-    /// Runs `body` on the DNS worker's thread; nil if it does not answer within two seconds.
-    private func onWorker<Result: Sendable>(_ body: @escaping @Sendable (borrowing WorkerGate) -> Result) -> Result? {
-        let shared = ResultBox<Result>()
-        let done = DispatchSemaphore(value: 0)
-        mailbox.post { gate in
-            shared.set(body(gate))
-            done.signal()
-        }
-        _ = done.wait(timeout: .now() + 2)
-        return shared.take()
-    }
-
-    private func metricsPage() -> String {
-        MetricsPage.render(
-            control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
-            forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
-            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, authorityFiles: authorityFiles.report, names: nameReport(),
-            flows: flows.state,
-            lostFacts: flowMailbox.lostFacts,
-            isReady: isReady.load(ordering: .relaxed), mode: configuration.mode, dnsPort: configuration.dns.port)
-    }
->>>>>>> 2f1394977576b6592eeed45121154cb28dc77013
 }
