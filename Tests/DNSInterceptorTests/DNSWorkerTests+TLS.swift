@@ -299,7 +299,7 @@ extension DNSWorkerTests {
             let files = TestCertificates.shared
             let trust = try TLSTrust(file: files.authorityFile)
             let worker = try Self.worker([try upstream.address(trust: trust)]) {
-                $0.root.idleSeconds = 1
+                $0.root.options.idleSeconds = 1
                 $0.probeMilliseconds = 50
             }
             defer { worker.stop() }
