@@ -12,7 +12,6 @@ struct StreamOutput {
     mutating func append(_ message: Span<UInt8>) {
         bytes.append(UInt8(truncatingIfNeeded: message.count >> 8))
         bytes.append(UInt8(truncatingIfNeeded: message.count))
-        bytes.reserveCapacity(bytes.count + message.count)
         for index in 0..<message.count { bytes.append(message[index]) }
     }
 

@@ -5,19 +5,19 @@
 /// Open addressing with linear probing, at most half full; what is removed leaves no trace, as those behind it move up. A dictionary that holds the
 /// key itself has four to five times the bytes, and an answer with two dozen addresses waits for memory and for little else. The hash is to be
 /// keyed where a client chooses what is hashed.
-struct NumberIndex {
+package struct NumberIndex {
     private var slots: [UInt64]
     private var mask: Int
-    private(set) var count = 0
+    package private(set) var count = 0
 
-    init() {
+    package init() {
         slots = [UInt64](repeating: 0, count: 1_024)
         mask = slots.count - 1
     }
 
     /// O(1) expected.
     @inline(__always)
-    func find(_ hash: UInt32, where isMatch: (Int32) -> Bool) -> Int32? {
+    package func find(_ hash: UInt32, where isMatch: (Int32) -> Bool) -> Int32? {
         var position = Int(hash) & mask
         while slots[position] != 0 {
             let slot = slots[position]
@@ -34,14 +34,14 @@ struct NumberIndex {
     func firstSlot(_ hash: UInt32) -> UInt64 { slots[Int(hash) & mask] }
 
     /// The key must not be there. O(1) amortized.
-    mutating func insert(_ number: Int32, hash: UInt32) {
+    package mutating func insert(_ number: Int32, hash: UInt32) {
         if 2 * (count + 1) > slots.count { grow() }
         count += 1
         place(UInt64(hash) << 32 | UInt64(UInt32(number) + 1))
     }
 
     /// It must be there. O(1) expected.
-    mutating func remove(_ number: Int32, hash: UInt32) {
+    package mutating func remove(_ number: Int32, hash: UInt32) {
         var hole = Int(hash) & mask
         while Self.number(slots[hole]) != number || slots[hole] >> 32 != UInt64(hash) {
             precondition(slots[hole] != 0, "what is removed is there")

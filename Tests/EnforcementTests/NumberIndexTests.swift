@@ -1,7 +1,6 @@
+import Enforcement
 import EnforcementTesting
 import Testing
-
-@testable import Enforcement
 
 struct NumberIndexTests {
     /// Keys that share hashes, so that runs are long, and hashes at the end of the slots, so that runs go round.
