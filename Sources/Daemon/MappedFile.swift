@@ -16,18 +16,28 @@ public enum MappedFile {
         return unsafe owner(of: base, byteCount)
     }
 
-    /// Zeroed memory of the process's own, all of it there when this returns.
+    /// Zeroed memory of the process's own.
     ///
     /// It asks for huge pages (madvise(2), `MADV_HUGEPAGE`): what is spread over a large table by hash costs a walk through the page tables for
-    /// nearly every access, which takes longer than a decision. Where the kernel gives none, small pages do. They are made at once
+    /// nearly every access, which takes longer than a decision. Where the kernel gives none, small pages do. A thread of its own has them all made
     /// (`MADV_POPULATE_WRITE`): a hundred bindings touch nearly all of them anyway, and whoever touches one first waits until two megabytes are
     /// zeroed, up to 9 ms on a virtual machine, with everybody's queries behind it. A kernel before 5.14 makes them when they are touched.
-    public static func anonymous(byteCount: Int) throws(DaemonError) -> SharedMemory {
+    ///
+    /// - Parameter waitsForPages: whether all are there on return. That takes half a second for 128 MiB that the machine has not used before, so that a start does
+    ///   not wait for it.
+    public static func anonymous(byteCount: Int, waitsForPages: Bool = false) throws(DaemonError) -> SharedMemory {
         guard let base = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), unsafe base != MAP_FAILED
         else { throw DaemonError("cannot map \(byteCount) bytes", code: errno) }
         unsafe madvise(base, byteCount, Int32(MADV_HUGEPAGE))
-        unsafe madvise(base, byteCount, Int32(MADV_POPULATE_WRITE))
-        return unsafe owner(of: base, byteCount)
+        let memory = unsafe owner(of: base, byteCount)
+        let address = Int(bitPattern: base)
+        let populate = { @Sendable in
+            // Sound: `memory` keeps the mapping.
+            _ = unsafe madvise(UnsafeMutableRawPointer(bitPattern: address), byteCount, Int32(MADV_POPULATE_WRITE))
+            withExtendedLifetime(memory) {}
+        }
+        if waitsForPages { populate() } else { DaemonThread.start("exeat-pages", populate) }
+        return memory
     }
 
     private static func owner(of base: UnsafeMutableRawPointer, _ byteCount: Int) -> SharedMemory {

@@ -147,15 +147,9 @@ public final class AddressTable: @unchecked Sendable {
         var free: Int?
         var part = 0
         while let slot = find(endpoint, address, part: part) {
-            for index in 0..<Self.numbersPerSlot {
-                let word = slot * Self.slotWords + Self.firstNumberWord + index * 2
-                let entry = unsafe words[word].load(ordering: .relaxed)
-                if entry == 0 {
-                    if free == nil { free = word }
-                } else if UInt32(truncatingIfNeeded: entry) == number {
-                    renew(word, number, expiry: expiry, record: record, isRemembered: isRemembered)
-                    return true
-                }
+            if let word = word(of: number, inSlot: slot, free: &free) {
+                renew(word, number, expiry: expiry, record: record, isRemembered: isRemembered)
+                return true
             }
             part += 1
             guard unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn != 0 else { break }
@@ -193,19 +187,27 @@ public final class AddressTable: @unchecked Sendable {
     /// False if it may have to go elsewhere.
     private func publish(_ number: PatternNumber, inFirstPart slot: Int, expiry: Instant, record: Int, isRemembered: Bool) -> Bool {
         var free: Int?
+        if let word = word(of: number, inSlot: slot, free: &free) {
+            renew(word, number, expiry: expiry, record: record, isRemembered: isRemembered)
+            return true
+        }
+        guard let free, unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn == 0 else { return false }
+        write(free, number, expiry: expiry.nanoseconds | (isRemembered ? Self.isRemembered : 0), record: record)
+        return true
+    }
+
+    /// Where a number stands in a slot, or nil; `free` is the first place without one, of this slot if none was known.
+    private func word(of number: PatternNumber, inSlot slot: Int, free: inout Int?) -> Int? {
         for index in 0..<Self.numbersPerSlot {
             let word = slot * Self.slotWords + Self.firstNumberWord + index * 2
             let entry = unsafe words[word].load(ordering: .relaxed)
             if entry == 0 {
                 if free == nil { free = word }
             } else if UInt32(truncatingIfNeeded: entry) == number {
-                renew(word, number, expiry: expiry, record: record, isRemembered: isRemembered)
-                return true
+                return word
             }
         }
-        guard let free, unsafe words[slot * Self.slotWords + 4].load(ordering: .relaxed) & Self.goesOn == 0 else { return false }
-        write(free, number, expiry: expiry.nanoseconds | (isRemembered ? Self.isRemembered : 0), record: record)
-        return true
+        return nil
     }
 
     /// What stands at a word, lengthened; a binding is not covered by what is only remembered.

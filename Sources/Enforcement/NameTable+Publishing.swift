@@ -90,5 +90,4 @@ extension NameTable {
         if names[name].numbers.contains(where: isStale) { names[name].numbers.removeAll(where: isStale) }
         table.withdraw(entry.client, entry.address, where: isStale)
     }
-
 }

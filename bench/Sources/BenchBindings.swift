@@ -22,7 +22,7 @@ enum BenchBindings {
 
     static func table(_ limits: BindingLimits) throws -> AddressTable {
         AddressTable(
-            try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2)),
+            try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2), waitsForPages: true),
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
     }
 
@@ -30,7 +30,7 @@ enum BenchBindings {
         let store = BindingStore(
             SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings)), capacity: limits.bindings, bootMark: 1)
         let index = NameIndex(
-            try MappedFile.anonymous(byteCount: NameIndex.byteCount(capacity: limits.bindings)),
+            try MappedFile.anonymous(byteCount: NameIndex.byteCount(capacity: limits.bindings), waitsForPages: true),
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         return NameTable(limits: limits, table: table, store: store, index: index, policy: policy, now: BootClock.now())
     }
