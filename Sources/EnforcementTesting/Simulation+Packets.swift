@@ -300,7 +300,9 @@ extension Simulation {
             // Back to the queue; while a policy is on its way, for as long as that takes.
             var again = flight
             again.verdict = nil
-            again.mark = .generation(generation)
+            // Of an address that is not policed any more the mark goes.
+            again.mark = kernel.current[flight.tuple.source] == nil ? .none : .generation(generation)
+            if let given { kernel.flows[given].mark = again.mark }
             if isChanging { return flights.append(again) }
             return try send(flight.tuple, isReply: flight.isReply, after: again)
         }

@@ -160,6 +160,12 @@ extension Ruleset.Builder {
         // The verdict is of another policy: what else it asked for, too.
         if configuration.hasLeases { rule("stamp", asksForLease, Expression.setPacketMark(clear: .max, set: 0)) }
         rule("stamp", asksForName, Expression.setPacketMark(clear: .max, set: 0))
+        // Nobody would decide it, and a later policy of this address may have the generation that it bears.
+        for family: IPFamily in [.v4, .v6] {
+            rule(
+                "stamp", originalSource(family), isPoliced(family, inverted: true), Expression.setFlowMark(clear: mask, set: 0),
+                comment: family == .v4 ? "the address has passed to somebody who is not policed" : nil)
+        }
         rule("stamp", [.verdict(.goto("judge"))])
 
         rule(

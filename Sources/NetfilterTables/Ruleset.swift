@@ -19,7 +19,8 @@ import NetworkTypes
 /// "checked": from the responder, or one datagram with a short header? accept | the whole packet to the queue of "hello", as a question of its own
 /// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "unasked": UDP that came in, from an upstream or port 53? -> "no_socket": no socket waits for it? count
-/// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | -> "judge" again
+/// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | not policed any more?
+///           clear ct mark | -> "judge" again
 /// "admitted": only observed? ct mark "pending" behind this packet, accept | a lease was asked for? remember it | accept
 /// ```
 /// A verdict is `NF_REPEAT` with our bits of the packet mark set: the packet enters the same base chain again, from its start. So

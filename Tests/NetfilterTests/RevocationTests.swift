@@ -124,6 +124,31 @@ extension KernelSuites {
             #expect(udp.echo() == .reached)
         }
 
+        @Test(arguments: servers)
+        func `a verdict that comes when its endpoint is not policed any more leaves no mark behind`(server: IPAddress) throws {
+            let fixture = try Fixture()
+            defer { fixture.stop() }
+            let (policed, table) = (Self.policed(server), fixture.table)
+            for (port, verdict) in [(4_000, Answer.allow(1)), (5_000, .lease(1))] as [(UInt16, Answer)] {
+                try table.socket.apply([.addPoliced(policed), .setCurrent(policed, generation: 1)])
+                let flow = try Self.pair(fixture, server, port)
+                fixture.script.answer(verdict)
+                fixture.script.state.withLock {
+                    $0.beforeAnswer = { try? table.socket.apply([.removePoliced(policed), .removeCurrent(policed)]) }
+                }
+                #expect(flow.pod.send([1]) && flow.server.receives(), "nobody's egress")
+                #expect(fixture.script.take().map(\.code) == [0])
+                let entries = try fixture.node("conntrack -L -f \(server.family == .v4 ? "ipv4" : "ipv6") 2>/dev/null").text
+                let line = entries.split(separator: "\n").first { $0.contains("sport=\(port + 1)") }
+                #expect(line?.contains("mark=0 ") == true, "\(entries)")
+                // The next policy of the address begins with the same generation, and decides.
+                fixture.script.answer(.drop)
+                try table.socket.apply([.addPoliced(policed), .setCurrent(policed, generation: 1)])
+                #expect(flow.pod.send([2]) && !flow.server.receives(milliseconds: 100))
+                #expect(fixture.script.take().map(\.code) == [0])
+            }
+        }
+
         @Test func `with three bits of generations every one comes round, and the codes beside them keep their meaning`() throws {
             let layout = try #require(MarkLayout(mask: 0x8118))
             #expect(layout.generationMax == 7)
