@@ -95,6 +95,22 @@ public struct DNSWorkerConfiguration: Sendable {
 }
 
 extension DNSWorkerConfiguration {
+    /// For one of several workers: its share of what is limited for the node, rounded up. What is limited for a client stays, as all of a client's
+    /// queries come to one worker.
+    public func divided(among workers: Int) -> Self {
+        func share(_ limit: Int) -> Int { (limit + workers - 1) / workers }
+        var part = self
+        part.cacheBytesMax = share(cacheBytesMax)
+        part.cacheEntriesMax = share(cacheEntriesMax)
+        for index in zones.indices { part.zones[index].options = zones[index].options.divided(among: workers) }
+        part.root.options = root.options.divided(among: workers)
+        part.outstandingMax = share(outstandingMax)
+        part.waitersMax = share(waitersMax)
+        part.refreshesMax = share(refreshesMax)
+        part.tcpConnectionsMax = share(tcpConnectionsMax)
+        return part
+    }
+
     /// The class that a listening port names, 1...14; 0: none, the source address tells who asks.
     func classNumber(ofPort port: UInt16) -> UInt8 {
         guard let classPort, port >= classPort, port - classPort < 14 else { return 0 }

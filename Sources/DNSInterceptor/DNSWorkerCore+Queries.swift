@@ -96,20 +96,20 @@ extension DNSWorkerCore {
         let isCut = stored.isCut(to: sizeMax, for: query)
         // An answer cut short hands out no address; the client asks again over TCP.
         if !isCut, answer.teaches, case .endpoint(let endpoint) = client {
-            if let hit, let known = cache.lesson(of: hit)?.timeToLiveSeconds(for: endpoint, era: gateEra, now: now) {
+            // Read before the gate learns: what is withdrawn from here on, by another worker too, makes the lesson void.
+            let era = gate.era
+            if let hit, let era, let known = cache.lesson(of: hit)?.timeToLiveSeconds(for: endpoint, era: era, now: now) {
                 cap = min(cap, known)
             } else {
                 let left = answer.isCacheable ? cap : 0
-                let withdrawals = gate.withdrawals
                 let release = gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: left, client: client, now: now)
-                if gate.withdrawals != withdrawals { gateEra &+= 1 }
                 switch release {
                 case .release(let timeToLiveCapSeconds):
                     cap = min(cap, timeToLiveCapSeconds)
                     link?.flights.noteAnswer(endpoint)
                 case .refuse(let refusal): return refuse(query, name, origin, refusal)
                 }
-                if remembersLessons, let hit, let lesson = Lesson(endpoint, era: gateEra, timeToLiveSeconds: min(left, cap), now: now) {
+                if let hit, let era, let lesson = Lesson(endpoint, era: era, timeToLiveSeconds: min(left, cap), now: now) {
                     cache.note(lesson, of: hit)
                 }
             }

@@ -101,13 +101,11 @@ extension DNSWorkerCore {
         let sizeMax = self.sizeMax(of: query, origin)
         let isCut = stored.isCut(to: sizeMax, for: query)
         if !isCut, answer.teaches, case .endpoint(let endpoint) = client {
-            let withdrawals = gate.withdrawals
             let release =
                 switch standing {
                 case .stale, .cut: gate.learn(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
                 case .local: gate.learnLocal(answer.qname, addresses: answer.addresses, timeToLiveSeconds: cap, client: client, now: now)
                 }
-            if gate.withdrawals != withdrawals { gateEra &+= 1 }
             switch release {
             case .release(let timeToLiveCapSeconds):
                 cap = min(cap, timeToLiveCapSeconds)

@@ -31,10 +31,6 @@ struct DNSWorkerCore: ~Copyable {
     /// Names that are answered here.
     var local: Published<LocalData>.Reader
     var tunnels: TunnelGuard
-    /// Counts what the gate did besides learning: what a client was taught in an earlier era may have been withdrawn.
-    var gateEra: UInt32 = 0
-    /// `TickingGate.onlyAddsBetweenTicks`.
-    var remembersLessons = false
     /// The root zone, then the others.
     var zones: [ZoneState]
     let zoneTable: ZoneTable

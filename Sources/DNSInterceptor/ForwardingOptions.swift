@@ -17,4 +17,12 @@ public struct ForwardingOptions: Sendable, Hashable {
     public var idleSeconds = 10
 
     public init() {}
+
+    /// The share of one of several workers, rounded up.
+    func divided(among workers: Int) -> Self {
+        var part = self
+        part.queriesPerUpstreamMax = (queriesPerUpstreamMax + workers - 1) / workers
+        part.connectionsPerUpstreamMax = (connectionsPerUpstreamMax + workers - 1) / workers
+        return part
+    }
 }

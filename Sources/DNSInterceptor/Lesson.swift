@@ -3,15 +3,15 @@ import NetworkTypes
 
 /// That a client was taught an answer, and what it may be told because of that.
 ///
-/// Most answers out of the cache go to a client that had them a moment ago. If the gate only adds to what is published
-/// (`TickingGate.onlyAddsBetweenTicks`), what was learned still stands until it does anything else: its tick, once a second, or work from the
-/// mailbox. Until then the answer is given out again without asking, with a TTL that ends no later than the one that was learned.
+/// Most answers out of the cache go to a client that had them a moment ago. As long as the gate only adds to what is published (`AnswerGate.era`),
+/// what was learned still stands. Until then the answer is given out again without asking, with a TTL that ends no later than the one that was
+/// learned.
 struct Lesson: BitwiseCopyable {
     /// With less than this left, in seconds, a client is taught anew each time: rounding would take too much of the TTL.
     private static let timeToLiveSecondsMin: UInt32 = 10
 
     private let endpoint: EndpointID
-    /// The turn of the gate in which it was taught.
+    /// Of the gate, in which it was taught.
     private let era: UInt32
     private let timeToLiveSeconds: UInt32
     private let taughtAt: Instant

@@ -52,7 +52,8 @@ final class ControlPlane: @unchecked Sendable {
     let configuration: ExeatConfiguration
     private let watch: any ResourceWatch
     let published: Published<CompiledPolicy>
-    private let mailbox: DNSMailbox<WorkerGate>
+    /// Of the DNS workers; the first has the table of names.
+    private let mailboxes: [DNSMailbox<WorkerGate>]
     private let flowLog: FlowLog
     /// How many flows verdicts have revoked since the start.
     let revocations: @Sendable () -> UInt64
@@ -128,7 +129,7 @@ final class ControlPlane: @unchecked Sendable {
     init(
         configuration: ExeatConfiguration, watch: any ResourceWatch, compiler: consuming PolicyCompiler,
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
-        published: Published<CompiledPolicy>, mailbox: DNSMailbox<WorkerGate>, flowLog: FlowLog,
+        published: Published<CompiledPolicy>, mailboxes: [DNSMailbox<WorkerGate>], flowLog: FlowLog,
         revocations: @escaping @Sendable () -> UInt64, allowedDatagrams: @escaping @Sendable () -> UInt64, hasClassPorts: Bool,
         hostAddresses: HostAddresses, servers: [IPAddress], hasCgroups: Bool, logger: Logger
     ) {
@@ -144,7 +145,7 @@ final class ControlPlane: @unchecked Sendable {
         self.table = table
         self.tableConfiguration = tableConfiguration
         self.published = published
-        self.mailbox = mailbox
+        self.mailboxes = mailboxes
         self.flowLog = flowLog
         self.revocations = revocations
         self.allowedDatagrams = allowedDatagrams
@@ -286,7 +287,8 @@ final class ControlPlane: @unchecked Sendable {
             retired.retire(UInt16(entry.generation), of: entry.address, now: now)
         }
         flowLog.use(policy)
-        onDNSWorker { $0.adopt(policy) }
+        onDNSWorkers(mailboxes.prefix(1)) { $0.adopt(policy) }
+        onDNSWorkers(mailboxes.dropFirst()) { $0.follow(policy) }
         published.publish(policy)
         let changes = Self.changes(from: contents, to: wanted)
         // What is known may have flows from now on, whether or not the rest succeeds.
@@ -389,7 +391,7 @@ final class ControlPlane: @unchecked Sendable {
         let count = changeCount
         queue.asyncAfter(deadline: .now() + 1) { [self] in
             guard changeCount == count else { return }
-            onDNSWorker { $0.settle() }
+            onDNSWorkers(mailboxes.prefix(1)) { $0.settle() }
             // Verdicts that were on their way when the generation changed have arrived.
             let late = addressesToForgive
             addressesToForgive = []
@@ -397,14 +399,17 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Runs `work` on the DNS worker's thread and waits for it.
-    private func onDNSWorker(_ work: @escaping @Sendable (inout WorkerGate) -> Void) {
+    /// Runs `work` on the threads of these DNS workers and waits for it.
+    private func onDNSWorkers(_ mailboxes: ArraySlice<DNSMailbox<WorkerGate>>, _ work: @escaping @Sendable (inout WorkerGate) -> Void) {
         let done = DispatchSemaphore(value: 0)
-        mailbox.post { gate in
-            work(&gate)
-            done.signal()
+        for mailbox in mailboxes {
+            mailbox.post { gate in
+                work(&gate)
+                done.signal()
+            }
         }
-        if done.wait(timeout: .now() + 10) == .timedOut { logger.error("the DNS worker does not answer") }
+        let end = DispatchTime.now() + 10
+        for _ in mailboxes where done.wait(timeout: end) == .timedOut { logger.error("a DNS worker does not answer") }
     }
 
     // MARK: Every second

@@ -9,13 +9,14 @@ import PolicyEngine
 import Synchronization
 import Telemetry
 
-/// Turns what the DNS worker noted of its replies into lines of a file. One thread of its own; when it cannot keep up, records are dropped at the ring,
+/// Turns what the DNS workers noted of their replies into lines of a file. One thread of its own; when it cannot keep up, records are dropped at the rings,
 /// and their number becomes a line.
 final class DNSLog: Sendable {
     /// Replies that wait to be read: about 10 MB.
     private static let recordsMax = 16_384
 
-    let ring: Ring<DNSLogRecord>
+    /// One for each worker.
+    let rings: [Ring<DNSLogRecord>]
     private let published: Published<CompiledPolicy>
     private let configuration: ExeatConfiguration.DNSLog
     private let names: LoggedNames
@@ -25,10 +26,12 @@ final class DNSLog: Sendable {
     private let unlogged = Atomic<UInt64>(0)
 
     /// Nil where no log is wanted.
-    init?(_ configuration: ExeatConfiguration.DNSLog, _ published: Published<CompiledPolicy>, logger: Logger) throws {
+    init?(
+        _ configuration: ExeatConfiguration.DNSLog, workers: Int, _ published: Published<CompiledPolicy>, logger: Logger
+    ) throws {
         guard let path = configuration.path else { return nil }
         file = try LogSink("DNS log", field: "dnsLog.path", path: path, bytesMax: configuration.bytesMax, logger: logger)
-        ring = Ring(capacity: Self.recordsMax, filler: .filler)
+        rings = (0..<workers).map { _ in Ring(capacity: Self.recordsMax / workers, filler: .filler) }
         self.published = published
         self.configuration = configuration
         names = LoggedNames(configuration.names)
@@ -36,7 +39,7 @@ final class DNSLog: Sendable {
 
     var linesWritten: UInt64 { file.linesWritten }
     var writeErrors: UInt64 { file.linesLost }
-    var droppedRecords: UInt64 { ring.droppedCount }
+    var droppedRecords: UInt64 { rings.reduce(0) { $0 + $1.droppedCount } }
     /// Replies that lines of type UNLOGGED stand for.
     var unloggedReplies: UInt64 { unlogged.load(ordering: .relaxed) }
 
@@ -56,7 +59,7 @@ final class DNSLog: Sendable {
         func flush(endsInterval: Bool, _ compiled: CompiledPolicy) {
             let now = BootClock.now()
             if endsInterval {
-                let newlyDropped = ring.droppedCount
+                let newlyDropped = droppedRecords
                 table.addUnlogged(newlyDropped - dropped)
                 dropped = newlyDropped
             }
@@ -74,10 +77,14 @@ final class DNSLog: Sendable {
             let mustStop = stopping.load(ordering: .acquiring)
             policy.refresh()
             var taken = 0
-            while mustStop || taken < 4_096, let record = ring.popFirst() {
-                taken += 1
-                if table.isFull { flush(endsInterval: false, policy.value) }
-                add(record, policy.value, to: &table)
+            for ring in rings {
+                var takenHere = 0
+                while mustStop || takenHere < 4_096, let record = ring.popFirst() {
+                    takenHere += 1
+                    if table.isFull { flush(endsInterval: false, policy.value) }
+                    add(record, policy.value, to: &table)
+                }
+                taken += takenHere
             }
             let isIntervalOver = BootClock.now().nanoseconds(since: began) >= UInt64(configuration.flushSeconds) * 1_000_000_000
             // Single replies do not wait to be put together with others.

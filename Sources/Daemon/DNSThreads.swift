@@ -5,30 +5,35 @@ import Logging
 import NetworkTypes
 import Synchronization
 
-/// The thread of the DNS worker, with its sockets: new, or taken over from the holder.
-enum DNSThread {
+/// The threads of the DNS workers, with their sockets: new, or taken over from systemd or the holder.
+enum DNSThreads {
     private static let logQueue = DispatchQueue(label: "exeat-dns-log")
 
+    /// One worker for each mailbox. What is limited for the node is shared out among them.
     static func start(
-        configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
-        mailbox: DNSMailbox<WorkerGate>, hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, upstreamFiles: UpstreamFiles,
-        authorities: AuthorityFiles, log: Ring<DNSLogRecord>?,
-        logger: Logger
+        configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: [DNSCounters],
+        mailboxes: [DNSMailbox<WorkerGate>], hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, upstreamFiles: UpstreamFiles,
+        authorities: AuthorityFiles, logs: [Ring<DNSLogRecord>]?, logger: Logger
     ) throws {
-        var datagrams: [Int32] = []
-        var streams: [Int32] = []
-        for (address, port) in datagramSockets(configuration.dns, hasClasses) {
-            datagrams.append(
-                try open(datagramName(address, port), (address, port, isStream: false), holder) {
-                    try DNSSockets.bindUDP(address, port: port)
-                })
+        let sockets = try openSockets(configuration.dns, hasClasses, workers: mailboxes.count, holder, logger)
+        var options = try options(configuration, hasClasses, upstreamFiles, authorities, logger).divided(among: mailboxes.count)
+        options.local = local
+        func begin(_ number: Int, _ gate: consuming WorkerGate) throws {
+            options.log = logs?[number]
+            let worker = try DNSWorker(
+                configuration: options, datagramSockets: sockets[number].datagrams, streamSockets: sockets[number].streams, gate: gate,
+                counters: counters[number], mailbox: mailboxes[number], link: link, takesRedials: number == 0)
+            let box = Box(worker)
+            DaemonThread.start(number == 0 ? "exeat-dns" : "exeat-dns-\(number)") { box.worker.run() }
         }
-        for (address, port) in streamSockets(configuration.dns, hasClasses) {
-            streams.append(
-                try open(streamName(address, port), (address, port, isStream: true), holder) {
-                    try DNSSockets.bindTCP(address, port: port)
-                })
-        }
+        for number in mailboxes.indices.dropFirst() { try begin(number, gate.another()) }
+        try begin(0, gate)
+    }
+
+    private static func options(
+        _ configuration: ExeatConfiguration, _ hasClasses: Bool, _ upstreamFiles: UpstreamFiles, _ authorities: AuthorityFiles,
+        _ logger: Logger
+    ) throws -> DNSWorkerConfiguration {
         var options = DNSWorkerConfiguration(upstreams: [])
         var trust = UpstreamTrust(authorities)
         options.root = try trust.zone(configuration.dns.rootZone, files: upstreamFiles)
@@ -47,8 +52,6 @@ enum DNSThread {
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         options.negativeSecondsMax = configuration.dns.negativeSecondsMax
         options.cutsAtNameErrors = configuration.dns.cutsAtNameErrors
-        options.local = local
-        options.log = log
         options.tunnels = configuration.dns.tunnels
         options.tunnels.exemptZones += configuration.dns.search.suffixes
         options.search = configuration.dns.search
@@ -58,69 +61,96 @@ enum DNSThread {
         options.staleAnswerSeconds = configuration.dns.stale.answerSeconds
         options.staleClientTimeoutMilliseconds = configuration.dns.stale.clientTimeoutMilliseconds
         options.prefetchHitsMin = configuration.dns.prefetch.isEnabled ? configuration.dns.prefetch.hitsMin : 0
-        let worker = try DNSWorker(
-            configuration: options, datagramSockets: datagrams, streamSockets: streams, gate: gate, counters: counters, mailbox: mailbox,
-            link: link)
-        let box = Box(worker)
-        DaemonThread.start("exeat-dns") { box.worker.run() }
+        return options
+    }
+
+    // MARK: Sockets
+
+    /// Where queries come in.
+    private struct Place {
+        let address: IPAddress
+        let port: UInt16
+        let isStream: Bool
+        /// Few processes ask there: one socket, whatever the number of workers.
+        var isOfClass = false
+
+        /// Of a worker's socket, at the holder.
+        func name(_ worker: Int) -> String { "dns-\(isStream ? "tcp" : "udp")-\(address)-\(port)" + (worker == 0 ? "" : "-\(worker)") }
+
+        func workers(_ count: Int) -> Int { isOfClass ? 1 : count }
+    }
+
+    /// Each listen address, its ports that name classes on the first of each family, and there also where intercepted queries come in.
+    private static func places(_ dns: ExeatConfiguration.DNS, _ hasClasses: Bool) -> [Place] {
+        let first = [IPFamily.v4, .v6].compactMap { family in dns.listen.first { $0.family == family } }
+        return [false, true].flatMap { isStream in
+            var places = dns.listen.map { Place(address: $0, port: dns.port, isStream: isStream) }
+            for address in hasClasses ? first : [] {
+                places += (dns.classPort..<dns.classPort + 14).map {
+                    Place(address: address, port: $0, isStream: isStream, isOfClass: true)
+                }
+            }
+            if dns.intercepts, !isStream { places += first.map { Place(address: $0, port: dns.interceptPort, isStream: false) } }
+            return places
+        }
     }
 
     /// What the holder keeps of the sockets.
     static func heldNames(_ dns: ExeatConfiguration.DNS, hasClasses: Bool) -> [String] {
-        datagramSockets(dns, hasClasses).map { datagramName($0.address, $0.port) }
-            + streamSockets(dns, hasClasses).map { streamName($0.address, $0.port) }
+        places(dns, hasClasses).flatMap { place in (0..<place.workers(dns.workers)).map(place.name) }
     }
 
-    /// Ports that name classes, on the first address of each family.
-    private static func classSockets(_ dns: ExeatConfiguration.DNS) -> [(address: IPAddress, port: UInt16)] {
-        var sockets: [(address: IPAddress, port: UInt16)] = []
-        for family: IPFamily in [.v4, .v6] {
-            guard let address = dns.listen.first(where: { $0.family == family }) else { continue }
-            for port in dns.classPort..<dns.classPort + 14 { sockets.append((address: address, port: port)) }
+    /// Of each worker.
+    private static func openSockets(
+        _ dns: ExeatConfiguration.DNS, _ hasClasses: Bool, workers: Int, _ holder: borrowing HolderClient, _ logger: Logger
+    ) throws -> [(datagrams: [Int32], streams: [Int32])] {
+        var sockets = [(datagrams: [Int32], streams: [Int32])](repeating: ([], []), count: workers)
+        let seed = UInt32.random(in: 0 ... .max)
+        for place in places(dns, hasClasses) {
+            var opened: [Int32] = []
+            for worker in 0..<place.workers(workers) {
+                do {
+                    opened.append(try open(place, worker, sharesPort: place.workers(workers) > 1, holder))
+                } catch {
+                    guard worker > 0 else { throw error }
+                    // One of another user cannot be shared, such as one that systemd has made.
+                    logger.warning(
+                        "not all DNS workers serve an address",
+                        metadata: ["socket": "\(place.name(worker))", "workers": "\(worker)", "error": "\(error)"])
+                    break
+                }
+            }
+            if opened.count > 1 { try DNSSockets.steer(opened[0], over: opened.count, seed: seed) }
+            for (worker, descriptor) in opened.enumerated() {
+                if place.isStream { sockets[worker].streams.append(descriptor) } else { sockets[worker].datagrams.append(descriptor) }
+            }
         }
         return sockets
     }
-
-    private static func streamSockets(_ dns: ExeatConfiguration.DNS, _ hasClasses: Bool) -> [(address: IPAddress, port: UInt16)] {
-        dns.listen.map { (address: $0, port: dns.port) } + (hasClasses ? classSockets(dns) : [])
-    }
-
-    /// The queries of each listen address, and on the first of each family those that are intercepted.
-    private static func datagramSockets(_ dns: ExeatConfiguration.DNS, _ hasClasses: Bool) -> [(address: IPAddress, port: UInt16)] {
-        var sockets = dns.listen.map { (address: $0, port: dns.port) } + (hasClasses ? classSockets(dns) : [])
-        guard dns.intercepts else { return sockets }
-        for family: IPFamily in [.v4, .v6] {
-            if let address = dns.listen.first(where: { $0.family == family }) { sockets.append((address, dns.interceptPort)) }
-        }
-        return sockets
-    }
-
-    private static func datagramName(_ address: IPAddress, _ port: UInt16) -> String { "dns-udp-\(address)-\(port)" }
-
-    private static func streamName(_ address: IPAddress, _ port: UInt16) -> String { "dns-tcp-\(address)-\(port)" }
 
     /// A socket that systemd has made, else the one that the holder keeps, else a new one.
-    private static func open(
-        _ name: String, _ wanted: (address: IPAddress, port: UInt16, isStream: Bool), _ holder: borrowing HolderClient,
-        _ make: () throws -> Int32
-    ) throws -> Int32 {
-        let descriptor: Int32
+    private static func open(_ place: Place, _ worker: Int, sharesPort: Bool, _ holder: borrowing HolderClient) throws -> Int32 {
+        let name = place.name(worker)
         do {
-            if let given = try DNSSockets.adopt(
-                from: Inheritance.sockets, wanted.address, port: wanted.port, isStream: wanted.isStream)
-            {
-                descriptor = given
-            } else if let kept = try holder.get(name) {
-                return kept
-            } else {
-                descriptor = try make()
+            var descriptor = try DNSSockets.adopt(
+                from: Inheritance.sockets, place.address, port: place.port, isStream: place.isStream, number: worker)
+            let isNew = descriptor != nil
+            if descriptor == nil { descriptor = try holder.get(name) }
+            if let descriptor {
+                if sharesPort { try DNSSockets.share(descriptor) }
+                if isNew { try holder.put(name, descriptor) }
+                return descriptor
             }
+            let made =
+                place.isStream
+                ? try DNSSockets.bindTCP(place.address, port: place.port, sharesPort: sharesPort)
+                : try DNSSockets.bindUDP(place.address, port: place.port, sharesPort: sharesPort)
+            try holder.put(name, made)
+            return made
         } catch {
             throw DaemonError(
                 "\(name): \(error)", hint: "is the address on an interface of this node, and the port (dns.port, dns.interceptPort) free?")
         }
-        try holder.put(name, descriptor)
-        return descriptor
     }
 
     private final class Box: @unchecked Sendable {

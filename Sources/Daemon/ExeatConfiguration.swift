@@ -63,6 +63,8 @@ public struct ExeatConfiguration: Sendable {
         public var interceptPort: UInt16 = 10_053
         /// The first of the 14 ports to which classes of the node's processes are brought.
         public var classPort: UInt16 = 10_054
+        /// Threads that answer queries, each with sockets, cache and upstream connections of its own.
+        public var workers = 1
         public var cacheBytesMax = 32 << 20
         /// The longest that the word that there is no such name or data is kept.
         public var negativeSecondsMax: UInt32 = 900

@@ -62,7 +62,7 @@ extension ExeatDaemon {
         var names: Set<String> = ["table"]
         for index in 0..<configuration.queues.count { names.insert(queueName(configuration.queues.first + UInt16(index))) }
         for number in configuration.helloQueues { names.insert(queueName(number)) }
-        names.formUnion(DNSThread.heldNames(configuration.dns, hasClasses: hasClasses))
+        names.formUnion(DNSThreads.heldNames(configuration.dns, hasClasses: hasClasses))
         return names
     }
 }

@@ -32,15 +32,15 @@ extension ExeatDaemon {
     private func nameReport() -> NameReport {
         onWorker { gate in
             NameReport(
-                bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.refusals)
+                bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.names.refusals)
         } ?? NameReport()
     }
 
-    /// Runs `body` on the DNS worker's thread; nil if it does not answer within two seconds.
+    /// Runs `body` on the thread of the first DNS worker; nil if it does not answer within two seconds.
     private func onWorker<Result: Sendable>(_ body: @escaping @Sendable (borrowing WorkerGate) -> Result) -> Result? {
         let shared = ResultBox<Result>()
         let done = DispatchSemaphore(value: 0)
-        mailbox.post { gate in
+        mailboxes[0].post { gate in
             shared.set(body(gate))
             done.signal()
         }
@@ -52,7 +52,7 @@ extension ExeatDaemon {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
-            holds: link, dns: dnsCounters, upstreamFiles: upstreamFiles.report, authorityFiles: authorityFiles.report, names: nameReport(),
+            holds: link, dns: dnsTotals, upstreamFiles: upstreamFiles.report, authorityFiles: authorityFiles.report, names: nameReport(),
             flows: flows.state, lostFacts: flowMailbox.lostFacts, isReady: isReady.load(ordering: .relaxed), mode: configuration.mode,
             dnsPort: configuration.dns.port)
     }

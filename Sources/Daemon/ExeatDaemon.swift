@@ -26,8 +26,9 @@ public final class ExeatDaemon: @unchecked Sendable {
     let dnsLog: DNSLog?
     let flowMailbox: FlowMailbox
     let flows: FlowWatch
-    let mailbox: DNSMailbox<WorkerGate>
-    let dnsCounters: DNSCounters
+    /// One for each DNS worker; redials, and work on the table of names, go to the first.
+    let mailboxes: [DNSMailbox<WorkerGate>]
+    let dnsTotals: DNSTotals
     let link: HoldLink?
     private let hostFiles: HostFiles
     let upstreamFiles: UpstreamFiles
@@ -110,7 +111,8 @@ public final class ExeatDaemon: @unchecked Sendable {
                 conntrackMax: text.flatMap { Int($0.split(separator: "\n").first ?? "") }, flowsMax: configuration.flowsMax)
         }
         self.configuration = configuration
-        dnsCounters = DNSCounters(talliesReplies: configuration.hasCoreDNSNames)
+        let workers = configuration.dns.workers
+        dnsTotals = DNSTotals((0..<workers).map { _ in DNSCounters(talliesReplies: configuration.hasCoreDNSNames) })
         self.logger = logger
         features = try TableSocket.probe().without(lacking)
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
@@ -121,7 +123,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         let resources = hostAddresses.complete(
             load.resources, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         holder = try HolderClient(startingIn: configuration.runtimeDirectory)
-        mailbox = try DNSMailbox<WorkerGate>()
+        mailboxes = try (0..<workers).map { _ in try DNSMailbox<WorkerGate>() }
         let directory = configuration.runtimeDirectory
 
         // Policy, with the numbers and generations of the process before.
@@ -187,7 +189,7 @@ public final class ExeatDaemon: @unchecked Sendable {
                 queue: queue,
                 handler: VerdictHandler(
                     engine: engine, layout: tableConfiguration.mark,
-                    hold: Self.hold(configuration, link, thread: index, verdicts, mailbox)), report: report, logger: logger,
+                    hold: Self.hold(configuration, link, thread: index, verdicts, mailboxes[0])), report: report, logger: logger,
                 reopen: { [configuration] in try Self.reopenQueue(number, configuration, Self.queueOptions(configuration)) })
             rings.append(ring)
             resetRings.append(resets)
@@ -227,18 +229,18 @@ public final class ExeatDaemon: @unchecked Sendable {
         flows = try FlowWatch(
             memory: flowMemory, capacity: configuration.flowsMax,
             connectionsPerEndpoint: configuration.limits.connectionsPerEndpoint ?? 0, layout: tableConfiguration.mark, published: published,
-            names: mailbox, mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, verifiedNames: verifiedNames, logger: logger)
+            names: mailboxes[0], mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, verifiedNames: verifiedNames, logger: logger)
 
         // DNS. More sockets cost every turn of the worker, so those of classes are there only if they may be wanted.
         let hasClassPorts =
             !configuration.dns.listen.isEmpty
             && (configuration.given.contains("dns.classPort") || policy.endpoints.contains { $0.classNumber != 0 })
         hostFiles = HostFiles(configuration, logger: logger)
-        dnsLog = try DNSLog(configuration.dnsLog, published, logger: logger)
-        try DNSThread.start(
-            configuration: configuration, holder: holder, gate: gate, counters: dnsCounters, mailbox: mailbox,
+        dnsLog = try DNSLog(configuration.dnsLog, workers: workers, published, logger: logger)
+        try DNSThreads.start(
+            configuration: configuration, holder: holder, gate: gate, counters: dnsTotals.workers, mailboxes: mailboxes,
             hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles,
-            authorities: authorityFiles, log: dnsLog?.ring, logger: logger)
+            authorities: authorityFiles, logs: dnsLog?.rings, logger: logger)
 
         // The table.
         let kept = try holder.get("table")
@@ -246,7 +248,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         let tableDescriptor = table.descriptor
         control = ControlPlane(
             configuration: configuration, watch: watch, compiler: compiler, registry: registry, table: table,
-            tableConfiguration: tableConfiguration, published: published, mailbox: mailbox, flowLog: flowLog,
+            tableConfiguration: tableConfiguration, published: published, mailboxes: mailboxes, flowLog: flowLog,
             revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } },
             allowedDatagrams: { [helloCounters] in helloCounters.reduce(0) { $0 + $1.allowedDatagrams } }, hasClassPorts: hasClassPorts,
             hostAddresses: hostAddresses, servers: upstreamFiles.servers, hasCgroups: features.has(.cgroups), logger: logger)
@@ -330,8 +332,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         upstreamFiles.stop()
         authorityFiles.stop()
         control.stop()
-        mailbox.stop()
-        for _ in 0..<150 where !mailbox.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
+        for mailbox in mailboxes { mailbox.stop() }
+        for _ in 0..<150 where !mailboxes.allSatisfy(\.hasEnded) { try? await Task.sleep(for: .milliseconds(10)) }
         flowMailbox.stop()
         flowLog.stop()
         dnsLog?.stop()

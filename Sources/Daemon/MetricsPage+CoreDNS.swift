@@ -8,8 +8,8 @@ extension MetricsPage {
     private static let cachePrefix = "coredns_cache_"
 
     /// - Parameter port: `dns.port`; CoreDNS names a server that listens on all addresses by its port.
-    static func coreDNS(_ dns: DNSCounters, port: UInt16) -> [MetricFamily] {
-        guard let replies = dns.replies?.entries else { return [] }
+    static func coreDNS(_ dns: DNSTotals, port: UInt16) -> [MetricFamily] {
+        guard let replies = dns.replies else { return [] }
         let server = (name: "server", value: "dns://:\(port)")
         let ofServer = [server, (name: "zone", value: "."), (name: "view", value: "")]
         let ofCache = [server, (name: "zones", value: "."), (name: "view", value: "")]
@@ -61,7 +61,7 @@ extension MetricsPage {
     }
 
     /// Answers out of the cache are not timed.
-    private static func missDuration(_ dns: DNSCounters, _ labels: [(name: String, value: String)]) -> MetricFamily {
+    private static func missDuration(_ dns: DNSTotals, _ labels: [(name: String, value: String)]) -> MetricFamily {
         let name = "exeat_dns_miss_duration_seconds"
         return MetricFamily(
             "coredns_dns_request_duration_seconds", .histogram, help: "Time that queries took that missed the cache.",
@@ -73,7 +73,7 @@ extension MetricsPage {
     }
 
     private static func cache(
-        _ dns: DNSCounters, _ replies: [DNSReplyTally.Entry], _ labels: [(name: String, value: String)]
+        _ dns: DNSTotals, _ replies: [DNSReplyTally.Entry], _ labels: [(name: String, value: String)]
     ) -> [MetricFamily] {
         func family(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
             MetricFamily(cachePrefix + name, .counter, help: help, samples: [.init(labels: labels, value: Double(value))])
@@ -101,7 +101,7 @@ extension MetricsPage {
         ]
     }
 
-    private static func forward(_ dns: DNSCounters) -> [MetricFamily] {
+    private static func forward(_ dns: DNSTotals) -> [MetricFamily] {
         var order: [String] = []
         var tallies: [String: UpstreamTally] = [:]
         for report in dns.upstreams {

@@ -12,7 +12,7 @@ enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
         forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, dnsLog: DNSLog?, holds: HoldLink?,
-        dns: DNSCounters, upstreamFiles: UpstreamFiles.Report, authorityFiles: AuthorityFiles.Report, names: NameReport, flows: FlowReport,
+        dns: DNSTotals, upstreamFiles: UpstreamFiles.Report, authorityFiles: AuthorityFiles.Report, names: NameReport, flows: FlowReport,
         lostFacts: UInt64, isReady: Bool,
         mode: VerdictEngine.Mode, dnsPort: UInt16
     ) -> String {
@@ -46,7 +46,7 @@ enum MetricsPage {
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
             + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot() + unasked(control))
-            + self.upstreamFiles(upstreamFiles, authorityFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
+            + [workers(dns)] + self.upstreamFiles(upstreamFiles, authorityFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
         return OpenMetricsText.render(families)
     }
 
@@ -57,7 +57,13 @@ enum MetricsPage {
         }
     }
 
-    /// One that is named twice in a zone, by address and in a file, counts as one, up if any of the two is.
+    private static func workers(_ dns: DNSTotals) -> MetricFamily {
+        MetricFamily(
+            "exeat_dns_worker_queries", .counter, help: "Queries that came to one of the DNS workers.", by: "worker",
+            dns.workers.enumerated().map { ("\($0.offset)", $0.element[.queriesUDP] + $0.element[.queriesTCP]) })
+    }
+
+    /// One that is named twice in a zone, by address and in a file, or asked by several workers, counts as one, up if any of them is.
     private static func servers(_ reports: [UpstreamReport]) -> [MetricFamily] {
         struct Server: Hashable { let zone, server: String }
         struct State {

@@ -3,7 +3,7 @@ import NetworkTypes
 
 /// What stands between an answer and the client that asked: it decides who may ask and publishes what was learned.
 ///
-/// One owner (the DNS worker) calls it. When `learn` returns `.release`, every verdict thread can already see the
+/// One owner (a DNS worker) calls it. When `learn` returns `.release`, every verdict thread can already see the
 /// addresses of the answer (invariant 1, publish before release); on `.refuse` the worker sends an error, never the answer.
 public protocol AnswerGate: ~Copyable {
     /// Who asks from this source address; nil if nobody may ask from there.
@@ -30,15 +30,16 @@ public protocol AnswerGate: ~Copyable {
         _ name: DomainName, addresses: [IPAddress], timeToLiveSeconds: UInt32, client: DNSClient, now: Instant
     ) -> AnswerRelease
 
-    /// How often `learn` took back what it released earlier, to make room.
-    var withdrawals: UInt64 { get }
+    /// Another after anything but an addition to what is published: as long as it stays, what `learn` released under it stays published, as long as
+    /// learned. Then the worker gives the same answer to the same client again without asking. Nil if the gate wants to be asked each time.
+    var era: UInt32? { get }
 
     /// The name to resolve again for a redial; nil if its binding is no longer remembered.
     func name(of redial: Redial, now: Instant) -> DomainName?
 }
 
 extension AnswerGate where Self: ~Copyable {
-    public var withdrawals: UInt64 { 0 }
+    public var era: UInt32? { nil }
 
     /// A gate that makes no difference.
     public mutating func learnLocal(

@@ -2,23 +2,34 @@ import DomainNames
 import NetworkTypes
 import PolicyEngine
 
-/// The gate of the node: clients by their addresses, bindings in the NameTable.
+/// The gate of one DNS worker: clients by their addresses, bindings in the NameTable of the node.
 public struct DNSGate: AnswerGate, ~Copyable {
-    public private(set) var names: NameTable
+    public let names: SharedNameTable
     private var policy: CompiledPolicy
     private let rebinding: RebindingGuard
     /// Sources beside the endpoints that may ask; nothing is learned for them.
     private let allowedSources: [IPPrefix]
     private var patterns: [PatternNumber] = []
     private var ruleTexts: [UInt32: String] = [:]
-    public private(set) var refusals = [UInt64](repeating: 0, count: AnswerRefusal.allCases.count)
+    /// Of all gates that share a table one sees to it.
+    private let isFirst: Bool
 
-    public init(names: consuming NameTable, policy: CompiledPolicy, rebinding: RebindingGuard, allowedSources: [IPPrefix]) {
+    public init(names: consuming sending NameTable, policy: CompiledPolicy, rebinding: RebindingGuard, allowedSources: [IPPrefix]) {
+        self.init(SharedNameTable(names), policy, rebinding, allowedSources, isFirst: true)
+    }
+
+    private init(
+        _ names: SharedNameTable, _ policy: CompiledPolicy, _ rebinding: RebindingGuard, _ allowedSources: [IPPrefix], isFirst: Bool
+    ) {
         self.names = names
         self.policy = policy
         self.rebinding = rebinding
         self.allowedSources = allowedSources
+        self.isFirst = isFirst
     }
+
+    /// A gate for one more worker, with the same table. It is told of a new policy by `follow`, after this one by `adopt`.
+    public func another() -> DNSGate { DNSGate(names, policy, rebinding, allowedSources, isFirst: false) }
 
     public mutating func client(at source: IPAddress) -> DNSClient? {
         let source = source.mappedV4 ?? source
@@ -46,7 +57,7 @@ public struct DNSGate: AnswerGate, ~Copyable {
         case .nameNotAllowed: refusal = .notAllowedName
         default: refusal = .deniedName
         }
-        refusals[Int(refusal.rawValue)] += 1
+        names.count(refusal)
         return NameRefusal(refusal, rule: text(ofRule: rule))
     }
 
@@ -82,33 +93,40 @@ public struct DNSGate: AnswerGate, ~Copyable {
         }
     }
 
-    public var withdrawals: UInt64 { names.counters.evicted }
+    /// Live bindings end only in the sweep of a tick, under a new policy, and when newer addresses of their name need the room.
+    public var era: UInt32? { names.era }
 
     public func name(of redial: Redial, now: Instant) -> DomainName? {
         names.name(ofRecord: Int(redial.record), client: redial.endpoint, address: redial.address, now: now)
     }
 
-    private mutating func refuse(_ reason: AnswerRefusal) -> AnswerRelease {
-        refusals[Int(reason.rawValue)] += 1
+    private func refuse(_ reason: AnswerRefusal) -> AnswerRelease {
+        names.count(reason)
         return .refuse(reason)
     }
 
     /// Once a second: a sixteenth of the bindings, at least 4,096, is looked at for expiry.
     public mutating func tick(now: Instant) {
-        names.sweep(max(4_096, names.bindingCount / 16), now: now)
+        guard isFirst else { return }
+        names.change { $0.sweep(max(4_096, $0.bindingCount / 16), now: now) }
     }
 
-    /// Takes over a new policy; see `NameTable.adopt` for the order of steps.
+    /// Takes over a new policy, for the table too; see `NameTable.adopt` for the order of steps.
     public mutating func adopt(_ newPolicy: CompiledPolicy) {
+        names.change { $0.adopt(newPolicy) }
+        follow(newPolicy)
+    }
+
+    /// Takes over a new policy that the table has.
+    public mutating func follow(_ newPolicy: CompiledPolicy) {
         policy = newPolicy
         ruleTexts.removeAll()
-        names.adopt(newPolicy)
     }
 
-    public mutating func settle() { names.settle() }
+    public func settle() { names.change { $0.settle() } }
 
     /// See `NameTable.releaseDraining`.
-    public mutating func releaseDraining(sweepBegan began: Instant, unless isInUse: (EndpointID, IPAddress) -> Bool) {
-        names.releaseDraining(sweepBegan: began, unless: isInUse)
+    public func releaseDraining(sweepBegan began: Instant, unless isInUse: (EndpointID, IPAddress) -> Bool) {
+        names.change { $0.releaseDraining(sweepBegan: began, unless: isInUse) }
     }
 }

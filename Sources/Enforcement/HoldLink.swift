@@ -13,7 +13,7 @@ public final class HoldLink: Sendable {
         redials = (0..<threads).map { _ in Ring(capacity: Self.redialsMax, filler: .filler) }
     }
 
-    /// By the DNS worker alone.
+    /// By the one DNS worker that takes redials.
     public func note(_ outcome: RedialOutcome) { outcomes.increment(outcome.rawValue) }
 
     public func count(of outcome: RedialOutcome) -> UInt64 { outcomes[outcome.rawValue] }

@@ -5,7 +5,7 @@ import Synchronization
 /// has to know.
 ///
 /// One word for each endpoint number, `[changes 32][in flight 32]`; numbers beyond the size share words, so that a packet may wait for
-/// somebody else's answer, within its bound, and nothing more. The DNS worker and, for redials, the verdict threads write; whoever wants reads.
+/// somebody else's answer, within its bound, and nothing more. DNS workers and, for redials, the verdict threads write; whoever wants reads.
 /// No locks. A change is stored after what it tells of was published, and read before that is looked up: who has seen the change sees the
 /// binding.
 @safe

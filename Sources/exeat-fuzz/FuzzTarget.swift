@@ -2,6 +2,7 @@
 enum FuzzTarget: String, CaseIterable {
     case dnsScan = "dns-scan"
     case dnsParse = "dns-parse"
+    case dnsLog = "dns-log"
     case packetHeaders = "packet-headers"
     case clientHello = "client-hello"
     case httpHost = "http-host"
@@ -24,7 +25,7 @@ enum FuzzTarget: String, CaseIterable {
     /// Where the corpus of this target is, below the corpus folder.
     var folder: String {
         switch self {
-        case .dnsScan, .dnsParse: "dns"
+        case .dnsScan, .dnsParse, .dnsLog: "dns"
         case .packetHeaders: "packets"
         case .clientHello, .httpHost, .segments, .quicDatagrams, .quicFrames, .conntrack: rawValue
         case .yaml: "yaml"
@@ -35,7 +36,8 @@ enum FuzzTarget: String, CaseIterable {
     var sizeMax: Int {
         switch self {
         case .dnsScan, .dnsParse: 65_535
-        case .packetHeaders: 512
+        // What the log is given of a reply (`DNSLogRecord`).
+        case .dnsLog, .packetHeaders: 512
         case .clientHello, .httpHost, .quicDatagrams, .quicFrames: 4_096
         case .segments: 512
         case .conntrack: 2_048
@@ -48,7 +50,7 @@ enum FuzzTarget: String, CaseIterable {
         switch self {
         case .dnsScan, .packetHeaders, .conntrack: 10
         case .clientHello, .httpHost, .segments, .quicDatagrams, .quicFrames: 100
-        case .dnsParse: 50
+        case .dnsParse, .dnsLog: 50
         case .yaml: 1_000
         }
     }
@@ -57,6 +59,7 @@ enum FuzzTarget: String, CaseIterable {
         switch self {
         case .dnsScan: try MessageProperties.scanQuery(input)
         case .dnsParse: try MessageProperties.parseResponse(input)
+        case .dnsLog: try MessageProperties.readReply(input)
         case .packetHeaders: try PacketProperties.parse(input)
         case .clientHello: try NameProperties.hello(input)
         case .httpHost: try NameProperties.request(input)

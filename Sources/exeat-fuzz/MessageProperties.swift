@@ -59,6 +59,29 @@ enum MessageProperties {
         return FuzzTarget.Outcome(kind: 256 + min(response.addresses.count, 8) + 16 * min(response.chainLength, 4))
     }
 
+    /// What the log says of a reply is printable, of a part no more than of the whole, and has the addresses that the reply has.
+    static func readReply(_ input: [UInt8]) throws(FuzzTarget.Violation) -> FuzzTarget.Outcome {
+        guard let reply = ReplyText(input.span) else { return FuzzTarget.Outcome(kind: 0) }
+        let (records, missing) = reply.records(in: input.span)
+        let announced = Int(input[6]) << 8 | Int(input[7])
+        guard records.count + missing == announced else { throw FuzzTarget.Violation(reason: "records are neither there nor missing") }
+        for text in [reply.qname.description] + records.flatMap({ [$0.owner.description, $0.data] }) {
+            guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else { throw FuzzTarget.Violation(reason: "not printable") }
+        }
+        let part = Array(input.prefix(input.count - input.count / 4))
+        if let ofPart = ReplyText(part.span)?.records(in: part.span).records {
+            guard records.starts(with: ofPart) else { throw FuzzTarget.Violation(reason: "a part has what the whole has not") }
+        }
+        if let response = try? DNSResponse(parsing: input.span) {
+            // Hints of service bindings are addresses, too, and stand in the log as bytes.
+            let hasAll = missing == 0 && !records.contains { $0.type == .https || $0.type == .svcb }
+            guard response.qname == reply.qname,
+                !hasAll || Set(response.addresses.map(\.description)).isSubset(of: records.map(\.data))
+            else { throw FuzzTarget.Violation(reason: "the reply says something else") }
+        }
+        return FuzzTarget.Outcome(kind: 1 + min(records.count, 15) + 16 * min(missing, 1))
+    }
+
     /// What is left of service bindings is good, bears no more to take out, and hands out no address that was not there.
     private static func rewrite(_ input: [UInt8], _ response: DNSResponse) throws(FuzzTarget.Violation) {
         for hints in ServiceBindingPolicy.Hints.allCases {

@@ -14,7 +14,7 @@ final class RunningWorker: Sendable {
     private let hasEnded = DispatchSemaphore(value: 0)
 
     init(
-        upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001), onlyAddsBetweenTicks: Bool = false,
+        upstreams: [FakeUpstream], listen: IPAddress = IPAddress(v4: 0x7f00_0001), hasEras: Bool = false,
         link: HoldLink? = nil, talliesReplies: Bool = false, _ change: (inout DNSWorkerConfiguration) -> Void = { _ in }
     ) throws {
         counters = DNSCounters(talliesReplies: talliesReplies)
@@ -35,7 +35,7 @@ final class RunningWorker: Sendable {
             do {
                 var worker = try DNSWorker(
                     configuration: final, datagramSockets: [sockets.datagrams, datagramsV6], streamSockets: [sockets.streams],
-                    gate: TestGate(log: log, onlyAddsBetweenTicks: onlyAddsBetweenTicks), counters: counters, mailbox: mailbox,
+                    gate: TestGate(log: log, hasEras: hasEras), counters: counters, mailbox: mailbox,
                     link: link)
                 worker.run()
                 _ = worker.finish()

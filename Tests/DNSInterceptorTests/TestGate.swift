@@ -46,11 +46,12 @@ struct TestGate: TickingGate {
     private let policed = [IPAddress(parsing: "127.0.0.1"), IPAddress(parsing: "::1")]
     private let unpoliced = IPAddress(parsing: "127.0.0.2")
 
-    let onlyAddsBetweenTicks: Bool
+    /// Nil if it wants to be asked each time; otherwise another with each tick, and when a test says so.
+    var era: UInt32?
 
-    init(log: Log, onlyAddsBetweenTicks: Bool = false) {
+    init(log: Log, hasEras: Bool = false) {
         self.log = log
-        self.onlyAddsBetweenTicks = onlyAddsBetweenTicks
+        era = hasEras ? 0 : nil
     }
 
     mutating func client(at source: IPAddress) -> DNSClient? {
@@ -70,7 +71,12 @@ struct TestGate: TickingGate {
         log.note(Lesson(name: name, addresses: addresses, ttl: timeToLiveSeconds, client: client))
     }
 
-    mutating func tick(now: Instant) { log.tick() }
+    mutating func tick(now: Instant) {
+        log.tick()
+        beginEra()
+    }
+
+    mutating func beginEra() { era = era.map { $0 &+ 1 } }
 
     /// Record 7 is r7.example.org; there are none below 0.
     func name(of redial: Redial, now: Instant) -> DomainName? {

@@ -1,3 +1,4 @@
+import Dispatch
 import Enforcement
 import NetworkTypes
 import PolicyEngine
@@ -16,7 +17,7 @@ struct DNSGateTests {
     }
 
     /// A reference, so that expectations may speak of it.
-    private final class TestGate {
+    private final class TestGate: @unchecked Sendable {
         var gate: DNSGate
         init(_ gate: consuming DNSGate) { self.gate = gate }
 
@@ -30,6 +31,7 @@ struct DNSGateTests {
 
         func client(_ text: String) -> DNSClient? { gate.client(at: address(text)) }
         var bindingCount: Int { gate.names.bindingCount }
+        var era: UInt32? { gate.era }
     }
 
     @Test(
@@ -62,7 +64,7 @@ struct DNSGateTests {
         #expect(try gate.learn("b.example.org", "192.0.2.1", "192.0.2.2") == .refuse(.bindingsFull))
         #expect(try gate.learn("c.example.org", "192.0.2.1") == .refuse(.namesPerClientFull))
         #expect(try gate.learn("a.example.org", "192.0.2.1", client: .endpoint(EndpointID(rawValue: 9))) == .refuse(.unknownClient))
-        #expect(gate.gate.refusals == [1, 1, 1, 1, 1, 0, 0, 0])
+        #expect(gate.gate.names.refusals == [1, 1, 1, 1, 1, 0, 0, 0])
     }
 
     @Test func `names that policy denies or keeps for others are refused when they are asked for`() throws {
@@ -104,7 +106,7 @@ struct DNSGateTests {
         #expect(try refusal("vault.example.org", job)?.reason == .exclusiveName)
         #expect(try refusal("vault.example.org", db) == nil)
         #expect(try refusal("vault.example.org", .unpoliced) == nil)
-        let refusals = gate.refusals
+        let refusals = gate.names.refusals
         #expect(refusals == [0, 0, 0, 0, 0, 1, 3, 0])
     }
 
@@ -168,5 +170,78 @@ struct DNSGateTests {
         gate.gate.settle()
         #expect(gate.client("198.51.100.2") == nil)
         #expect(gate.client("198.51.100.1") == .endpoint(TestPolicy.web))
+    }
+
+    @Test func `an era lasts while bindings are only added`() throws {
+        var limits = BindingLimits.small
+        limits.addressesPerName = 2
+        let gate = try Self.gate(limits)
+        func changes(_ body: () throws -> Void) throws -> Bool {
+            let before = try #require(gate.era)
+            try body()
+            return gate.era != before
+        }
+        #expect(try !changes { _ = try gate.learn("a.example.org", "192.0.2.1", "192.0.2.2") })
+        #expect(try !changes { _ = try gate.learn("a.example.org", "192.0.2.1", ttl: 9) })
+        #expect(try !changes { _ = try gate.learn("b.example.org", "192.0.2.1", "10.0.0.1") }, "refused")
+        #expect(try changes { _ = try gate.learn("a.example.org", "192.0.2.3") }, "one had to make room")
+        #expect(try changes { gate.gate.tick(now: Instant(seconds: 1)) })
+        #expect(try changes { gate.gate.settle() })
+        #expect(try changes { gate.gate.releaseDraining(sweepBegan: Instant(seconds: 1)) { _, _ in false } })
+        let another = TestGate(gate.gate.another())
+        #expect(another.era == gate.era)
+        #expect(try !changes { another.gate.tick(now: Instant(seconds: 1)) }, "one of them sees to the table")
+        #expect(try changes { _ = try another.learn("a.example.org", "192.0.2.4") }, "every gate sees what any withdraws")
+    }
+
+    @Test func `gates of several workers have one table, and each learns of a new policy`() throws {
+        let gate = try Self.gate()
+        let another = TestGate(gate.gate.another())
+        _ = try another.learn("a.example.org", "192.0.2.1")
+        _ = try gate.learn("a.example.org", "192.0.2.1", client: .endpoint(TestPolicy.job))
+        #expect(gate.bindingCount == 2 && another.bindingCount == 2)
+        #expect(try another.learn("b.example.org", "10.0.0.1") == .refuse(.rebinding))
+        #expect(gate.gate.names.refusals.reduce(0, +) == 1)
+        var compiler = PolicyCompiler()
+        let left = TestPolicy.endpoints.filter { $0.name != "web" }
+        let policy = try TestPolicy.compile(TestPolicy.allow("a.example.org"), &compiler, endpoints: left)
+        gate.gate.adopt(policy)
+        #expect(another.client("198.51.100.1") == .endpoint(TestPolicy.web), "it has not been told")
+        #expect(try another.learn("a.example.org", "192.0.2.9") == .refuse(.unknownClient), "the table knows")
+        another.gate.follow(policy)
+        #expect(another.client("198.51.100.1") == nil)
+        #expect(gate.bindingCount == 1)
+    }
+
+    /// Whatever the order, nothing is lost and the counts are right.
+    @Test func `gates on several threads learn while the first sweeps`() throws {
+        var limits = BindingLimits.small
+        (limits.addressesPerName, limits.namesPerClient, limits.bindingsPerClient, limits.bindings) = (64, 1_024, 1_024, 4_096)
+        let gate = try Self.gate(limits)
+        let clients = [TestPolicy.web, TestPolicy.db, TestPolicy.job]
+        let gates = clients.map { _ in TestGate(gate.gate.another()) }
+        let names = try (0..<50).map { try domain("n\($0).example.org") }
+        DispatchQueue.concurrentPerform(iterations: 4) { number in
+            guard number < 3 else {
+                for second in 0..<200 { gate.gate.tick(now: Instant(seconds: UInt64(second % 4))) }
+                return
+            }
+            for round in 0..<20 {
+                for (index, name) in names.enumerated() {
+                    let address = IPAddress(v4: 0xc000_0200 + UInt32(index))
+                    let release = gates[number].gate.learn(
+                        name, addresses: [address], timeToLiveSeconds: UInt32(10 + round), client: .endpoint(clients[number]),
+                        now: Instant(seconds: 0))
+                    if case .refuse(let reason) = release { Issue.record("\(reason)") }
+                }
+            }
+        }
+        #expect(gate.bindingCount == 150)
+        var found: [EndpointID: Int] = [:]
+        gate.gate.names.forEachBinding { client, _, _, expiry, _ in
+            found[client, default: 0] += 1
+            #expect(expiry >= Instant(seconds: 29))
+        }
+        #expect(found == [TestPolicy.web: 50, TestPolicy.db: 50, TestPolicy.job: 50])
     }
 }

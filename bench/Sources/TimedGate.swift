@@ -16,8 +16,7 @@ struct TimedGate: TickingGate, ~Copyable {
     }
 
     var refusesNames: Bool { gate.refusesNames }
-    var withdrawals: UInt64 { gate.withdrawals }
-    var onlyAddsBetweenTicks: Bool { gate.onlyAddsBetweenTicks }
+    var era: UInt32? { gate.era }
 
     mutating func client(at source: IPAddress) -> DNSClient? { gate.client(at: source) }
 
