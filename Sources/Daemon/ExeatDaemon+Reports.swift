@@ -31,8 +31,8 @@ extension ExeatDaemon {
 
     private func nameReport() -> NameReport {
         onWorker { gate in
-            NameReport(
-                bindings: gate.names.bindingCount, names: gate.names.nameCount, counters: gate.names.counters, refusals: gate.names.refusals)
+            let names = gate.names
+            return NameReport(bindings: names.bindingCount, names: names.nameCount, counters: names.counters, refusals: names.refusals)
         } ?? NameReport()
     }
 

@@ -41,8 +41,8 @@ extension KernelSuites {
                     #expect(try node.isReached(name, "192.0.2.10"))
                 }
                 let metrics = try node.metrics()
-                #expect(
-                    metrics["exeat_dns_queries_total{transport=\"udp\"}"] == 24 && metrics["exeat_dns_queries_total{transport=\"tcp\"}"] == 6)
+                #expect(metrics["exeat_dns_queries_total{transport=\"udp\"}"] == 24)
+                #expect(metrics["exeat_dns_queries_total{transport=\"tcp\"}"] == 6)
                 #expect(try node.bindings().count == 6)
                 // All workers know a new policy as soon as it is in force.
                 try node.write(policy: "shop.yaml", PolicyText.allow("shop", protocol: nil, domains: ["*.example.net"]))
@@ -58,7 +58,9 @@ extension KernelSuites {
 
         @Test func `restarts lose no query, also of more or fewer workers than before they serve every pod`() throws {
             try Self.node(workers: 3) { node in
-                let loads = try Self.names.prefix(2).map { try QueryLoad(from: try node.pod($0), to: RunningNode.resolver, perSecond: 1_000) }
+                let loads = try Self.names.prefix(2).map {
+                    try QueryLoad(from: try node.pod($0), to: RunningNode.resolver, perSecond: 1_000)
+                }
                 for _ in 1...2 {
                     Thread.sleep(forTimeInterval: 0.5)
                     #expect(try node.end(SIGTERM) == 0)
