@@ -158,9 +158,9 @@ final class ControlPlane: @unchecked Sendable {
     /// - Parameter exhausted: See `EndpointRegistry.Generations`.
     func install(policy: CompiledPolicy, resources: ResourceSet, exhausted: Set<IPAddress>) throws {
         try queue.sync {
-            let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
+            let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams)
             loaded = resources
-            tableConfiguration = withUpstreams(tableConfiguration.with(nodeClasses(of: policy)))
+            tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             if purge(exhausted) { registry.notePurged() }
             try table.install(tableConfiguration, contents: wanted)
             fingerprint = try table.fingerprint()
@@ -254,14 +254,6 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Where no rule names upstreams a change of theirs need not touch the table.
-    private func withUpstreams(_ table: TableConfiguration) -> TableConfiguration {
-        guard !table.classes.isEmpty || table.countsUnaskedAnswers else { return table }
-        var table = table
-        table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address) + servers)).sorted()
-        return table
-    }
-
     private func apply(_ loaded: ResourceSet) {
         self.loaded = loaded
         let previous = published.current
@@ -275,8 +267,8 @@ final class ControlPlane: @unchecked Sendable {
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses, retired: retired, isClean: cleanAddresses.contains)
         let classes = nodeClasses(of: policy)
-        let tableWanted = withUpstreams(tableConfiguration.with(felix).with(classes))
-        var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
+        let tableWanted = tableConfiguration.with(felix).with(classes)
+        var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams)
         wanted.capped = addressesToCap.intersection(wanted.policed)
         let now = BootClock.now()
         for (address, generation) in contents.current where wanted.current[address] != generation {
@@ -351,6 +343,9 @@ final class ControlPlane: @unchecked Sendable {
 
     /// Where the node's own processes send from.
     private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
+
+    /// Whom the resolver may ask.
+    private var upstreams: Set<IPAddress> { Set(configuration.dns.allUpstreams.map(\.address) + servers) }
 
     /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.
     private var hasNewOwners: Bool {

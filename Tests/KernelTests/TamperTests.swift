@@ -31,7 +31,8 @@ extension KernelSuites {
             let attempts = [
                 "insert rule inet exeat forward accept", "flush chain inet exeat forward",
                 "delete element inet exeat policed4 { \(pod.v4) }",
-                "flush set inet exeat current4", "flush table inet exeat", "delete table inet exeat", "flush ruleset",
+                "flush set inet exeat current4", "flush set inet exeat upstreams4", "flush table inet exeat", "delete table inet exeat",
+                "flush ruleset",
                 "add chain inet exeat extra { type filter hook forward priority 100; policy drop; }",
             ]
             var slowest = 0.0
