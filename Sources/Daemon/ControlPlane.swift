@@ -211,14 +211,18 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Removes the table. Blocking.
+    /// Removes the table, and nothing puts it back; where it cannot be removed all goes on. Blocking.
     func removeTable() throws {
-        try queue.sync { try table.remove() }
+        try queue.sync {
+            try table.remove()
+            isStopped = true
+        }
     }
 
     // MARK: Policy
 
     private func reload() {
+        guard !isStopped else { return }
         let load = watch.load()
         for diagnostic in load.diagnostics where diagnostic.severity == .warning {
             logger.warning("policy", metadata: ["diagnostic": "\(diagnostic)"])
@@ -405,6 +409,7 @@ final class ControlPlane: @unchecked Sendable {
     // MARK: Every second
 
     private func tick() {
+        guard !isStopped else { return }
         ticks += 1
         do {
             let counters = try table.counters()
