@@ -99,7 +99,10 @@ final class ControlPlane: @unchecked Sendable {
             sharedStatus.withLock { $0.stubResolver = stub }
         }
     }
+    /// What the table's sets are to hold, and do unless `isTableBehind`.
     var contents = TableContents()
+    /// Whether the kernel has refused the table as it is to be: tried again every second.
+    var isTableBehind = false
     private var ticks: UInt64 = 0
     /// What `cap` was told last, policed or not.
     var addressesToCap: Set<IPAddress> = []
@@ -162,9 +165,7 @@ final class ControlPlane: @unchecked Sendable {
             loaded = resources
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             if purge(exhausted) { registry.notePurged() }
-            try table.install(tableConfiguration, contents: wanted)
-            fingerprint = try table.fingerprint()
-            contents = wanted
+            try installTable(wanted)
             try EarlierFlows.ask(wanted, policy, tableConfiguration.mark, logger)
             // Which of them have another policy than under the process before, nobody knows.
             forgive(wanted.policed, again: false)
@@ -294,39 +295,39 @@ final class ControlPlane: @unchecked Sendable {
         cleanAddresses.subtract(wanted.known.map(\.address))
         // No flow may bear what is given again when it becomes current; what is stamped from now on is decided under the new policy.
         if purge(generations.exhausted) { registry.notePurged() }
+        let before = contents
         do {
             // Installed anew it has no kernel leases: some may bear a generation that is given again.
-            if tableWanted != tableConfiguration || !generations.exhausted.isEmpty {
+            if isTableBehind || tableWanted != tableConfiguration || !generations.exhausted.isEmpty {
                 tableConfiguration = tableWanted
-                try table.install(tableConfiguration, contents: wanted)
-                fingerprint = try table.fingerprint()
+                try installTable(wanted)
             } else if !changes.isEmpty {
                 try table.apply(changes)
+                contents = wanted
             }
-            // The next owner of an address starts clean.
-            let came = Set(wanted.known.subtracting(contents.known).map(\.address))
-            let went = Set(contents.known.subtracting(wanted.known).map(\.address))
-            var purged = came.subtracting(clean).union(came.intersection(went))
-            for endpoint in policy.endpoints {
-                for address in endpoint.addresses {
-                    if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id {
-                        purged.insert(address)
-                    }
-                }
-            }
-            // Their queries under way, which others may have translated, would go on past the redirection.
-            let newlyPoliced = wanted.policed.subtracting(contents.policed).subtracting(came)
-            contents = wanted
-            purge(purged)
-            forgive(Set(changes.filter(\.changesGeneration).map(\.address)))
-            // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
-            addressesToPurge = addressesToPurge.union(went).subtracting(came)
-            purgeSoon()
-            if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
         } catch {
             logger.error("the table could not be changed; trying to install it anew", metadata: ["error": "\(error)"])
             repair(wanted)
         }
+        // The next owner of an address starts clean.
+        let came = Set(wanted.known.subtracting(before.known).map(\.address))
+        let went = Set(before.known.subtracting(wanted.known).map(\.address))
+        var purged = came.subtracting(clean).union(came.intersection(went))
+        for endpoint in policy.endpoints {
+            for address in endpoint.addresses {
+                if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id {
+                    purged.insert(address)
+                }
+            }
+        }
+        purge(purged)
+        forgive(Set(changes.filter(\.changesGeneration).map(\.address)))
+        // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
+        addressesToPurge = addressesToPurge.union(went).subtracting(came)
+        purgeSoon()
+        // Their queries under way, which others may have translated, would go on past the redirection.
+        let newlyPoliced = wanted.policed.subtracting(before.policed).subtracting(came)
+        if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
         registry.retain(Set(policy.endpoints.map(\.identity)))
         settleLater()
         sharedStatus.withLock { status in
@@ -419,6 +420,7 @@ final class ControlPlane: @unchecked Sendable {
                 status.note(counters)
                 status.kernelLeases = leases
             }
+            if isTableBehind { repair(contents) }
         } catch {
             logger.error("the table cannot be read; installing it anew", metadata: ["error": "\(error)"])
             repair(contents)
@@ -431,11 +433,18 @@ final class ControlPlane: @unchecked Sendable {
 
     func countRepair() { sharedStatus.withLock { $0.tableRepairs += 1 } }
 
+    /// From now on the table is to be this one, whether or not the kernel takes it at once.
+    func installTable(_ wanted: TableContents) throws(TableError) {
+        contents = wanted
+        isTableBehind = true
+        try table.install(tableConfiguration, contents: wanted)
+        fingerprint = try table.fingerprint()
+        isTableBehind = false
+    }
+
     func repair(_ wanted: TableContents) {
         do {
-            try table.install(tableConfiguration, contents: wanted)
-            fingerprint = try table.fingerprint()
-            contents = wanted
+            try installTable(wanted)
             countRepair()
             // Queries that began while nothing brought them here would go on past us.
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }

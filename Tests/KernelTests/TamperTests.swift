@@ -88,6 +88,26 @@ extension KernelSuites {
             #expect(try node.lab.node.run(["curl", "-sf", "-m", "3", "http://127.0.0.1:9253/ready"]).isSuccess)
         }
 
+        @Test func `a table that another process kept for itself is put back with the policy of meanwhile`() throws {
+            let node = try Self.makeNode(arguments: ["--pretend", "table owner and persist=no"])
+            defer { node.stop() }
+            let before = try Self.table(node)
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            #expect(stream.exchange() == .echoed)
+            let thief = try Self.keepTable(node)
+            try node.afterReload { try node.write(policy: "shop.yaml", PolicyText.allow("shop", domains: ["www.example.org"])) }
+            // Its table goes with it.
+            thief.terminate()
+            try Stopwatch.wait("the table is back") { try Self.table(node).count >= before.count }
+            #expect(try node.isRefused("pod-a", "192.0.2.10"), "the policy of meanwhile")
+            #expect(try node.isRefused("pod-a", Self.denied))
+            #expect(stream.exchange() == .ended(errno: ECONNRESET))
+            try node.resolve("www.example.org", from: "pod-a")
+            let repairs = try node.metrics()["exeat_table_repairs_total"]
+            Thread.sleep(forTimeInterval: 2)
+            #expect(try node.metrics()["exeat_table_repairs_total"] == repairs)
+        }
+
         @Test func `the end of the holder is reported, and the next start has one again`() throws {
             let node = try Self.makeNode()
             defer { node.stop() }
