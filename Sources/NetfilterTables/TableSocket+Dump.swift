@@ -39,7 +39,11 @@ extension TableSocket {
                 }
                 try elements(of: .current(family), table: table, &isConsistent) { key in
                     guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }
-                    contents.current[address] = mark.extract(key.netlinkNative32(at: count))
+                    let generation = mark.extract(key.netlinkNative32(at: count))
+                    // Two are none of ours: 0 is nobody's generation, so that this differs from whatever was written.
+                    if let other = contents.current.updateValue(generation, forKey: address), other != generation {
+                        contents.current[address] = 0
+                    }
                 }
                 try elements(of: .classes(family), table: table, &isConsistent) { key in
                     guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }

@@ -66,6 +66,18 @@ extension KernelSuites {
             #expect(throws: TableError.self) { try fixture.table.socket.apply([.setCurrent(b, generation: 4088)]) }
         }
 
+        @Test func `a second generation of an address is not overlooked`() throws {
+            let fixture = try Fixture(serveQueues: false) { $0.ownership = .none }
+            defer { fixture.stop() }
+            let address = TestNetwork.addressA
+            for generation in 2...9 {
+                _ = try fixture.node("nft add element inet exeat current4 '{ \(address) . \(generation) }'")
+                #expect(try fixture.table.socket.contents() != Fixture.contents, "and \(generation)")
+            }
+            for generation in 2...9 { _ = try fixture.node("nft delete element inet exeat current4 '{ \(address) . \(generation) }'") }
+            #expect(try fixture.table.socket.contents() == Fixture.contents)
+        }
+
         @Test func `50 000 endpoints are installed and changed`() throws {
             let fixture = try Fixture(serveQueues: false)
             defer { fixture.stop() }
