@@ -428,7 +428,8 @@ final class ControlPlane: @unchecked Sendable {
         purgeLater()
         guard hasHostEndpoints else { return }
         let hasNewAddresses = ticks % 5 == 0 && (try? HostAddresses.current()).map { $0 != hostAddresses } == true
-        if hasNewAddresses || hasNewOwners { reload() }
+        // Whatever becomes of what is written now: the policy in force is meant for these, too.
+        if hasNewAddresses || hasNewOwners { apply(loaded) }
     }
 
     func countRepair() { sharedStatus.withLock { $0.tableRepairs += 1 } }
