@@ -29,6 +29,9 @@ final class AuthorityFiles: Sendable {
     private let logger: Logger
     private let watch: FolderWatch
     private let queue = DispatchQueue(label: "exeat-authorities")
+    private let isStopped = Atomic<Bool>(false)
+    /// A file that was being written will be read again; once, however often it was found so.
+    private let isRetryWaiting = Atomic<Bool>(false)
     private let sharedReport = Mutex(Report())
     /// The last reading of each file, so that one that is as the one before is not told again.
     private let readings: Mutex<[String: Reading]>
@@ -86,16 +89,31 @@ final class AuthorityFiles: Sendable {
         reread()
     }
 
-    func stop() { watch.stop() }
+    /// Nothing is read behind this but what is under way.
+    func stop() {
+        isStopped.store(true, ordering: .relaxed)
+        watch.stop()
+    }
 
     private func reread() {
         queue.asyncAfter(deadline: .now() + .seconds(Self.rereadSeconds)) { [weak self] in
-            self?.readAll()
-            self?.reread()
+            guard let self, !isStopped.load(ordering: .relaxed) else { return }
+            readAll()
+            reread()
+        }
+    }
+
+    private func retry() {
+        guard !isRetryWaiting.exchange(true, ordering: .relaxed) else { return }
+        queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in
+            guard let self else { return }
+            isRetryWaiting.store(false, ordering: .relaxed)
+            readAll()
         }
     }
 
     private func readAll() {
+        guard !isStopped.load(ordering: .relaxed) else { return }
         for (file, trust) in trusts { read(file, into: trust) }
     }
 
@@ -104,7 +122,7 @@ final class AuthorityFiles: Sendable {
         do throws(DaemonError) { reading = .text(try Self.text(of: file)) } catch { reading = .failure("\(error)") }
         guard readings.withLock({ $0[file] }) != reading else { return }
         guard !TextFile.isFresh(file) else {
-            queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in self?.readAll() }
+            retry()
             return
         }
         readings.withLock { $0[file] = reading }

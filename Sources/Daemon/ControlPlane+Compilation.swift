@@ -56,8 +56,8 @@ extension ControlPlane {
         return marks
     }
 
-    static func contents(of policy: CompiledPolicy, nodeAddresses: [IPAddress]) -> TableContents {
-        var contents = TableContents()
+    static func contents(of policy: CompiledPolicy, nodeAddresses: [IPAddress], upstreams: Set<IPAddress> = []) -> TableContents {
+        var contents = TableContents(upstreams: upstreams)
         for endpoint in policy.endpoints {
             if endpoint.classNumber != 0 {
                 contents.policed.formUnion(nodeAddresses)
@@ -91,6 +91,8 @@ extension ControlPlane {
         for address in new.capped.subtracting(old.capped).sorted() { changes.append(.addCapped(address)) }
         changes += old.classes.subtracting(new.classes).map(TableChange.removeClass)
         changes += new.classes.subtracting(old.classes).map(TableChange.addClass)
+        changes += new.upstreams.subtracting(old.upstreams).sorted().map(TableChange.addUpstream)
+        changes += old.upstreams.subtracting(new.upstreams).sorted().map(TableChange.removeUpstream)
         return changes
     }
 }

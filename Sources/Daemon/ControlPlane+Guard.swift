@@ -85,9 +85,7 @@ extension ControlPlane {
             try holder?.drop("table")
             table = fresh
             try holder?.put("table", table.descriptor)
-            try table.install(tableConfiguration, contents: wanted)
-            fingerprint = try table.fingerprint()
-            contents = wanted
+            try installTable(wanted)
             countRepair()
         } catch {
             logger.critical("the socket of the table cannot be replaced", metadata: ["error": "\(error)"])

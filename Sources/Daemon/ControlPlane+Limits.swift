@@ -15,8 +15,12 @@ extension ControlPlane {
             guard !changes.isEmpty else { return }
             let came = wanted.capped.subtracting(contents.capped)
             do {
-                try table.apply(changes)
-                contents = wanted
+                if isTableBehind {
+                    try installTable(wanted)
+                } else {
+                    try table.apply(changes)
+                    contents = wanted
+                }
             } catch {
                 logger.error("the table could not be changed; trying to install it anew", metadata: ["error": "\(error)"])
                 repair(wanted)

@@ -100,7 +100,10 @@ final class ControlPlane: @unchecked Sendable {
             sharedStatus.withLock { $0.stubResolver = stub }
         }
     }
+    /// What the table's sets are to hold, and do unless `isTableBehind`.
     var contents = TableContents()
+    /// Whether the kernel has refused the table as it is to be: tried again every second.
+    var isTableBehind = false
     private var ticks: UInt64 = 0
     /// What `cap` was told last, policed or not.
     var addressesToCap: Set<IPAddress> = []
@@ -159,13 +162,11 @@ final class ControlPlane: @unchecked Sendable {
     /// - Parameter exhausted: See `EndpointRegistry.Generations`.
     func install(policy: CompiledPolicy, resources: ResourceSet, exhausted: Set<IPAddress>) throws {
         try queue.sync {
-            let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
+            let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams)
             loaded = resources
-            tableConfiguration = withUpstreams(tableConfiguration.with(nodeClasses(of: policy)))
+            tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             if purge(exhausted) { registry.notePurged() }
-            try table.install(tableConfiguration, contents: wanted)
-            fingerprint = try table.fingerprint()
-            contents = wanted
+            try installTable(wanted)
             try EarlierFlows.ask(wanted, policy, tableConfiguration.mark, logger)
             // Which of them have another policy than under the process before, nobody knows.
             forgive(wanted.policed, again: false)
@@ -212,14 +213,18 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Removes the table. Blocking.
+    /// Removes the table, and nothing puts it back; where it cannot be removed all goes on. Blocking.
     func removeTable() throws {
-        try queue.sync { try table.remove() }
+        try queue.sync {
+            try table.remove()
+            isStopped = true
+        }
     }
 
     // MARK: Policy
 
     private func reload() {
+        guard !isStopped else { return }
         let load = watch.load()
         for diagnostic in load.diagnostics where diagnostic.severity == .warning {
             logger.warning("policy", metadata: ["diagnostic": "\(diagnostic)"])
@@ -255,14 +260,6 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Where no rule names upstreams a change of theirs need not touch the table.
-    private func withUpstreams(_ table: TableConfiguration) -> TableConfiguration {
-        guard !table.classes.isEmpty || table.countsUnaskedAnswers else { return table }
-        var table = table
-        table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address) + servers)).sorted()
-        return table
-    }
-
     private func apply(_ loaded: ResourceSet) {
         self.loaded = loaded
         let previous = published.current
@@ -276,8 +273,8 @@ final class ControlPlane: @unchecked Sendable {
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses, retired: retired, isClean: cleanAddresses.contains)
         let classes = nodeClasses(of: policy)
-        let tableWanted = withUpstreams(tableConfiguration.with(felix).with(classes))
-        var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses)
+        let tableWanted = tableConfiguration.with(felix).with(classes)
+        var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams)
         wanted.capped = addressesToCap.intersection(wanted.policed)
         let now = BootClock.now()
         for (address, generation) in contents.current where wanted.current[address] != generation {
@@ -300,39 +297,39 @@ final class ControlPlane: @unchecked Sendable {
         cleanAddresses.subtract(wanted.known.map(\.address))
         // No flow may bear what is given again when it becomes current; what is stamped from now on is decided under the new policy.
         if purge(generations.exhausted) { registry.notePurged() }
+        let before = contents
         do {
             // Installed anew it has no kernel leases: some may bear a generation that is given again.
-            if tableWanted != tableConfiguration || !generations.exhausted.isEmpty {
+            if isTableBehind || tableWanted != tableConfiguration || !generations.exhausted.isEmpty {
                 tableConfiguration = tableWanted
-                try table.install(tableConfiguration, contents: wanted)
-                fingerprint = try table.fingerprint()
+                try installTable(wanted)
             } else if !changes.isEmpty {
                 try table.apply(changes)
+                contents = wanted
             }
-            // The next owner of an address starts clean.
-            let came = Set(wanted.known.subtracting(contents.known).map(\.address))
-            let went = Set(contents.known.subtracting(wanted.known).map(\.address))
-            var purged = came.subtracting(clean).union(came.intersection(went))
-            for endpoint in policy.endpoints {
-                for address in endpoint.addresses {
-                    if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id {
-                        purged.insert(address)
-                    }
-                }
-            }
-            // Their queries under way, which others may have translated, would go on past the redirection.
-            let newlyPoliced = wanted.policed.subtracting(contents.policed).subtracting(came)
-            contents = wanted
-            purge(purged)
-            forgive(Set(changes.filter(\.changesGeneration).map(\.address)))
-            // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
-            addressesToPurge = addressesToPurge.union(went).subtracting(came)
-            purgeSoon()
-            if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
         } catch {
             logger.error("the table could not be changed; trying to install it anew", metadata: ["error": "\(error)"])
             repair(wanted)
         }
+        // The next owner of an address starts clean.
+        let came = Set(wanted.known.subtracting(before.known).map(\.address))
+        let went = Set(before.known.subtracting(wanted.known).map(\.address))
+        var purged = came.subtracting(clean).union(came.intersection(went))
+        for endpoint in policy.endpoints {
+            for address in endpoint.addresses {
+                if let before = previous.endpointIndex(of: address), previous.programs[before].id != endpoint.id {
+                    purged.insert(address)
+                }
+            }
+        }
+        purge(purged)
+        forgive(Set(changes.filter(\.changesGeneration).map(\.address)))
+        // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
+        addressesToPurge = addressesToPurge.union(went).subtracting(came)
+        purgeSoon()
+        // Their queries under way, which others may have translated, would go on past the redirection.
+        let newlyPoliced = wanted.policed.subtracting(before.policed).subtracting(came)
+        if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
         registry.retain(Set(policy.endpoints.map(\.identity)))
         settleLater()
         sharedStatus.withLock { status in
@@ -353,6 +350,9 @@ final class ControlPlane: @unchecked Sendable {
 
     /// Where the node's own processes send from.
     private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
+
+    /// Whom the resolver may ask.
+    private var upstreams: Set<IPAddress> { Set(configuration.dns.allUpstreams.map(\.address) + servers) }
 
     /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.
     private var hasNewOwners: Bool {
@@ -415,6 +415,7 @@ final class ControlPlane: @unchecked Sendable {
     // MARK: Every second
 
     private func tick() {
+        guard !isStopped else { return }
         ticks += 1
         do {
             let counters = try table.counters()
@@ -424,6 +425,7 @@ final class ControlPlane: @unchecked Sendable {
                 status.note(counters)
                 status.kernelLeases = leases
             }
+            if isTableBehind { repair(contents) }
         } catch {
             logger.error("the table cannot be read; installing it anew", metadata: ["error": "\(error)"])
             repair(contents)
@@ -431,16 +433,24 @@ final class ControlPlane: @unchecked Sendable {
         purgeLater()
         guard hasHostEndpoints else { return }
         let hasNewAddresses = ticks % 5 == 0 && (try? HostAddresses.current()).map { $0 != hostAddresses } == true
-        if hasNewAddresses || hasNewOwners { reload() }
+        // Whatever becomes of what is written now: the policy in force is meant for these, too.
+        if hasNewAddresses || hasNewOwners { apply(loaded) }
     }
 
     func countRepair() { sharedStatus.withLock { $0.tableRepairs += 1 } }
 
+    /// From now on the table is to be this one, whether or not the kernel takes it at once.
+    func installTable(_ wanted: TableContents) throws(TableError) {
+        contents = wanted
+        isTableBehind = true
+        try table.install(tableConfiguration, contents: wanted)
+        fingerprint = try table.fingerprint()
+        isTableBehind = false
+    }
+
     func repair(_ wanted: TableContents) {
         do {
-            try table.install(tableConfiguration, contents: wanted)
-            fingerprint = try table.fingerprint()
-            contents = wanted
+            try installTable(wanted)
             countRepair()
             // Queries that began while nothing brought them here would go on past us.
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }

@@ -64,7 +64,6 @@ extension ExeatDaemon {
         table.isDNSUntracked = configuration.dns.isDNSUntracked
         table.countsUnaskedAnswers = features.has(.sockets)
         table.resolverUser = geteuid()
-        table.upstreams = Array(Set(configuration.dns.allUpstreams.map(\.address))).sorted()
         return table
     }
 

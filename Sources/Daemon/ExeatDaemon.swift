@@ -364,9 +364,9 @@ public final class ExeatDaemon: @unchecked Sendable {
                 usleep(50_000)
             }
         case "down":
+            try control.removeTable()
             isReady.store(false, ordering: .releasing)
             control.stop()
-            try control.removeTable()
             // Whatever becomes of the rest: a daemon without a table must not go on.
             defer { end.withLock { _ = $0?.yield(0) } }
             try holder.quit()

@@ -38,6 +38,9 @@ final class UpstreamFiles: Sendable {
     private let logger: Logger
     private let watch: FolderWatch
     private let queue = DispatchQueue(label: "exeat-upstreams")
+    private let isStopped = Atomic<Bool>(false)
+    /// A file that was being written will be read again; once, however often it was found so.
+    private let isRetryWaiting = Atomic<Bool>(false)
     private let sharedReport = Mutex(Report())
     /// The last reading of each file, so that one that is as the one before is not told again.
     private let readings = Mutex<[String: Reading]>([:])
@@ -88,14 +91,20 @@ final class UpstreamFiles: Sendable {
 
     private func reread() {
         queue.asyncAfter(deadline: .now() + .seconds(Self.rereadSeconds)) { [weak self] in
-            self?.readAll()
-            self?.reread()
+            guard let self, !isStopped.load(ordering: .relaxed) else { return }
+            readAll()
+            reread()
         }
     }
 
-    func stop() { watch.stop() }
+    /// Nothing is told behind this but what is under way.
+    func stop() {
+        isStopped.store(true, ordering: .relaxed)
+        watch.stop()
+    }
 
     private func readAll() {
+        guard !isStopped.load(ordering: .relaxed) else { return }
         let before = servers
         var changed: [(file: String, servers: [UpstreamAddress])] = []
         for file in files {
@@ -129,6 +138,15 @@ final class UpstreamFiles: Sendable {
             "upstreams read", metadata: ["file": "\(file)", "servers": "\(servers.map(\.description).joined(separator: ", "))"])
     }
 
+    private func retry() {
+        guard !isRetryWaiting.exchange(true, ordering: .relaxed) else { return }
+        queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in
+            guard let self else { return }
+            isRetryWaiting.store(false, ordering: .relaxed)
+            readAll()
+        }
+    }
+
     /// What a file says if that differs from what is in force and can be used.
     private func wanted(_ file: String, isFirst: Bool = false) -> [UpstreamAddress]? {
         let text: String
@@ -140,7 +158,7 @@ final class UpstreamFiles: Sendable {
         }
         // Somebody may still be writing: half an address is an address, too.
         if !isFirst, !text.hasSuffix("\n"), TextFile.isFresh(file) {
-            queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in self?.readAll() }
+            retry()
             return nil
         }
         let parsed = ResolvConf(parsing: text, own: configuration.dns.port == 53 ? configuration.dns.listen : [])

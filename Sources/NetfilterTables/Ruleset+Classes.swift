@@ -120,9 +120,10 @@ extension Ruleset.Builder {
     }
 
     private mutating func classDNS() {
-        for address in configuration.upstreams {
+        for family: IPFamily in [.v4, .v6] {
             rule(
-                "dns_output", isTo(address), Expression.isUser(configuration.resolverUser...configuration.resolverUser),
+                "dns_output", destination(family), isUpstream(family),
+                Expression.isUser(configuration.resolverUser...configuration.resolverUser),
                 [.verdict(.accept)], comment: "what the interceptor asks")
         }
         for transport in [Ruleset.udp, Ruleset.tcp] {

@@ -25,6 +25,11 @@ extension Ruleset.Builder {
         [.lookup(set: ElementSet.policed(family).name, register: Ruleset.lookupRegister, isInverted: inverted)]
     }
 
+    /// The address in the lookup register is one that the resolver asks.
+    func isUpstream(_ family: IPFamily) -> [Expression] {
+        [.lookup(set: ElementSet.upstreams(family).name, register: Ruleset.lookupRegister, isInverted: false)]
+    }
+
     /// Loads `ct original saddr`, the endpoint of the flow.
     func originalSource(_ family: IPFamily) -> [Expression] {
         isFamily(family)

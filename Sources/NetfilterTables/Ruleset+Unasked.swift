@@ -7,12 +7,12 @@ import NetworkTypes
 /// seen by nobody but these rules. They count and decide nothing: the packet goes on as it would without them, and the kernel answers it with an
 /// ICMP error or not at all. Each packet is counted once: one that comes back with a verdict is taken to "stamp" ahead of this.
 ///
-/// TCP pays for one comparison, other UDP for as many as there are upstreams; a socket is looked for in the rest alone.
+/// TCP pays for one comparison, other UDP for one look into a set, however many upstreams there are; a socket is looked for in the rest alone.
 extension Ruleset.Builder {
     mutating func unaskedAnswers() {
         rule(
             "input", Expression.isProtocol(Ruleset.udp), [.verdict(.jump("unasked"))], comment: "may be an answer that nobody waits for")
-        for address in configuration.upstreams { rule("unasked", isFrom(address), [.verdict(.goto("no_socket"))]) }
+        for family: IPFamily in [.v4, .v6] { rule("unasked", source(family), isUpstream(family), [.verdict(.goto("no_socket"))]) }
         rule("unasked", Expression.isInputInterface("lo"), [.verdict(.return)], comment: "our own answers to the node's processes, too")
         rule("unasked", transportPort(source: true, 53), Expression.hasSocket, [.verdict(.return)])
         rule("unasked", transportPort(source: true, 53), [.counter(.strangerAnswer)])

@@ -44,9 +44,7 @@ public struct TableConfiguration: Sendable, Hashable {
     public var isNodeOpen = false
     /// The user of this process: its own queries are brought nowhere.
     public var resolverUser: UInt32 = 0
-    /// Whom the resolver asks.
-    public var upstreams: [IPAddress] = []
-    /// Whether answers to the node that no socket waits for are counted; those from `upstreams` apart.
+    /// Whether answers to the node that no socket waits for are counted; those from upstreams (`TableContents.upstreams`) apart.
     public var countsUnaskedAnswers = false
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership

@@ -13,15 +13,18 @@ public struct TableContents: Sendable, Hashable {
     public var capped: Set<IPAddress>
     /// The same as `current` for classes of processes, which share the node's addresses (`classes4`, `classes6`).
     public var classes: Set<ClassGeneration>
+    /// Whom the resolver asks (`upstreams4`, `upstreams6`).
+    public var upstreams: Set<IPAddress>
 
     public init(
         known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:], capped: Set<IPAddress> = [],
-        classes: Set<ClassGeneration> = []
+        classes: Set<ClassGeneration> = [], upstreams: Set<IPAddress> = []
     ) {
         self.classes = classes
         self.known = known
         self.policed = policed
         self.current = current
         self.capped = capped
+        self.upstreams = upstreams
     }
 }

@@ -24,6 +24,7 @@ extension TableSocket {
         var current: [IPAddress: UInt32?] = [:]
         var capped: [IPAddress: Bool] = [:]
         var classes: [ClassGeneration: Bool] = [:]
+        var upstreams: [IPAddress: Bool] = [:]
         for change in changes {
             switch change {
             case .addKnown(let endpoint): known[endpoint] = true
@@ -40,15 +41,17 @@ extension TableSocket {
             case .removeCapped(let address): capped[address] = false
             case .addClass(let generation): classes[generation] = true
             case .removeClass(let generation): classes[generation] = false
+            case .addUpstream(let address): upstreams[address] = true
+            case .removeUpstream(let address): upstreams[address] = false
             }
         }
         do {
-            guard let bytes = batch(configuration, known, policed, current, capped, classes) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped, classes, upstreams) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         } catch .refused(let error) where error.errno == ENOENT {
             // Somebody has edited a table that nobody owned: look again, once.
             mirror = try contents(mark: configuration.mark, table: configuration.tableName)
-            guard let bytes = batch(configuration, known, policed, current, capped, classes) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped, classes, upstreams) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         }
         for (endpoint, isPresent) in known {
@@ -60,6 +63,9 @@ extension TableSocket {
         for (address, isPresent) in capped {
             if isPresent { mirror.capped.insert(address) } else { mirror.capped.remove(address) }
         }
+        for (address, isPresent) in upstreams {
+            if isPresent { mirror.upstreams.insert(address) } else { mirror.upstreams.remove(address) }
+        }
         for (address, generation) in current { mirror.current[address] = generation }
         for (generation, isPresent) in classes {
             if isPresent { mirror.classes.insert(generation) } else { mirror.classes.remove(generation) }
@@ -69,7 +75,8 @@ extension TableSocket {
     /// The transaction that leads from the mirror to these, nil if nothing is to be done.
     private func batch(
         _ configuration: TableConfiguration, _ known: [KnownEndpoint: Bool], _ policed: [IPAddress: Bool],
-        _ current: [IPAddress: UInt32?], _ capped: [IPAddress: Bool], _ classes: [ClassGeneration: Bool]
+        _ current: [IPAddress: UInt32?], _ capped: [IPAddress: Bool], _ classes: [ClassGeneration: Bool],
+        _ upstreams: [IPAddress: Bool]
     ) -> [UInt8]? {
         let mark = configuration.mark
         var batch = BatchWriter(table: configuration.tableName)
@@ -81,6 +88,9 @@ extension TableSocket {
             let cappedChanges = capped.filter { $0.key.family == family && mirror.capped.contains($0.key) != $0.value }
             batch.deleteElements(of: .capped(family), keys: cappedChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.addElements(to: .capped(family), keys: cappedChanges.filter { $0.value }.map { ElementSet.key($0.key) })
+            let upstreamChanges = upstreams.filter { $0.key.family == family && mirror.upstreams.contains($0.key) != $0.value }
+            batch.deleteElements(of: .upstreams(family), keys: upstreamChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
+            batch.addElements(to: .upstreams(family), keys: upstreamChanges.filter { $0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(of: .known(family), keys: knownChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(of: .policed(family), keys: policedChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(

@@ -34,9 +34,16 @@ extension TableSocket {
                 try elements(of: .capped(family), table: table, &isConsistent) { key in
                     if let address = IPAddress(networkBytes: key) { contents.capped.insert(address) }
                 }
+                try elements(of: .upstreams(family), table: table, &isConsistent) { key in
+                    if let address = IPAddress(networkBytes: key) { contents.upstreams.insert(address) }
+                }
                 try elements(of: .current(family), table: table, &isConsistent) { key in
                     guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }
-                    contents.current[address] = mark.extract(key.netlinkNative32(at: count))
+                    let generation = mark.extract(key.netlinkNative32(at: count))
+                    // Two are none of ours: 0 is nobody's generation, so that this differs from whatever was written.
+                    if let other = contents.current.updateValue(generation, forKey: address), other != generation {
+                        contents.current[address] = 0
+                    }
                 }
                 try elements(of: .classes(family), table: table, &isConsistent) { key in
                     guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }
@@ -126,8 +133,7 @@ extension TableSocket {
 
     /// Nil if there is no such table.
     func tableState(_ table: String) throws(TableError) -> TableState? {
-        var found: TableState?
-        _ = try dump(Self.dumpRequest(NFT_MSG_GETTABLE) { _ in }, "list the tables") { bytes, message in
+        try dumpWhole(Self.dumpRequest(NFT_MSG_GETTABLE) { _ in }, "list the tables", into: TableState?.none) { found, bytes, message in
             var offset = message.payloadStart + 4
             var state = TableState(owner: nil, flags: 0)
             var isOurs = false
@@ -141,15 +147,13 @@ extension TableSocket {
             }
             if isOurs { found = state }
         }
-        return found
     }
 
     /// The names in a table.
     func names(_ type: nf_tables_msg_types, attribute wanted: UInt16, tableAttribute: UInt16, table: String) throws(TableError) -> Set<
         String
     > {
-        var names: Set<String> = []
-        _ = try dump(Self.dumpRequest(type) { _ in }, "list table inet \(table)") { bytes, message in
+        try dumpWhole(Self.dumpRequest(type) { _ in }, "list table inet \(table)", into: []) { names, bytes, message in
             var offset = message.payloadStart + 4
             var isOurs = false
             var name = ""
@@ -159,7 +163,6 @@ extension TableSocket {
             }
             if isOurs { names.insert(name) }
         }
-        return names
     }
 
     /// Gives the key of each element.
@@ -189,6 +192,21 @@ extension TableSocket {
         }
         if !isWhole { isConsistent = false }
     }
+
+    /// A dump between whose parts nobody has changed anything: the kernel counts what it has told already, so that a change of any table may have it
+    /// leave something out, or tell it twice. Where others change theirs all the time, the last of some.
+    func dumpWhole<Value>(
+        _ request: [UInt8], _ operation: String, into empty: Value, _ body: (inout Value, Span<UInt8>, NetlinkMessage) -> Void
+    ) throws(TableError) -> Value {
+        var value = empty
+        for _ in 0..<Self.dumpsMax {
+            value = empty
+            if try dump(request, operation, { body(&value, $0, $1) }) { break }
+        }
+        return value
+    }
+
+    private static let dumpsMax = 32
 
     func dump(
         _ request: [UInt8], _ operation: String, _ body: (Span<UInt8>, NetlinkMessage) -> Void

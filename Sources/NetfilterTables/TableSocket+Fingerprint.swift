@@ -20,8 +20,10 @@ extension TableSocket {
     private func combine(
         _ type: nf_tables_msg_types, only wanted: Set<UInt16>, _ table: String, _ hasher: inout Hasher
     ) throws(TableError) {
-        var parts: [[UInt8]] = []
-        _ = try dump(Self.dumpRequest(type) { _ in }, "read table inet \(table)") { bytes, message in
+        // NFTA_SET_TABLE, NFTA_RULE_TABLE; of chains the kernel tells all.
+        let request = Self.dumpRequest(type) { if type != NFT_MSG_GETCHAIN { $0.attribute(1, Array(table.utf8) + [0]) } }
+        let empty: [[UInt8]] = []
+        let parts = try dumpWhole(request, "read table inet \(table)", into: empty) { parts, bytes, message in
             var offset = message.payloadStart + 4
             var isOurs = false
             var part: [UInt8] = []

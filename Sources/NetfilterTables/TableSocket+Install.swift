@@ -67,6 +67,8 @@ extension TableSocket {
                 keys: contents.current.filter { $0.key.family == family }.sorted { $0.key < $1.key }.map {
                     ElementSet.key($0.key, mark: configuration.mark.deposit($0.value))
                 })
+            batch.addElements(
+                to: .upstreams(family), keys: contents.upstreams.filter { $0.family == family }.sorted().map { ElementSet.key($0) })
             let ofClasses = contents.classes.filter { $0.address.family == family }
             batch.addElements(
                 to: .classes(family),

@@ -71,6 +71,15 @@ final class PatientUpstream: Sendable {
         for (reply, peer) in waiting { send(reply, to: peer) }
     }
 
+    /// Sends an answer that nobody asked for.
+    func send(to address: IPAddress, port: UInt16) {
+        var peer = sockaddr_in()
+        peer.sin_family = sa_family_t(AF_INET)
+        peer.sin_port = port.bigEndian
+        peer.sin_addr.s_addr = address.v4.bigEndian
+        send(Array(repeating: 0, count: 12), to: peer)
+    }
+
     /// Questions so far.
     var total: Int { state.withLock { $0.asked.count } }
 

@@ -166,6 +166,8 @@ extension KernelSuites {
             #expect(try !run(in: nil, connect), "of no class")
             let list = try node.lab.node.run(["nft", "list", "ruleset"])
             #expect(list.isSuccess && list.stdout.contains("socket cgroupv2 level 2"), "\(list.stdout)\(list.stderr)")
+            // Also while the policy that is written cannot be used.
+            try node.afterReload { try node.write(policy: "broken.yaml", "kind: [") }
             // What systemd does: the folder goes, and another of the same name comes.
             try Stopwatch.wait("the cgroup is empty") { unsafe rmdir(cgroup) == 0 }
             try files.createDirectory(atPath: cgroup, withIntermediateDirectories: true)

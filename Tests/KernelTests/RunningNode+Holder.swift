@@ -15,6 +15,10 @@ extension RunningNode {
     func killHolder() throws {
         let holder = try self.holder()
         try #require(kill(holder, SIGKILL) == 0)
-        try Stopwatch.wait("the holder is gone") { !lab.node.processes.contains(holder) }
+        // It leaves the namespace before its sockets are closed: they are when it is a zombie, or is no more.
+        try Stopwatch.wait("the holder is gone") {
+            guard let status = try? String(contentsOfFile: "/proc/\(holder)/stat", encoding: .utf8) else { return true }
+            return status.contains(") Z ")
+        }
     }
 }

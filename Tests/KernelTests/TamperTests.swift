@@ -31,7 +31,8 @@ extension KernelSuites {
             let attempts = [
                 "insert rule inet exeat forward accept", "flush chain inet exeat forward",
                 "delete element inet exeat policed4 { \(pod.v4) }",
-                "flush set inet exeat current4", "flush table inet exeat", "delete table inet exeat", "flush ruleset",
+                "flush set inet exeat current4", "flush set inet exeat upstreams4", "flush table inet exeat", "delete table inet exeat",
+                "flush ruleset",
                 "add chain inet exeat extra { type filter hook forward priority 100; policy drop; }",
             ]
             var slowest = 0.0
@@ -74,6 +75,37 @@ extension KernelSuites {
             #expect(try node.isRefused("pod-a", Self.denied))
             #expect(try node.isReached("pod-a", "192.0.2.10"))
             #expect(try pump.stop().failure == nil)
+        }
+
+        @Test func `a table that cannot be removed is not given up: the daemon goes on`() throws {
+            let node = try Self.makeNode(arguments: ["--pretend", "table owner and persist=no"])
+            defer { node.stop() }
+            let thief = try Self.keepTable(node)
+            defer { thief.terminate() }
+            let result = try node.exeat("down")
+            #expect(!result.isSuccess && result.stderr.contains("the table is owned"), "\(result.stderr)")
+            try node.afterReload { try node.write(policy: "shop.yaml", PolicyText.allow("shop", domains: ["www.example.org"])) }
+            #expect(try node.lab.node.run(["curl", "-sf", "-m", "3", "http://127.0.0.1:9253/ready"]).isSuccess)
+        }
+
+        @Test func `a table that another process kept for itself is put back with the policy of meanwhile`() throws {
+            let node = try Self.makeNode(arguments: ["--pretend", "table owner and persist=no"])
+            defer { node.stop() }
+            let before = try Self.table(node)
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            #expect(stream.exchange() == .echoed)
+            let thief = try Self.keepTable(node)
+            try node.afterReload { try node.write(policy: "shop.yaml", PolicyText.allow("shop", domains: ["www.example.org"])) }
+            // Its table goes with it.
+            thief.terminate()
+            try Stopwatch.wait("the table is back") { try Self.table(node).count >= before.count }
+            #expect(try node.isRefused("pod-a", "192.0.2.10"), "the policy of meanwhile")
+            #expect(try node.isRefused("pod-a", Self.denied))
+            #expect(stream.exchange() == .ended(errno: ECONNRESET))
+            try node.resolve("www.example.org", from: "pod-a")
+            let repairs = try node.metrics()["exeat_table_repairs_total"]
+            Thread.sleep(forTimeInterval: 2)
+            #expect(try node.metrics()["exeat_table_repairs_total"] == repairs)
         }
 
         @Test func `the end of the holder is reported, and the next start has one again`() throws {
@@ -242,6 +274,18 @@ extension KernelSuites {
                     $0.output.1
                 }
                 .split { " \t\n,".contains($0) }.map(String.init).sorted()
+        }
+
+        /// An nft that has taken the table, which nobody owns, and owns it as long as it waits for more commands.
+        private static func keepTable(_ node: RunningNode) throws -> ChildProcess {
+            let pipe = node.lab.directory + "/commands"
+            let made = try node.lab.node.run(["mkfifo", pipe])
+            try #require(made.isSuccess, "\(made.stderr)")
+            let command = "delete table inet exeat; add table inet exeat { flags owner; }"
+            // Both ends are its own, so that it never reads the end.
+            let thief = try node.lab.node.spawn(["sh", "-c", "exec 3<> \(pipe); echo '\(command)' >&3; exec nft -i <&3"])
+            try Stopwatch.wait("the table cannot be put back") { node.log.contains("the table cannot be installed") }
+            return thief
         }
 
         /// Nothing is received on it any more: a socket filter (socket(7)) of one instruction, `return 0`.

@@ -1,6 +1,7 @@
 import Glibc
 import NetfilterTables
 import NetworkTypes
+import Synchronization
 import Testing
 
 extension KernelSuites {
@@ -64,6 +65,49 @@ extension KernelSuites {
                 #expect(contents.known.count == 4)
             }
             #expect(throws: TableError.self) { try fixture.table.socket.apply([.setCurrent(b, generation: 4088)]) }
+        }
+
+        @Test func `a second generation of an address is not overlooked`() throws {
+            let fixture = try Fixture(serveQueues: false) { $0.ownership = .none }
+            defer { fixture.stop() }
+            let address = TestNetwork.addressA
+            for generation in 2...9 {
+                _ = try fixture.node("nft add element inet exeat current4 '{ \(address) . \(generation) }'")
+                #expect(try fixture.table.socket.contents() != Fixture.contents, "and \(generation)")
+            }
+            for generation in 2...9 { _ = try fixture.node("nft delete element inet exeat current4 '{ \(address) . \(generation) }'") }
+            #expect(try fixture.table.socket.contents() == Fixture.contents)
+        }
+
+        @Test func `the table is known again while others change theirs`() throws {
+            let fixture = try Fixture(serveQueues: false)
+            defer { fixture.stop() }
+            let network = fixture.network
+            var others = try Fixture.standardConfiguration { $0.ownership = .none }
+            others.tableName = "others"
+            // The kernel tells of tables in the order in which they were made.
+            try fixture.table.socket.remove()
+            let other = try inNamespace(network.node) { TableBox(try TableSocket()) }
+            try other.socket.install(others)
+            try fixture.table.socket.install(fixture.configuration, contents: Fixture.contents)
+            let before = try fixture.table.socket.fingerprint()
+            let isDone = Mutex(false)
+            defer { isDone.withLock { $0 = true } }
+            let changes = NamespaceTask(network.node) { [others] in
+                var others = others
+                var number = 0
+                while !isDone.withLock({ $0 }) {
+                    number += 1
+                    others.workloadInterfaces = (0..<number % 100 + 1).map { "veth\($0)" }
+                    try other.socket.install(others)
+                }
+                return number
+            }
+            var differences = 0
+            for _ in 0..<200 where try fixture.table.socket.fingerprint() != before { differences += 1 }
+            isDone.withLock { $0 = true }
+            let count = try changes.join()
+            #expect(differences == 0, "with \(count) changes")
         }
 
         @Test func `50 000 endpoints are installed and changed`() throws {

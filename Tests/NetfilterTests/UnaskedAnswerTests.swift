@@ -16,10 +16,9 @@ extension KernelSuites {
         ]
 
         private static func fixture() throws -> Fixture {
-            try Fixture {
-                $0.countsUnaskedAnswers = true
-                $0.upstreams = [TestNetwork.serverAddress, TestNetwork.server6Address]
-            }
+            var contents = Fixture.contents
+            contents.upstreams = [TestNetwork.serverAddress, TestNetwork.server6Address]
+            return try Fixture(contents: contents) { $0.countsUnaskedAnswers = true }
         }
 
         @Test(arguments: families)
@@ -106,11 +105,57 @@ extension KernelSuites {
             #expect(try fixture.counter(.strangerAnswer) == 0)
         }
 
-        @Test func `nft lists the rules`() throws {
+        @Test(arguments: families)
+        func `who is an upstream changes without another rule, and kernel leases stay`(
+            server: IPAddress, nodeText: String, otherText: String
+        ) throws {
             let fixture = try Self.fixture()
             defer { fixture.stop() }
+            let node = IPAddress(parsing: nodeText)!
+            let source = server.family == .v4 ? TestNetwork.addressA : TestNetwork.address6A
+            func counts() throws -> [UInt64] { [try fixture.counter(.unaskedAnswer), try fixture.counter(.strangerAnswer)] }
+            func late() throws {
+                let sender = try inNamespace(fixture.network.server) {
+                    Client.udp(Endpoint(node, Self.asked), source: Endpoint(server, 53))
+                }
+                #expect(sender.send(Array("late".utf8)))
+            }
+            try fixture.table.socket.apply([.setCurrent(source, generation: 1)])
+            fixture.script.answer(.lease(1))
+            #expect(try fixture.udp(from: fixture.network.podA, to: server).echo() == .reached)
+            #expect(try fixture.table.socket.leaseCount() == 1)
+            let before = try fixture.table.socket.fingerprint()
+
+            for _ in 0..<2 { try fixture.table.socket.apply([.removeUpstream(server)]) }
+            #expect(try fixture.table.socket.contents().upstreams.map(\.family) == [server.family == .v4 ? .v6 : .v4])
+            try late()
+            #expect(try waitUntil { try counts() == [0, 1] })
+            for _ in 0..<2 { try fixture.table.socket.apply([.addUpstream(server)]) }
+            #expect(try fixture.table.socket.contents().upstreams == [TestNetwork.serverAddress, TestNetwork.server6Address])
+            try late()
+            #expect(try waitUntil { try counts() == [1, 1] })
+            #expect(try fixture.table.socket.fingerprint() == before)
+            #expect(try fixture.table.socket.leaseCount() == 1)
+        }
+
+        @Test func `rules do not grow with the number of upstreams, and nft lists them`() throws {
+            let fixture = try Self.fixture()
+            defer { fixture.stop() }
+            func list(_ chain: String) throws -> String { try fixture.node("nft list chain inet exeat \(chain)").text }
+            let before = try list("unasked")
+            let more = (1...1_000).flatMap {
+                [IPAddress(v4: 0x0a00_0000 + $0), IPAddress(v6Upper: 0x2001_0db8_0000_0005, lower: UInt64($0))]
+            }
+            try fixture.table.socket.apply(more.map(TableChange.addUpstream))
+            #expect(try list("unasked") == before)
+            #expect(
+                try fixture.table.socket.contents().upstreams == Set(more).union([TestNetwork.serverAddress, TestNetwork.server6Address]))
             let text = try fixture.node("nft list ruleset").text
-            for part in ["jump unasked", "socket transparent <= 1 return", "counter name \"unasked_answer\"", "goto no_socket"] {
+            for part in [
+                "jump unasked", "socket transparent <= 1 return", "counter name \"unasked_answer\"",
+                "ip saddr @upstreams4 goto no_socket", "ip6 saddr @upstreams6 goto no_socket", "set upstreams4", "10.0.3.232",
+                "2001:db8:0:5::3e8",
+            ] {
                 #expect(text.contains(part), "\(part) not in \(text)")
             }
         }
