@@ -162,10 +162,13 @@ extension DNSWorkerCore {
         attempt.question = (12..<transaction.query.questionEnd).map { span[$0] }
         if overTCP {
             let asker = UpstreamConnection.Asker(slot: slot, generation: transaction.generation, place: place)
-            guard let connection = connection(to: upstream, ofZone: transaction.zone), let id = connection.begin(asker, using: &random)
-            else {
-                return .localFailure
+            let connection: UpstreamConnection
+            do throws(ConnectFailure) {
+                connection = try self.connection(to: upstream, ofZone: transaction.zone)
+            } catch {
+                return error == .refused ? .notConnected : .localFailure
             }
+            guard let id = connection.begin(asker, using: &random) else { return .localFailure }
             counters.add(isSecure ? .upstreamQueriesTLS : .upstreamQueriesTCP)
             attempt.id = id
             attempt.connection = (connection.slot, connection.generation)
@@ -247,8 +250,9 @@ extension DNSWorkerCore {
             case .timeout(let place):
                 counters.add(.upstreamTimeouts)
                 if connection(of: transaction[place])?.isShakingHands == true { transaction.lastTLSFault = .handshakeTimeout }
+                let hasConnected = connection(of: transaction[place])?.hasConnected ?? true
                 let silent = giveUpIfSilent(transaction[place])
-                take(.timeout, place: place, slot, transaction, gate: &gate)
+                take(hasConnected ? .timeout : .notConnected, place: place, slot, transaction, gate: &gate)
                 if let silent { failOver(silent, gate: &gate) }
             }
         }
@@ -402,7 +406,9 @@ extension DNSWorkerCore {
 
     private mutating func giveUp<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
         let answer: Answer
-        if let kept = transaction.kept {
+        if transaction.plan.foundTruncatedOnly, let truncated = truncatedAnswer(to: transaction) {
+            answer = truncated
+        } else if let kept = transaction.kept {
             counters.add(.failedUpstreams)
             answer = kept
         } else if transaction.plan.foundAllFull {
@@ -429,6 +435,14 @@ extension DNSWorkerCore {
         }
         let stale = transaction.stale.flatMap { cache.isStale($0, now: now) ? $0 : nil }
         finish(slot, transaction, answer, stale: stale, readAt: now, gate: &gate)
+    }
+
+    /// The word that there is an answer which is too long, without any of it.
+    private func truncatedAnswer(to transaction: Transaction) -> Answer? {
+        let message = LocalMessage.truncated(transaction.key)
+        guard let response = try? DNSResponse(parsing: message.span) else { return nil }
+        return Answer(
+            key: transaction.key, hash: transaction.hash, message: message.span, response: response, now: now, configuration: configuration)
     }
 
     /// Keeps the answer and gives it, or `stale` in its place, to everybody who waits, each through the gate on his own account.

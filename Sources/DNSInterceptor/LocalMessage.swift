@@ -21,6 +21,14 @@ enum LocalMessage {
         return message
     }
 
+    /// An answer of which nothing but TC is here (RFC 2181 §9).
+    static func truncated(_ key: CacheKey) -> [UInt8] {
+        var message = head(key, code: 0, answers: 0, authority: 0)
+        // QR and TC.
+        message[2] = 0x82
+        return message
+    }
+
     /// MNAME, RNAME, SERIAL, REFRESH, RETRY, EXPIRE and MINIMUM (RFC 6303 §3).
     static func startOfAuthority(_ zone: DomainName, _ minimum: UInt32) -> [UInt8] {
         zone.wire + nobody + [1, 3_600, 1_200, 604_800, minimum].flatMap(bytes)
