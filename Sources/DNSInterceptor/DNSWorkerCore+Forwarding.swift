@@ -14,8 +14,8 @@ extension DNSWorkerCore {
     mutating func forward<G: AnswerGate & ~Copyable>(
         _ waiting: WaitingQuery, key: CacheKey, hash: UInt64, stale: Answer? = nil, gate: inout G
     ) {
-        let ofSource = waitingBySource[waiting.source, default: 0]
-        guard waitingCount < configuration.waitersMax, ofSource < configuration.waitersPerClientMax else {
+        let ofClient = waitingByShare[waiting.share, default: 0]
+        guard waitingCount < configuration.waitersMax, ofClient < configuration.waitersPerClientMax else {
             counters.add(.failedWaiters)
             return refuse(waiting, .other("too many queries waiting"), .failedWaiters, stale, gate: &gate)
         }
@@ -73,7 +73,7 @@ extension DNSWorkerCore {
     private mutating func append(_ waiting: WaitingQuery, to transaction: Transaction) {
         transaction.waiting.append(waiting)
         waitingCount += 1
-        waitingBySource[waiting.source, default: 0] += 1
+        waitingByShare[waiting.share, default: 0] += 1
         switch waiting.origin {
         case .connection(let slot, let generation): connection(slot, generation)?.waitingQueries += 1
         // Counted by who asked for it.
@@ -475,7 +475,7 @@ extension DNSWorkerCore {
         transaction.waiting = []
         for waiting in released {
             waitingCount -= 1
-            if let left = waitingBySource[waiting.source] { waitingBySource[waiting.source] = left > 1 ? left - 1 : nil }
+            if let left = waitingByShare[waiting.share] { waitingByShare[waiting.share] = left > 1 ? left - 1 : nil }
             defer { noteEnd(of: waiting) }
             if case .connection(let slot, let generation) = waiting.origin {
                 guard let connection = connection(slot, generation) else { continue }

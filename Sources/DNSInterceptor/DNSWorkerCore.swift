@@ -56,7 +56,7 @@ struct DNSWorkerCore: ~Copyable {
     /// Transactions that nobody waited for at their start.
     var refreshCount = 0
     var waitingCount = 0
-    var waitingBySource: [IPAddress: Int] = [:]
+    var waitingByShare: [ClientShare: Int] = [:]
     var generation: UInt32 = 0
     var random = SystemRandomNumberGenerator()
     /// Sockets of finished attempts: closed at the end of the turn, as that is not urgent.
@@ -188,7 +188,7 @@ struct DNSWorkerCore: ~Copyable {
             case .mailbox:
                 rang = true
             case .listener:
-                acceptConnections(listener: slot)
+                acceptConnections(listener: slot, gate: &gate)
             case .connection:
                 connectionIsReady(slot, generation, event)
             case .transaction:
