@@ -404,7 +404,7 @@ extension DNSWorkerCore {
 
     // MARK: ending
 
-    private mutating func giveUp<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
+    mutating func giveUp<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
         let answer: Answer
         if transaction.plan.foundTruncatedOnly, let truncated = truncatedAnswer(to: transaction) {
             answer = truncated

@@ -53,7 +53,7 @@ struct DNSWorkerCore: ~Copyable {
     var isSuspect = false
     /// No further queries are taken.
     var isDraining = false
-    /// Transactions that nobody waited for at their start.
+    /// Transactions that nobody waited for at their start, or when they were late.
     var refreshCount = 0
     var waitingCount = 0
     var waitingByShare: [ClientShare: Int] = [:]
