@@ -362,9 +362,16 @@ extension DNSWorkerCore {
             case .refused: counters.add(.upstreamRefusals)
             default: counters.add(.upstreamOtherErrors)
             }
-            transaction.kept = answer
+            transaction.kept = response.rcode.isHopByHop ? failure(to: transaction) : answer
             take(.answeredBadly, place: place, slot, transaction, gate: &gate)
         }
+    }
+
+    /// For clients to whom the upstream's own words mean nothing.
+    func failure(to transaction: Transaction) -> Answer {
+        Answer(
+            key: transaction.key, hash: transaction.hash, failure: .other("the upstream failed"), cause: .failedUpstreams, storedAt: now,
+            lifetimeSeconds: configuration.failureLifetimeSeconds)
     }
 
     /// A reply that is not used. Whoever runs the zone may have written it: it says nothing about the upstream's health.
