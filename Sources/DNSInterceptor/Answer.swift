@@ -146,8 +146,9 @@ final class Answer: @unchecked Sendable {
     /// Whole seconds since it was stored, rounded down.
     func ageSeconds(now: Instant) -> UInt32 { UInt32(clamping: now.nanoseconds(since: storedAt) / 1_000_000_000) }
 
-    /// Neither data nor the word that there is none: SERVFAIL and the like. A refusal of our own is none: it is what the upstream's data came to.
-    var isFailure: Bool { stored.map { $0.rcode != .noError && $0.rcode != .nameError } ?? !isRefusal }
+    /// Neither data nor the word that there is none: SERVFAIL and the like, or TC alone. A refusal of our own is none: it is what the upstream's data
+    /// came to.
+    var isFailure: Bool { stored.map { $0.isTruncated || ($0.rcode != .noError && $0.rcode != .nameError) } ?? !isRefusal }
 
     func isExpired(now: Instant) -> Bool { ageSeconds(now: now) >= lifetimeSeconds }
 

@@ -10,6 +10,8 @@ final class ClientConnection {
     /// Tells this connection from earlier ones in the same slot.
     let generation: UInt32
     let peer: IPAddress
+    /// As it was when the connection came.
+    let share: ClientShare
     /// Of the listener that it came to.
     let classNumber: UInt8
     /// Bytes read, from the start of a frame.
@@ -27,11 +29,12 @@ final class ClientConnection {
     var reads = true
     var writes = false
 
-    init(descriptor: Int32, slot: Int, generation: UInt32, peer: IPAddress, classNumber: UInt8 = 0) {
+    init(descriptor: Int32, slot: Int, generation: UInt32, peer: IPAddress, share: ClientShare, classNumber: UInt8 = 0) {
         self.descriptor = descriptor
         self.slot = slot
         self.generation = generation
         self.peer = peer
+        self.share = share
         self.classNumber = classNumber
     }
 

@@ -4,7 +4,7 @@ import Glibc
 public struct DNSSocketError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The system call, as in its manual page.
     public enum Call: String, Sendable {
-        case socket, bind, listen, setsockopt, getsockname, eventfd
+        case socket, bind, listen, connect, setsockopt, getsockname, eventfd
         case epollCreate = "epoll_create1"
         case epollControl = "epoll_ctl"
     }

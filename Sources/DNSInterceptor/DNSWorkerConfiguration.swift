@@ -31,9 +31,10 @@ public struct DNSWorkerConfiguration: Sendable {
     public var wrongRepliesMax = 8
     /// Queries in flight towards upstreams; more are answered SERVFAIL.
     public var outstandingMax = 4_096
-    /// Clients' queries that wait for upstream answers, in all and from one address.
+    /// Clients' queries that wait for upstream answers, in all and of one client: an endpoint, or an address that is none's. One client's are half of what
+    /// one upstream may be asked (``ForwardingOptions/queriesPerUpstreamMax``), so that names whose servers are silent do not take the rest from others.
     public var waitersMax = 16_384
-    public var waitersPerClientMax = 2_048
+    public var waitersPerClientMax = 1_024
 
     /// To queries for names that policy keeps from the client.
     public var rejectResponse = RejectResponse.nameError
@@ -84,6 +85,7 @@ public struct DNSWorkerConfiguration: Sendable {
 
     public var tcpIdleMilliseconds = 10_000
     public var tcpConnectionsMax = 256
+    /// Those who are no clients have as many together.
     public var tcpConnectionsPerClientMax = 32
     /// Unanswered queries of one connection; beyond it the worker stops reading from it.
     public var tcpPipelineMax = 64

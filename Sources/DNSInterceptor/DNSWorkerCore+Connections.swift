@@ -22,7 +22,7 @@ extension DNSWorkerCore {
 
     // MARK: accepting
 
-    mutating func acceptConnections(listener: Int) {
+    mutating func acceptConnections<G: AnswerGate & ~Copyable>(listener: Int, gate: inout G) {
         for _ in 0..<64 {
             var storage = SocketAddress.emptyStorage
             var length = SocketAddress.storageLength
@@ -46,7 +46,8 @@ extension DNSWorkerCore {
                 close(descriptor)
                 continue
             }
-            open(descriptor, peer, listeners[listener].classNumber)
+            let classNumber = listeners[listener].classNumber
+            open(descriptor, peer, ClientShare(gate.client(at: peer, ofClass: classNumber), at: peer), classNumber)
         }
     }
 
@@ -56,11 +57,11 @@ extension DNSWorkerCore {
         listeners[listener].pausedUntil = now.advanced(byNanoseconds: 100_000_000)
     }
 
-    private mutating func open(_ descriptor: Int32, _ peer: IPAddress, _ classNumber: UInt8) {
+    private mutating func open(_ descriptor: Int32, _ peer: IPAddress, _ share: ClientShare, _ classNumber: UInt8) {
         counters.add(.tcpAccepted)
-        var ofPeer = 0
-        for case let other? in connections where other.peer == peer { ofPeer += 1 }
-        guard ofPeer < configuration.tcpConnectionsPerClientMax else {
+        var ofClient = 0
+        for case let other? in connections where other.share == share { ofClient += 1 }
+        guard ofClient < configuration.tcpConnectionsPerClientMax else {
             counters.add(.tcpRefusedPerClient)
             close(descriptor)
             return
@@ -71,7 +72,7 @@ extension DNSWorkerCore {
             return
         }
         let connection = ClientConnection(
-            descriptor: descriptor, slot: slot, generation: nextGeneration(), peer: peer, classNumber: classNumber)
+            descriptor: descriptor, slot: slot, generation: nextGeneration(), peer: peer, share: share, classNumber: classNumber)
         do throws(DNSSocketError) {
             try DNSSockets.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
             try poll.add(descriptor, token: Self.token(.connection, slot: slot, generation: connection.generation))

@@ -14,8 +14,8 @@ extension DNSWorkerCore {
     mutating func forward<G: AnswerGate & ~Copyable>(
         _ waiting: WaitingQuery, key: CacheKey, hash: UInt64, stale: Answer? = nil, gate: inout G
     ) {
-        let ofSource = waitingBySource[waiting.source, default: 0]
-        guard waitingCount < configuration.waitersMax, ofSource < configuration.waitersPerClientMax else {
+        let ofClient = waitingByShare[waiting.share, default: 0]
+        guard waitingCount < configuration.waitersMax, ofClient < configuration.waitersPerClientMax else {
             counters.add(.failedWaiters)
             return refuse(waiting, .other("too many queries waiting"), .failedWaiters, stale, gate: &gate)
         }
@@ -73,7 +73,7 @@ extension DNSWorkerCore {
     private mutating func append(_ waiting: WaitingQuery, to transaction: Transaction) {
         transaction.waiting.append(waiting)
         waitingCount += 1
-        waitingBySource[waiting.source, default: 0] += 1
+        waitingByShare[waiting.share, default: 0] += 1
         switch waiting.origin {
         case .connection(let slot, let generation): connection(slot, generation)?.waitingQueries += 1
         // Counted by who asked for it.
@@ -162,10 +162,13 @@ extension DNSWorkerCore {
         attempt.question = (12..<transaction.query.questionEnd).map { span[$0] }
         if overTCP {
             let asker = UpstreamConnection.Asker(slot: slot, generation: transaction.generation, place: place)
-            guard let connection = connection(to: upstream, ofZone: transaction.zone), let id = connection.begin(asker, using: &random)
-            else {
-                return .localFailure
+            let connection: UpstreamConnection
+            do throws(ConnectFailure) {
+                connection = try self.connection(to: upstream, ofZone: transaction.zone)
+            } catch {
+                return error == .refused ? .notConnected : .localFailure
             }
+            guard let id = connection.begin(asker, using: &random) else { return .localFailure }
             counters.add(isSecure ? .upstreamQueriesTLS : .upstreamQueriesTCP)
             attempt.id = id
             attempt.connection = (connection.slot, connection.generation)
@@ -247,8 +250,9 @@ extension DNSWorkerCore {
             case .timeout(let place):
                 counters.add(.upstreamTimeouts)
                 if connection(of: transaction[place])?.isShakingHands == true { transaction.lastTLSFault = .handshakeTimeout }
+                let hasConnected = connection(of: transaction[place])?.hasConnected ?? true
                 let silent = giveUpIfSilent(transaction[place])
-                take(.timeout, place: place, slot, transaction, gate: &gate)
+                take(hasConnected ? .timeout : .notConnected, place: place, slot, transaction, gate: &gate)
                 if let silent { failOver(silent, gate: &gate) }
             }
         }
@@ -358,9 +362,16 @@ extension DNSWorkerCore {
             case .refused: counters.add(.upstreamRefusals)
             default: counters.add(.upstreamOtherErrors)
             }
-            transaction.kept = answer
+            transaction.kept = response.rcode.isHopByHop ? failure(to: transaction) : answer
             take(.answeredBadly, place: place, slot, transaction, gate: &gate)
         }
+    }
+
+    /// For clients to whom the upstream's own words mean nothing.
+    func failure(to transaction: Transaction) -> Answer {
+        Answer(
+            key: transaction.key, hash: transaction.hash, failure: .other("the upstream failed"), cause: .failedUpstreams, storedAt: now,
+            lifetimeSeconds: configuration.failureLifetimeSeconds)
     }
 
     /// A reply that is not used. Whoever runs the zone may have written it: it says nothing about the upstream's health.
@@ -400,9 +411,11 @@ extension DNSWorkerCore {
 
     // MARK: ending
 
-    private mutating func giveUp<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
+    mutating func giveUp<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
         let answer: Answer
-        if let kept = transaction.kept {
+        if transaction.plan.foundTruncatedOnly, let truncated = truncatedAnswer(to: transaction) {
+            answer = truncated
+        } else if let kept = transaction.kept {
             counters.add(.failedUpstreams)
             answer = kept
         } else if transaction.plan.foundAllFull {
@@ -429,6 +442,14 @@ extension DNSWorkerCore {
         }
         let stale = transaction.stale.flatMap { cache.isStale($0, now: now) ? $0 : nil }
         finish(slot, transaction, answer, stale: stale, readAt: now, gate: &gate)
+    }
+
+    /// The word that there is an answer which is too long, without any of it.
+    private func truncatedAnswer(to transaction: Transaction) -> Answer? {
+        let message = LocalMessage.truncated(transaction.key)
+        guard let response = try? DNSResponse(parsing: message.span) else { return nil }
+        return Answer(
+            key: transaction.key, hash: transaction.hash, message: message.span, response: response, now: now, configuration: configuration)
     }
 
     /// Keeps the answer and gives it, or `stale` in its place, to everybody who waits, each through the gate on his own account.
@@ -461,7 +482,7 @@ extension DNSWorkerCore {
         transaction.waiting = []
         for waiting in released {
             waitingCount -= 1
-            if let left = waitingBySource[waiting.source] { waitingBySource[waiting.source] = left > 1 ? left - 1 : nil }
+            if let left = waitingByShare[waiting.share] { waitingByShare[waiting.share] = left > 1 ? left - 1 : nil }
             defer { noteEnd(of: waiting) }
             if case .connection(let slot, let generation) = waiting.origin {
                 guard let connection = connection(slot, generation) else { continue }

@@ -100,7 +100,7 @@ extension DNSWorkerCore {
         case .truncated, .ednsRefused, .cookieRefused, .cookieMissing, .answeredBadly, .answeredWell, .wrongReply(differsInCase: true):
             hasAnswered = true
         case .wrongReply(differsInCase: false): return
-        case .timeout, .failed, .streamEnded, .localFailure, .upstreamReturned: hasAnswered = false
+        case .timeout, .failed, .notConnected, .streamEnded, .localFailure, .upstreamReturned: hasAnswered = false
         }
         attemptDeadlines.remove(slot)
         retire(0, transaction)

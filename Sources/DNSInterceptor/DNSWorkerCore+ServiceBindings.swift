@@ -23,10 +23,7 @@ extension DNSWorkerCore {
                 key: transaction.key, hash: transaction.hash, message: bytes.span, response: rewritten, now: now,
                 configuration: configuration, server: server)
         case .signed where response.rcode != .noError && response.rcode != .nameError:
-            return Answer(
-                key: transaction.key, hash: transaction.hash, failure: .other("the upstream failed"), cause: .failedUpstreams,
-                storedAt: now,
-                lifetimeSeconds: configuration.failureLifetimeSeconds)
+            return failure(to: transaction)
         case .signed:
             return Answer(
                 key: transaction.key, hash: transaction.hash,

@@ -76,6 +76,18 @@ extension DNSWorkerCore {
         transaction.isLate = true
         counters.add(.staleLate, UInt64(transaction.waiting.count))
         release(transaction, stale, isStale: true, readAt: now, gate: &gate)
+        becomeRefresh(slot, transaction, gate: &gate)
+    }
+
+    /// Nobody waits for this question any more: it goes on as one of those that nobody waited for at their start, or ends if there are too many.
+    private mutating func becomeRefresh<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
+        guard !transaction.isRefresh, transactions[slot] === transaction else { return }
+        guard refreshCount < configuration.refreshesMax else {
+            counters.add(.refreshesSkipped)
+            return giveUp(slot, transaction, gate: &gate)
+        }
+        transaction.isRefresh = true
+        refreshCount += 1
     }
 
     /// Gives out an answer that does not count down, to one who waits for it.

@@ -19,8 +19,16 @@ extension DNSWorkerCore {
 
     // MARK: asking
 
+    /// Why there is no connection.
+    enum ConnectFailure: Error {
+        /// Nobody takes it there, or no way leads there.
+        case refused
+        /// It is not the upstream's fault: there are too many questions, or no memory or descriptors.
+        case local
+    }
+
     /// The connection that the next question to an upstream should take: the one with the fewest, or a new one if that has many.
-    mutating func connection(to upstream: Int, ofZone zone: Int) -> UpstreamConnection? {
+    mutating func connection(to upstream: Int, ofZone zone: Int) throws(ConnectFailure) -> UpstreamConnection {
         let pool = upstreamPools[zones[zone].firstUpstream + upstream]
         var best: UpstreamConnection?
         for slot in pool {
@@ -31,38 +39,48 @@ extension DNSWorkerCore {
             counters.add(.upstreamConnectionsReused)
             return best
         }
-        guard pool.count < connectionsMax(ofZone: zone) else { return nil }
-        return connect(to: upstream, ofZone: zone) ?? best
+        guard pool.count < connectionsMax(ofZone: zone) else { throw .local }
+        do throws(ConnectFailure) {
+            return try connect(to: upstream, ofZone: zone)
+        } catch {
+            guard let best else { throw error }
+            return best
+        }
     }
 
     private func connectionsMax(ofZone zone: Int) -> Int { max(1, zones[zone].options.connectionsPerUpstreamMax) }
 
-    /// Begins to connect. Nil if the kernel refuses at once.
-    private mutating func connect(to upstream: Int, ofZone zone: Int) -> UpstreamConnection? {
-        guard let slot = freeUpstreamConnections.last else { return nil }
+    /// Begins to connect. Throws if the kernel refuses at once.
+    private mutating func connect(to upstream: Int, ofZone zone: Int) throws(ConnectFailure) -> UpstreamConnection {
+        guard let slot = freeUpstreamConnections.last else { throw .local }
         let target = zones[zone].addresses[upstream]
         let descriptor = DNSSockets.newSocket(target.address.family, SOCK_STREAM)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else { throw .local }
         let number = zones[zone].firstUpstream + upstream
         var tls: TLSClient?
         if let identity = target.tls {
             tls = TLSClient(identity, resuming: tlsStates[number].ticket, now: now)
             guard tls != nil else {
                 close(descriptor)
-                return nil
+                throw .local
             }
         }
         let connection = UpstreamConnection(
             descriptor: descriptor, slot: slot, generation: nextGeneration(), upstream: number, tls: tls, now: now)
+        var failure = ConnectFailure.local
         do throws(DNSSocketError) {
             if let mark = configuration.upstreamMark { try DNSSockets.set(descriptor, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark)) }
             try DNSSockets.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
             let status = unsafe SocketAddress(target.address, port: target.port).withPointer { unsafe Glibc.connect(descriptor, $0, $1) }
-            guard status == 0 || errno == EINPROGRESS else { return nil }
+            if status != 0, errno != EINPROGRESS {
+                let code = errno
+                if UpstreamConnection.refusals.contains(code) { failure = .refused }
+                throw DNSSocketError(.connect, code: code)
+            }
             try poll.add(
                 descriptor, token: Self.token(.upstream, slot: slot, generation: connection.generation), reads: true, writes: true)
         } catch {
-            return nil
+            throw failure
         }
         freeUpstreamConnections.removeLast()
         upstreamConnections[slot] = connection
@@ -106,15 +124,20 @@ extension DNSWorkerCore {
         _ slot: Int, _ generation: UInt32, _ event: EventPoll.Readiness, gate: inout G
     ) {
         guard let connection = upstreamConnection(slot, generation) else { return }
-        if event.isWritable, !event.isBroken { flush(connection) }
+        if event.isWritable, !event.isBroken {
+            connection.hasConnected = true
+            flush(connection)
+        }
         guard event.isReadable || event.isBroken else { return }
         let buffer = unsafe upstreamBuffer
         let count = unsafe recv(connection.descriptor, buffer.baseAddress, buffer.count, 0)
         guard count > 0 else {
             if count < 0, errno == EAGAIN || errno == EINTR { return }
+            connection.noteEnd(error: count == 0 ? 0 : errno)
             return breakOff(connection, count == 0 && connection.isShakingHands ? .protocolError : nil, gate: &gate)
         }
         now = Self.clock()
+        connection.hasConnected = true
         connection.heardAt = now
         let bytes = unsafe UnsafeBufferPointer(rebasing: buffer[..<count])
         let wasShakingHands = connection.isShakingHands
@@ -191,7 +214,7 @@ extension DNSWorkerCore {
                 take(.streamEnded, place: asker.place, asker.slot, transaction, gate: &gate)
             } else {
                 counters.add(connection.tls == nil ? .upstreamTCPFailures : .upstreamTLSFailures)
-                take(.failed, place: asker.place, asker.slot, transaction, gate: &gate)
+                take(connection.hasConnected ? .failed : .notConnected, place: asker.place, asker.slot, transaction, gate: &gate)
             }
         }
     }

@@ -49,10 +49,10 @@ struct DNSWorkerCore: ~Copyable {
     var isSuspect = false
     /// No further queries are taken.
     var isDraining = false
-    /// Transactions that nobody waited for at their start.
+    /// Transactions that nobody waited for at their start, or when they were late.
     var refreshCount = 0
     var waitingCount = 0
-    var waitingBySource: [IPAddress: Int] = [:]
+    var waitingByShare: [ClientShare: Int] = [:]
     var generation: UInt32 = 0
     var random = SystemRandomNumberGenerator()
     /// Sockets of finished attempts: closed at the end of the turn, as that is not urgent.
@@ -184,7 +184,7 @@ struct DNSWorkerCore: ~Copyable {
             case .mailbox:
                 rang = true
             case .listener:
-                acceptConnections(listener: slot)
+                acceptConnections(listener: slot, gate: &gate)
             case .connection:
                 connectionIsReady(slot, generation, event)
             case .transaction:

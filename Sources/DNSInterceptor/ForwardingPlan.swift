@@ -10,6 +10,7 @@ import NetworkTypes
 ///                        -> no cookie where there should be one, BADCOOKIE twice ---> ask (TCP), same upstream
 ///                        -> BADCOOKIE ----------------------------------------------> ask again with the new cookie
 ///                        -> EDNS not understood ------------------------------------> ask again without
+///                        -> TCP, as the query came, and no connection to be had ----> ask over UDP, unless TCP is forced
 ///                        -> a TCP connection that had answered before has ended ----> ask over another one
 ///                        -> the upstream was down and is back ---------------------> ask again
 ///                        -> SERVFAIL, REFUSED... (kept), timeout, error ------------> ask the next upstream
@@ -32,6 +33,8 @@ struct ForwardingPlan {
         case answeredWell
         /// No reply can come any more: socket error, connection closed, message malformed.
         case failed
+        /// A TCP connection could not be made: it was refused, or nobody answered.
+        case notConnected
         /// A connection that had served before was closed, as servers do with idle ones (RFC 7766 §6.2.3).
         case streamEnded
         /// The upstream was down and answers again: what it was asked before is lost.
@@ -63,6 +66,10 @@ struct ForwardingPlan {
         fileprivate(set) var until = Instant(nanoseconds: 0)
         fileprivate var tryNumber = 0
         fileprivate var isTCP = false
+        /// It was to be asked over TCP, and takes no connections: UDP is all there is.
+        fileprivate var hasNoTCP = false
+        /// It has answered over UDP with TC set.
+        fileprivate var wasTruncated = false
         fileprivate var hasEDNS = true
         /// A second connection is tried once.
         fileprivate var isAskedAnew = false
@@ -81,6 +88,8 @@ struct ForwardingPlan {
     private var answeredBadly: UInt64 = 0
     /// No upstream could be asked, as all had their fill of questions.
     private(set) var foundAllFull = false
+    /// An upstream has an answer that does not fit into UDP, and takes no TCP connections.
+    private(set) var foundTruncatedOnly = false
 
     init(now: Instant, startsOverTCP: Bool = false, configuration: DNSWorkerConfiguration) {
         deadline = now.advanced(byNanoseconds: UInt64(max(0, configuration.totalTimeoutMilliseconds)) * 1_000_000)
@@ -153,9 +162,20 @@ struct ForwardingPlan {
         if place == 0 { hedgeAt = nil }
         let upstream = self[place].upstream
         switch event {
-        case .truncated where !self[place].isTCP:
+        case .truncated where !self[place].isTCP && !self[place].hasNoTCP:
             noteAnswer(place, &zone, now)
+            self[place].wasTruncated = true
             return askOverTCP(place, configuration, now)
+        case .truncated where !self[place].isTCP, .notConnected where self[place].wasTruncated:
+            // It is well, but for TCP.
+            foundTruncatedOnly = true
+            zone.upstreams[upstream].succeed()
+            answeredBadly |= 1 << UInt64(upstream)
+            return next(place, &zone, configuration, now)
+        case .notConnected where mayGoBackToUDP(place, zone):
+            self[place].isTCP = false
+            self[place].hasNoTCP = true
+            return ask(place, configuration, now)
         case .cookieRefused where !self[place].isAskedWithNewCookie:
             self[place].isAskedWithNewCookie = true
             return ask(place, configuration, now)
@@ -183,7 +203,7 @@ struct ForwardingPlan {
             return next(place, &zone, configuration, now)
         case .timeout where self[place].sawFoldedCase && !self[place].isTCP && now < deadline:
             return askOverTCP(place, configuration, now)
-        case .timeout, .failed, .truncated, .streamEnded, .wrongReply, .upstreamReturned:
+        case .timeout, .failed, .notConnected, .truncated, .streamEnded, .wrongReply, .upstreamReturned:
             wentDown = zone.upstreams[upstream].fail(now: now, configuration: configuration)
             return next(place, &zone, configuration, now)
         }
@@ -191,6 +211,11 @@ struct ForwardingPlan {
 
     /// Whether a connection that ended may be replaced without another upstream being asked.
     func mayAskAnew(_ place: Int) -> Bool { !self[place].isAskedAnew }
+
+    /// Whether TCP was chosen because the query came so, and for no other reason: what fled from UDP does not go back.
+    private func mayGoBackToUDP(_ place: Int, _ zone: ZoneState) -> Bool {
+        startsOverTCP && !zone.options.forcesTCP && !zone.isSecure(self[place].upstream) && !self[place].hasNoTCP
+    }
 
     private func noteAnswer(_ place: Int, _ zone: inout ZoneState, _ now: Instant) {
         let attempt = self[place]

@@ -5,10 +5,14 @@ import NetworkTypes
 ///
 ///     192.0.2.7     db.example.test  db      # forward for both names, reverse for the first
 ///
+/// A name may also be another one's alias, which such files do not have: then it has no addresses of its own.
+///
 /// A name that is here has no other data: what the upstreams have under it is not asked for. Bounded: what is beyond is left out and told.
 public struct HostTable: Sendable, Equatable {
     public static let namesMax = 65_536
     public static let addressesPerNameMax = 64
+    /// Aliases on the way to a name with addresses.
+    public static let aliasesPerNameMax = 8
 
     /// What could not be taken of a line, counted from 1.
     public struct Problem: Error, Sendable, Equatable {
@@ -19,9 +23,20 @@ public struct HostTable: Sendable, Equatable {
     private(set) var addresses: [DomainName: [IPAddress]] = [:]
     /// By the name that is asked for a reverse look-up.
     private(set) var names: [DomainName: DomainName] = [:]
+    private(set) var aliases: [DomainName: DomainName] = [:]
 
-    public var isEmpty: Bool { addresses.isEmpty }
-    public var count: Int { addresses.count }
+    public var isEmpty: Bool { addresses.isEmpty && aliases.isEmpty }
+    public var count: Int { addresses.count + aliases.count }
+
+    /// The names that an alias leads to, the one with addresses last; nil of what is no alias, or leads to no addresses that are here.
+    public func targets(of alias: DomainName) -> [DomainName]? {
+        var targets: [DomainName] = []
+        while let next = aliases[targets.last ?? alias] {
+            guard targets.count < Self.aliasesPerNameMax else { return nil }
+            targets.append(next)
+        }
+        return targets.last.flatMap { addresses[$0] } == nil ? nil : targets
+    }
 
     public init() {}
 
@@ -36,6 +51,14 @@ public struct HostTable: Sendable, Equatable {
             }
         }
         return problems
+    }
+
+    /// Takes an alias, which need not lead anywhere yet.
+    public mutating func add(alias: DomainName, of target: DomainName) throws(Problem) {
+        guard aliases[alias] == nil else { throw Problem(line: 1, reason: "\"\(alias)\" is an alias already") }
+        guard addresses[alias] == nil else { throw Problem(line: 1, reason: "\"\(alias)\" has addresses, and cannot be an alias") }
+        guard aliases.count < Self.namesMax else { throw Problem(line: 1, reason: "too many aliases") }
+        aliases[alias] = target
     }
 
     /// Takes one line: an address and its names. An empty one, or a comment, adds nothing.
@@ -54,6 +77,7 @@ public struct HostTable: Sendable, Equatable {
             } catch {
                 throw Problem(line: number, reason: "\"\(word)\": \(error)")
             }
+            guard aliases[name] == nil else { throw Problem(line: number, reason: "\"\(word)\" is an alias, and cannot have addresses") }
             var known = addresses[name] ?? []
             if known.contains(address) { continue }
             guard known.count < Self.addressesPerNameMax, !known.isEmpty || addresses.count < Self.namesMax else {

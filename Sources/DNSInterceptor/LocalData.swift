@@ -23,7 +23,7 @@ public struct LocalData: Sendable {
     }
 
     /// Whether `hosts` has something to say about a name.
-    func hasHost(_ name: DomainName) -> Bool { hosts.addresses[name] != nil || hosts.names[name] != nil }
+    func hasHost(_ name: DomainName) -> Bool { hosts.addresses[name] != nil || hosts.names[name] != nil || hosts.aliases[name] != nil }
 
     /// The answer to a question as a message, and whether its addresses lead anywhere but to the client itself; nil: it is to be asked upstream.
     func answer(_ key: CacheKey, _ name: DomainName, search: SearchSuffixes) -> (message: [UInt8], source: Source, teaches: Bool)? {
@@ -38,8 +38,14 @@ public struct LocalData: Sendable {
             return (reply(key, name, zone: zone.zone, data: data.map { [$0] } ?? [], seconds: Self.zoneSeconds), .zone, false)
         }
         if let addresses = hosts.addresses[name] {
-            let wanted = addresses.filter { $0.family == .v4 ? key.qtype == .a : key.qtype == .aaaa }
-            return (reply(key, name, zone: name, data: wanted.map(\.networkBytes), seconds: hostSeconds), .hosts, true)
+            return (reply(key, name, zone: name, data: Self.data(addresses, key.qtype), seconds: hostSeconds), .hosts, true)
+        }
+        if let targets = hosts.targets(of: name), let end = targets.last {
+            // An alias is the answer to a question for aliases (RFC 1034 §3.6.2).
+            let isWanted = key.qtype == .cname
+            let data = isWanted ? [] : Self.data(hosts.addresses[end] ?? [], key.qtype)
+            let shown = isWanted ? [targets[0]] : targets
+            return (LocalMessage.alias(key, shown, data: data, isDenial: !isWanted && data.isEmpty, seconds: hostSeconds), .hosts, true)
         }
         if let host = hosts.names[name] {
             return (reply(key, name, zone: name, data: key.qtype == .ptr ? [host.wire] : [], seconds: hostSeconds), .hosts, false)
@@ -61,6 +67,10 @@ public struct LocalData: Sendable {
             let seconds = max(1, search.negativeSecondsMin)
             return (LocalMessage.negative(key, zone: suffix, seconds: seconds, exists: false), .search, false)
         }
+    }
+
+    private static func data(_ addresses: [IPAddress], _ type: RecordType) -> [[UInt8]] {
+        addresses.filter { $0.family == .v4 ? type == .a : type == .aaaa }.map(\.networkBytes)
     }
 
     /// Records of the type asked for; SOA and NS records at the apex of a zone; else none.

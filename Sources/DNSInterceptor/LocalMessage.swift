@@ -14,10 +14,38 @@ enum LocalMessage {
         return message
     }
 
+    /// CNAME records from the name asked for to the last of `targets`, and a record of the type asked for there for each piece of data.
+    ///
+    /// - Parameter isDenial: adds the SOA record that says how long there are no such records.
+    static func alias(_ key: CacheKey, _ targets: [DomainName], data: [[UInt8]], isDenial: Bool, seconds: UInt32) -> [UInt8] {
+        var message = head(key, code: 0, answers: targets.count + data.count, authority: isDenial ? 1 : 0)
+        var owner = 12
+        for target in targets {
+            let wire = target.wire
+            append(owner: pointer(to: owner), .cname, seconds, wire, to: &message)
+            owner = message.count - wire.count
+        }
+        for piece in data { append(owner: pointer(to: owner), key.qtype, seconds, piece, to: &message) }
+        if isDenial, let end = targets.last {
+            append(owner: pointer(to: owner), .soa, seconds, startOfAuthority(end, seconds), to: &message)
+        }
+        return message
+    }
+
+    private static func pointer(to offset: Int) -> [UInt8] { [0xc0 | UInt8(offset >> 8), UInt8(truncatingIfNeeded: offset)] }
+
     /// NODATA, or NXDOMAIN if the name does not exist, with the zone's SOA record (RFC 2308 §2).
     static func negative(_ key: CacheKey, zone: DomainName, seconds: UInt32, exists: Bool) -> [UInt8] {
         var message = head(key, code: exists ? 0 : 3, answers: 0, authority: 1)
         append(owner: zone.wire, .soa, seconds, startOfAuthority(zone, seconds), to: &message)
+        return message
+    }
+
+    /// An answer of which nothing but TC is here (RFC 2181 §9).
+    static func truncated(_ key: CacheKey) -> [UInt8] {
+        var message = head(key, code: 0, answers: 0, authority: 0)
+        // QR and TC.
+        message[2] = 0x82
         return message
     }
 

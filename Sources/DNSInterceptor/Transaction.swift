@@ -27,7 +27,7 @@ final class Transaction {
     var stale: Answer?
     /// Those who wait have been given `stale`.
     var isLate = false
-    /// Nobody waited at its start.
+    /// Nobody waited at its start, or when it was late.
     var isRefresh = false
     /// Why the last upstream message could not be used.
     var lastFault: MessageFault?

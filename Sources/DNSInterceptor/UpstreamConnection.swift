@@ -18,6 +18,8 @@ final class UpstreamConnection {
     static let questionsBeforeAnother = 16
     /// Unsent bytes of a TLS connection: the questions that it may have, each padded, come to a third of it.
     static let unsentBytesMax = 1 << 20
+    /// What connect(2), or the first call after it, says of a server that is not there or does not want to; a firewall's refusals included.
+    static let refusals = [ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EACCES, EPERM]
 
     let descriptor: Int32
     let slot: Int
@@ -31,6 +33,9 @@ final class UpstreamConnection {
     private(set) var questions: [UInt16: Asker?] = [:]
     /// Those that are waited for.
     private(set) var waited = 0
+    /// TCP's own handshake was done.
+    var hasConnected = false
+    private var isRefused = false
     /// It has given an answer to a question.
     var hasServed = false
     /// When bytes came last, or it was opened.
@@ -106,7 +111,21 @@ final class UpstreamConnection {
             tls.moveOutput(into: &output.bytes)
             guard unsentBytes <= Self.unsentBytesMax else { return false }
         }
-        return output.flush(to: descriptor)
+        let unsent = unsentBytes
+        guard output.flush(to: descriptor) else {
+            noteEnd(error: errno)
+            return false
+        }
+        // Nothing is taken before.
+        if unsentBytes < unsent { hasConnected = true }
+        return true
+    }
+
+    /// It is broken, with this value of `errno`, or 0. A refusal is told once, by the first call; if there was none, the connection may have been made and
+    /// broken before anybody looked.
+    func noteEnd(error: Int32) {
+        if !hasConnected, Self.refusals.contains(error) { isRefused = true }
+        if !isRefused { hasConnected = true }
     }
 
     func receive(_ bytes: Span<UInt8>) throws(TLSFault) {

@@ -11,4 +11,6 @@ struct WaitingQuery: BitwiseCopyable {
     let arrivedAt: Instant
     /// The guard against tunnels would have refused it.
     var isSuspect = false
+
+    var share: ClientShare { ClientShare(client, at: source) }
 }

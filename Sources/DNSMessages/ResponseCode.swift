@@ -13,6 +13,9 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, BitwiseCopyabl
     public static let badVersion = ResponseCode(rawValue: 16)
     /// RFC 7873 §8.
     public static let badCookie = ResponseCode(rawValue: 23)
+
+    /// Whether it speaks of EDNS, signatures or cookies between two servers, and of nothing in the data: the IANA registry has no others from 16 to 23.
+    public var isHopByHop: Bool { (16...23).contains(rawValue) }
 }
 
 extension ResponseCode: CustomStringConvertible {

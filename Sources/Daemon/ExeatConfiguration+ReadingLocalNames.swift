@@ -7,7 +7,17 @@ extension ExeatConfiguration {
     mutating func readLocalNames(_ reader: MappingReader, _ problems: inout DiagnosticList) {
         if let value = reader["localZones"] { readLocalZones(value, &problems) }
         if let values = reader["records"]?.elements(&problems) {
-            for value in values { readRecord(value, &problems) }
+            // Aliases behind the names that they lead to, whatever their order.
+            let isAlias = { (value: ConfigurationField) in if case .mapping = value.node.kind { true } else { false } }
+            for value in values where !isAlias(value) { readRecord(value, &problems) }
+            let aliases = values.filter(isAlias).compactMap { readAlias($0, &problems) }
+            for (name, field) in aliases where dns.records.targets(of: name) == nil {
+                field.error(
+                    "\"\(name)\" leads to no name with addresses in dns.records",
+                    hint: "up to \(HostTable.aliasesPerNameMax) aliases in a row, and at their end a line such as "
+                        + "\"192.0.2.7 db.example.test\"; names of upstreams and of dns.hosts.files cannot be meant",
+                    into: &problems)
+            }
         }
         if let value = reader["hosts"] { readHosts(value, &problems) }
         if let values = reader["searchSuffixes"]?.elements(&problems) {
@@ -35,8 +45,25 @@ extension ExeatConfiguration {
         do throws(HostTable.Problem) {
             try dns.records.add(line: text)
         } catch {
-            field.error(error.reason, hint: "an address and its names, such as \"192.0.2.7 db.example.test\"", into: &problems)
+            field.error(
+                error.reason, hint: "an address and its names, such as \"192.0.2.7 db.example.test\"; an alias is {name: ..., cname: ...}",
+                into: &problems)
         }
+    }
+
+    /// The alias, and where its target stands.
+    private mutating func readAlias(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> (DomainName, ConfigurationField)? {
+        guard let reader = MappingReader(field, fields: MappingReader.Fields(["name", "cname"]), &problems) else { return nil }
+        guard let nameField = reader.required("name", &problems), let targetField = reader.required("cname", &problems),
+            let name = Self.name(nameField, &problems), let target = Self.name(targetField, &problems)
+        else { return nil }
+        do throws(HostTable.Problem) {
+            try dns.records.add(alias: name, of: target)
+        } catch {
+            nameField.error(error.reason, into: &problems)
+            return nil
+        }
+        return (name, targetField)
     }
 
     private mutating func readHosts(_ field: ConfigurationField, _ problems: inout DiagnosticList) {

@@ -89,13 +89,14 @@ extension MetricsPage {
         // Answers that a name above is not there are hits to others.
         let cuts = dns[.cacheCuts]
         let (success, denial, misses) = (hits(.success), hits(.denial), dns[.cacheMisses] - cuts)
-        // Set one after the other, while this reads.
-        let denials = min(dns[.cacheDenials], dns[.cacheEntries])
+        // Set one after the other, while this reads: each is read once.
+        let entries = dns[.cacheEntries]
+        let denials = min(dns[.cacheDenials], entries)
         return [
             family("requests", "Hits and misses.", success + denial + misses),
             byType("hits", .counter, "Answers out of the cache.", success: success, denial: denial),
             family("misses", "Queries that the cache had no answer to.", misses),
-            byType("entries", .gauge, "Stored answers.", success: dns[.cacheEntries] - denials, denial: denials),
+            byType("entries", .gauge, "Stored answers.", success: entries - denials, denial: denials),
             family("prefetch", "Answers fetched before they expired.", dns[.refreshesPrefetch]),
             family("served_stale", "Expired answers given out.", dns[.staleLate] + dns[.staleFailed] + dns[.staleFailing]),
         ]

@@ -164,6 +164,18 @@ extension CommandLineTests {
                 "a bad record", "3:13", "dns.records[0]", "an address and its names",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  records: [\"nonsense db.example.test\"]\n"),
             Row(
+                "an alias of a name elsewhere", "5:39", "dns.records[1].cname", "no name with addresses in dns.records",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  records:\n    - 192.0.2.7 db.example.test\n"
+                    + "    - {name: www.example.test, cname: www.example.org}\n"),
+            Row(
+                "an alias with addresses", "4:14", "dns.records[0].name", "has addresses",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  records:\n    - {name: db.example.test, cname: x.example.test}\n"
+                    + "    - 192.0.2.7 db.example.test\n"),
+            Row(
+                "aliases in a circle", "4:37", "dns.records[0].cname", "leads to no name",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  records:\n    - {name: a.example.test, cname: b.example.test}\n"
+                    + "    - {name: b.example.test, cname: a.example.test}\n"),
+            Row(
                 "a bad local zone", "4:15", "dns.localZones.forward[0]", "label",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  localZones:\n    forward: [\"a..b\"]\n"),
             Row(

@@ -95,6 +95,35 @@ extension DNSWorkerTests {
             #expect(client.ask(TestMessage.query("db.example.test"))?.addresses == [])
         }
 
+        @Test func `an alias is shown with what it leads to, and learned under its own name`() throws {
+            let upstream = try FakeUpstream.plain(99)
+            defer { upstream.stop() }
+            var hosts = try Self.table("192.0.2.7 db.example.test\n192.0.2.8 db.example.test")
+            let names = try ["www.example.test", "db-1.example.test", "db.example.test", "loop.example.test"]
+                .map { try DomainName(parsing: $0) }
+            try hosts.add(alias: names[0], of: names[1])
+            try hosts.add(alias: names[1], of: names[2])
+            try hosts.add(alias: names[3], of: names[3])
+            #expect(throws: HostTable.Problem.self) { try hosts.add(alias: names[2], of: names[0]) }
+            #expect(throws: HostTable.Problem.self) { try hosts.add(line: "192.0.2.9 www.example.test") }
+            let data = LocalData(hosts: hosts, hostSeconds: 44)
+            let worker = try RunningWorker(upstreams: [upstream]) { $0.local = Published(data) }
+            defer { worker.stop() }
+            let client = try worker.client()
+            let reply = try #require(client.ask(TestMessage.query("WWW.example.test")))
+            #expect(reply.code == 0 && reply.answerCount == 4 && reply.addresses == [7, 8] && reply.ttls == [44, 44, 44, 44])
+            #expect(reply.bytes[2] & 0x04 != 0 && reply.bytes.contains(subsequence: TestMessage.name("db.example.test")))
+            let none = try #require(client.ask(TestMessage.query("www.example.test", type: TestMessage.aaaa)))
+            #expect(none.code == 0 && none.answerCount == 2 && none.bytes[9] == 1 && none.addresses.isEmpty)
+            let alias = try #require(client.ask(TestMessage.query("www.example.test", type: TestMessage.cname)))
+            #expect(alias.code == 0 && alias.answerCount == 1 && alias.bytes.contains(subsequence: TestMessage.name("db-1.example.test")))
+            #expect(client.ask(TestMessage.query("db-1.example.test"))?.answerCount == 3)
+            #expect(worker.log.lessons.map(\.name) == [names[0], names[1]])
+            #expect(worker.log.lessons.allSatisfy { $0.ttl == 44 && $0.addresses.count == 2 })
+            #expect(upstream.requests.isEmpty && worker.counters[.localHosts] == 4)
+            #expect(client.ask(TestMessage.query("loop.example.test"))?.addresses == [99], "leads nowhere here")
+        }
+
         @Test func `new hosts take the place of what upstreams had said, and give it back`() throws {
             let upstream = try FakeUpstream.plain(99)
             defer { upstream.stop() }

@@ -226,6 +226,32 @@ extension DNSWorkerTests {
             #expect(client.ask(query)?.code == 2)
         }
 
+        @Test func `questions that nobody waits for any more leave room for others`() throws {
+            let isSilent = Atomic<Bool>(false)
+            let upstream = try FakeUpstream { request in
+                guard !isSilent.load(ordering: .relaxed) || request.name.hasPrefix("new") else { return [] }
+                return [.reply(TestMessage.reply(to: request.bytes, [.a(1, ttl: 1)]))]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) {
+                $0.outstandingMax = 20
+                $0.refreshesMax = 4
+                $0.staleClientTimeoutMilliseconds = 20
+                $0.tryTimeoutsMilliseconds = [20_000]
+                $0.totalTimeoutMilliseconds = 20_000
+            }
+            defer { worker.stop() }
+            let client = try worker.client()
+            let names = (0..<20).map { TestMessage.query("n\($0).example.org") }
+            for name in names { #expect(client.ask(name)?.addresses == [1]) }
+            usleep(1_100_000)
+            isSilent.store(true, ordering: .relaxed)
+            for name in names { #expect(client.ask(name)?.addresses == [1]) }
+            #expect(worker.counters[.staleLate] == 20)
+            #expect(client.ask(TestMessage.query("new.example.org"))?.addresses == [1])
+            #expect(worker.counters[.failedOutstanding] == 0 && worker.counters[.refreshesSkipped] == 16)
+        }
+
         @Test func `where no question has room an expired answer serves`() throws {
             let upstream = try Upstream(ttl: 1)
             defer { upstream.stop() }

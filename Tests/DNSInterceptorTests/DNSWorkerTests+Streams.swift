@@ -100,6 +100,23 @@ extension DNSWorkerTests {
             }
         }
 
+        @Test func `all who are nobody's clients share one client's connections`() throws {
+            let upstream = try FakeUpstream.plain()
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) {
+                $0.tcpConnectionsMax = 6
+                $0.tcpConnectionsPerClientMax = 2
+            }
+            defer { worker.stop() }
+            let held = try (3..<9).map { try worker.streamClient(from: "127.0.0.\($0)") }
+            #expect(eventually { worker.counters[.tcpAccepted] == 6 })
+            #expect(worker.counters[.tcpOpen] == 2 && worker.counters[.tcpRefusedPerClient] == 4)
+            let stream = try worker.streamClient()
+            stream.sendFrame(TestMessage.query("www.example.org"))
+            #expect(TestReply(stream.receiveFrame())?.addresses == [1])
+            #expect(held.count == 6)
+        }
+
         @Test func `beyond the pipeline limit the worker stops reading and loses nothing`() throws {
             let upstream = try FakeUpstream { [.replyLater(TestMessage.reply(to: $0.bytes, [.a(1)]), milliseconds: 60)] }
             defer { upstream.stop() }

@@ -217,5 +217,50 @@ extension DNSWorkerTests {
             #expect(other.ask(TestMessage.query("n9.example.org"))?.extendedError == 22, "served, as far as upstreams go")
             #expect(worker.counters[.failedWaiters] == 2)
         }
+
+        @Test func `an endpoint has one share of the places, however many addresses it has`() throws {
+            let silent = try FakeUpstream { _ in [] }
+            defer { silent.stop() }
+            let worker = try RunningWorker(upstreams: [silent]) { $0.waitersPerClientMax = 3 }
+            defer { worker.stop() }
+            let greedy = try worker.client()
+            for number in 0..<3 { greedy.send(TestMessage.query("n\(number).example.org")) }
+            #expect(eventually { silent.requests.count >= 3 })
+            let refused = try worker.client(from: "::1").ask(TestMessage.query("n9.example.org"))
+            #expect(refused?.extendedError == 0 && worker.counters[.failedWaiters] == 1)
+            #expect(try worker.client(from: "127.0.0.2").ask(TestMessage.query("n9.example.org"))?.extendedError == 22)
+        }
+
+        @Test func `with the shipped limits one client leaves the only upstream to others`() throws {
+            let upstream = try FakeUpstream {
+                $0.name.hasPrefix("slow") ? [] : [.reply(TestMessage.reply(to: $0.bytes, [.a(4)]))]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) {
+                $0.tryTimeoutsMilliseconds = [4_000]
+                $0.totalTimeoutMilliseconds = 4_000
+            }
+            defer { worker.stop() }
+            let greedy = try worker.client()
+            for number in 0..<3_000 {
+                greedy.send(TestMessage.query("slow\(number).example.org"))
+                if number % 100 == 99 { #expect(eventually { worker.counters[.queriesUDP] == UInt64(number + 1) }) }
+            }
+            #expect(try worker.client(from: "127.0.0.2").ask(TestMessage.query("www.example.org"))?.addresses == [4])
+        }
+
+        @Test func `what is between resolvers alone is not handed on`() throws {
+            // BADCOOKIE, RFC 7873 §8.
+            let upstream = try FakeUpstream { request in
+                var reply = TestMessage.reply(to: request.bytes, [], code: 7)
+                reply[reply.count - 6] = 1
+                return [.reply(reply)]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream])
+            defer { worker.stop() }
+            let reply = try #require(try worker.client().ask(TestMessage.query("www.example.org")))
+            #expect(reply.code == 2 && reply.extendedError == 0)
+        }
     }
 }

@@ -28,10 +28,19 @@ final class FakeUpstream: Sendable {
         case hangUp
     }
 
+    /// What its TCP port does with connections.
+    enum Streams {
+        case takes
+        case refuses
+        /// Nobody answers there.
+        case ignores
+    }
+
     let port: UInt16
     private let requestLog = Mutex<[Request]>([])
     private let isStopped = Atomic<Bool>(false)
     private let hasEnded = DispatchSemaphore(value: 0)
+    private let takesStreams: Bool
 
     var requests: [Request] { requestLog.withLock { $0 } }
     var address: UpstreamAddress { UpstreamAddress(IPAddress(v4: 0x7f00_0001), port: port) }
@@ -44,9 +53,11 @@ final class FakeUpstream: Sendable {
         return request.numberOnConnection == 4 ? [.hangUp] : []
     }
 
-    init(_ handler: @escaping @Sendable (Request) -> [Action]) throws {
+    init(streams: Streams = .takes, _ handler: @escaping @Sendable (Request) -> [Action]) throws {
         let sockets = try PortPair(IPAddress(v4: 0x7f00_0001))
         port = sockets.port
+        takesStreams = streams == .takes
+        if streams != .takes { try Self.block(sockets, streams) }
         let elsewhere = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         Thread.detachNewThread { [self] in serve(sockets.datagrams, sockets.streams, elsewhere, handler) }
     }
@@ -61,6 +72,21 @@ final class FakeUpstream: Sendable {
         hasEnded.wait()
     }
 
+    /// A socket that does not listen refuses; one whose queue is full, and is not looked at, is silent.
+    private static func block(_ sockets: PortPair, _ streams: Streams) throws {
+        guard streams == .ignores else {
+            shutdown(sockets.streams, Int32(SHUT_RDWR))
+            return
+        }
+        guard listen(sockets.streams, 0) == 0, let filler = TestSocket.connect(to: sockets.port, isTCP: true) else {
+            throw POSIXError(.EADDRINUSE)
+        }
+        fillers.withLock { $0.append(filler) }
+    }
+
+    /// Connections that fill queues, to the end.
+    private static let fillers = Mutex<[TestSocket]>([])
+
     private func serve(_ datagrams: Int32, _ streams: Int32, _ elsewhere: Int32, _ handler: @Sendable (Request) -> [Action]) {
         var connections: [(descriptor: Int32, number: Int, requests: Int, input: [UInt8])] = []
         var accepted = 0
@@ -70,7 +96,8 @@ final class FakeUpstream: Sendable {
             let now = Date()
             for item in later where item.due <= now { item.send() }
             later.removeAll { $0.due <= now }
-            var waits = ([datagrams, streams] + connections.map(\.descriptor)).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            let open = [datagrams] + (takesStreams ? [streams] : []) + connections.map(\.descriptor)
+            var waits = open.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             _ = unsafe poll(&waits, nfds_t(waits.count), 2)
             while let (bytes, source) = receive(datagrams) {
                 let request = note(bytes, isTCP: false, source.port)
@@ -84,7 +111,7 @@ final class FakeUpstream: Sendable {
                     }
                 }
             }
-            while case let descriptor = accept(streams, nil, nil), descriptor >= 0 {
+            while takesStreams, case let descriptor = accept(streams, nil, nil), descriptor >= 0 {
                 connections.append((descriptor, accepted, 0, []))
                 accepted += 1
             }
