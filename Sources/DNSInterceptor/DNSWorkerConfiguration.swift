@@ -98,7 +98,7 @@ public struct DNSWorkerConfiguration: Sendable {
 
 extension DNSWorkerConfiguration {
     /// For one of several workers: its share of what is limited for the node, rounded up. What is limited for a client stays, as all of a client's
-    /// queries come to one worker.
+    /// queries come to one worker, but for what that worker has less of.
     public func divided(among workers: Int) -> Self {
         func share(_ limit: Int) -> Int { (limit + workers - 1) / workers }
         var part = self
@@ -108,6 +108,7 @@ extension DNSWorkerConfiguration {
         part.root.options = root.options.divided(among: workers)
         part.outstandingMax = share(outstandingMax)
         part.waitersMax = share(waitersMax)
+        part.waitersPerClientMax = min(waitersPerClientMax, max(1, part.root.options.queriesPerUpstreamMax / 2))
         part.refreshesMax = share(refreshesMax)
         part.tcpConnectionsMax = share(tcpConnectionsMax)
         return part
