@@ -139,7 +139,7 @@ final class ControlPlane: @unchecked Sendable {
         self.hostAddresses = hostAddresses
         self.servers = servers
         self.hasCgroups = hasCgroups
-        owners = NodeOwners.current(hasCgroups: hasCgroups)
+        owners = NodeOwners.current(hasCgroups: hasCgroups) ?? .unknown
         self.hasClassPorts = hasClassPorts
         self.configuration = configuration
         self.watch = watch
@@ -268,7 +268,7 @@ final class ControlPlane: @unchecked Sendable {
         if hasHostEndpoints, let current = try? HostAddresses.current() { hostAddresses = current }
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
-        owners = NodeOwners.current(hasCgroups: hasCgroups)
+        if let current = NodeOwners.current(hasCgroups: hasCgroups) { owners = current }
         let (policy, generations) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses, retired: retired, isClean: cleanAddresses.contains)
@@ -356,9 +356,10 @@ final class ControlPlane: @unchecked Sendable {
 
     /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.
     private var hasNewOwners: Bool {
-        guard let lastClasses, !lastClasses.rules.isEmpty, !lastClasses.unknown.isEmpty || lastClasses.rules.contains(where: \.isCgroup)
+        guard let lastClasses, !lastClasses.rules.isEmpty, !lastClasses.unknown.isEmpty || lastClasses.rules.contains(where: \.isCgroup),
+            let current = NodeOwners.current(hasCgroups: hasCgroups)
         else { return false }
-        return NodeClasses(published.current, NodeOwners.current(hasCgroups: hasCgroups)) { _ in nil }.rules.map(\.owner)
+        return NodeClasses(published.current, current) { _ in nil }.rules.map(\.owner)
             != lastClasses.rules.map(\.owner)
     }
 

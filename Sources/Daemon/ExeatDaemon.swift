@@ -257,7 +257,7 @@ public final class ExeatDaemon: @unchecked Sendable {
                 policed: ControlPlane.contents(of: policy, nodeAddresses: nodeAddresses), policy)
             NodeConnections.announce(
                 hosts, failsafe: felix.failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound,
-                classes: NodeClasses(policy, NodeOwners.current(hasCgroups: features.has(.cgroups))) { _ in nil }.rules,
+                classes: NodeClasses(policy, NodeOwners.current(hasCgroups: features.has(.cgroups)) ?? .unknown) { _ in nil }.rules,
                 tableConfiguration.mark, logger)
         }
         if kept == nil, configuration.existingFlows == .keep {

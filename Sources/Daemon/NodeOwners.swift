@@ -8,9 +8,13 @@ struct NodeOwners: Equatable {
     /// Where the cgroups of version 2 are mounted; nil: nowhere, or the kernel cannot tell sockets by them.
     private let cgroupRoot: String?
 
-    static func current(hasCgroups: Bool) -> NodeOwners {
-        NodeOwners(users: readUsers(), cgroupRoot: hasCgroups ? mountPoint() : nil)
+    /// Nil if no descriptor or memory is left to look: then nobody is known to have come or gone.
+    static func current(hasCgroups: Bool) -> NodeOwners? {
+        guard let users = text(of: "/etc/passwd"), let mounts = hasCgroups ? text(of: "/proc/self/mounts") : "" else { return nil }
+        return NodeOwners(users: readUsers(users), cgroupRoot: mountPoint(mounts))
     }
+
+    static let unknown = NodeOwners(users: [:], cgroupRoot: nil)
 
     /// Nil if the node has no such user or cgroup.
     func owner(of processes: ProcessClass) -> ProcessClassRule.Owner? {
@@ -26,10 +30,15 @@ struct NodeOwners: Equatable {
         }
     }
 
+    /// A file that is not there, or not for us, says nothing.
+    private static func text(of file: String) -> String? {
+        do throws(DaemonError) { return try TextFile.read(file) } catch { return [EMFILE, ENFILE, ENOMEM].contains(error.code) ? nil : "" }
+    }
+
     /// Names and numbers of `/etc/passwd` (passwd(5)).
-    private static func readUsers() -> [String: UInt32] {
+    private static func readUsers(_ text: String) -> [String: UInt32] {
         var found: [String: UInt32] = [:]
-        for line in ((try? TextFile.read("/etc/passwd")) ?? "").split(whereSeparator: \.isNewline) {
+        for line in text.split(whereSeparator: \.isNewline) {
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)
             guard fields.count >= 3, let number = UInt32(fields[2]) else { continue }
             if found[String(fields[0])] == nil { found[String(fields[0])] = number }
@@ -37,9 +46,9 @@ struct NodeOwners: Equatable {
         return found
     }
 
-    /// `/proc/self/mounts` (proc_pid_mounts(5)).
-    private static func mountPoint() -> String? {
-        for line in ((try? TextFile.read("/proc/self/mounts")) ?? "").split(whereSeparator: \.isNewline) {
+    /// Of `/proc/self/mounts` (proc_pid_mounts(5)).
+    private static func mountPoint(_ mounts: String) -> String? {
+        for line in mounts.split(whereSeparator: \.isNewline) {
             let fields = line.split(separator: " ")
             if fields.count >= 3, fields[2] == "cgroup2" { return String(fields[1]) }
         }
