@@ -108,9 +108,11 @@ extension DNSWorkerConfiguration {
         part.root.options = root.options.divided(among: workers)
         part.outstandingMax = share(outstandingMax)
         part.waitersMax = share(waitersMax)
-        part.waitersPerClientMax = min(waitersPerClientMax, max(1, part.root.options.queriesPerUpstreamMax / 2))
+        part.waitersPerClientMax = min(
+            waitersPerClientMax, max(1, part.root.options.queriesPerUpstreamMax / 2), max(1, part.outstandingMax / 2))
         part.refreshesMax = share(refreshesMax)
         part.tcpConnectionsMax = share(tcpConnectionsMax)
+        part.tcpConnectionsPerClientMax = min(tcpConnectionsPerClientMax, max(1, part.tcpConnectionsMax / 2))
         return part
     }
 
