@@ -83,7 +83,14 @@ extension ControlPlane {
         }
     }
 
-    @discardableResult
+    /// Purges flows that a generation would bring to life, or the next owner of an address would take over; until it succeeds.
+    func purgeSurely(_ addresses: Set<IPAddress>) {
+        addressesNotPurged.formUnion(addresses)
+        guard purge(addressesNotPurged) else { return }
+        addressesNotPurged = []
+        registry.notePurged()
+    }
+
     func purge(_ addresses: Set<IPAddress>) -> Bool {
         guard !addresses.isEmpty else { return true }
         do {

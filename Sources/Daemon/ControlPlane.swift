@@ -38,6 +38,8 @@ final class ControlPlane: @unchecked Sendable {
         /// Named counters that are no refusals.
         var kernelCounters: [CounterValue] = []
         var kernelLeases = 0
+        /// The kernel has refused the table as it is to be.
+        var isTableBehind = false
         /// A resolver of the node that asks for everybody, while there are host endpoints.
         var stubResolver: String?
 
@@ -75,7 +77,7 @@ final class ControlPlane: @unchecked Sendable {
 
     // On the queue only.
     private var compiler: PolicyCompiler
-    private var registry: EndpointRegistry
+    var registry: EndpointRegistry
     var table: TableSocket
     var tableConfiguration: TableConfiguration
     /// Of the table as it was installed last (`TableSocket.fingerprint`).
@@ -112,6 +114,8 @@ final class ControlPlane: @unchecked Sendable {
     /// Packets held back when the set of their sources was looked at last.
     var questionsHeldBack: UInt64 = 0
     private var changeCount: UInt64 = 0
+    /// Their flows were to be purged at once, and could not be: tried again every second.
+    var addressesNotPurged: Set<IPAddress> = []
     /// Of endpoints that went: their conntrack entries go within half a second, unless the address comes again before.
     var addressesToPurge: Set<IPAddress> = []
     var isPurgeScheduled = false
@@ -165,7 +169,7 @@ final class ControlPlane: @unchecked Sendable {
             let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams)
             loaded = resources
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
-            if purge(exhausted) { registry.notePurged() }
+            purgeSurely(exhausted)
             try installTable(wanted)
             try EarlierFlows.ask(wanted, policy, tableConfiguration.mark, logger)
             // Which of them have another policy than under the process before, nobody knows.
@@ -296,7 +300,7 @@ final class ControlPlane: @unchecked Sendable {
             tableConfiguration.mark, logger)
         cleanAddresses.subtract(wanted.known.map(\.address))
         // No flow may bear what is given again when it becomes current; what is stamped from now on is decided under the new policy.
-        if purge(generations.exhausted) { registry.notePurged() }
+        purgeSurely(generations.exhausted)
         let before = contents
         do {
             // Installed anew it has no kernel leases: some may bear a generation that is given again.
@@ -322,7 +326,7 @@ final class ControlPlane: @unchecked Sendable {
                 }
             }
         }
-        purge(purged)
+        purgeSurely(purged)
         forgive(Set(changes.filter(\.changesGeneration).map(\.address)))
         // What is not known is dropped ahead of conntrack: nothing new comes in for it until it is known again.
         addressesToPurge = addressesToPurge.union(went).subtracting(came)
@@ -431,6 +435,7 @@ final class ControlPlane: @unchecked Sendable {
             logger.error("the table cannot be read; installing it anew", metadata: ["error": "\(error)"])
             repair(contents)
         }
+        if !addressesNotPurged.isEmpty { purgeSurely([]) }
         purgeLater()
         guard hasHostEndpoints else { return }
         let hasNewAddresses = ticks % 5 == 0 && (try? HostAddresses.current()).map { $0 != hostAddresses } == true
@@ -444,6 +449,10 @@ final class ControlPlane: @unchecked Sendable {
     func installTable(_ wanted: TableContents) throws(TableError) {
         contents = wanted
         isTableBehind = true
+        defer {
+            let isBehind = isTableBehind
+            sharedStatus.withLock { $0.isTableBehind = isBehind }
+        }
         try table.install(tableConfiguration, contents: wanted)
         fingerprint = try table.fingerprint()
         isTableBehind = false

@@ -2,9 +2,12 @@ import Dispatch
 
 /// What the control socket and the page of metrics tell.
 extension ExeatDaemon {
+    /// Whether DNS is served, and the table is as it is to be.
+    var isServing: Bool { isReady.load(ordering: .acquiring) && !control.status.isTableBehind }
+
     func statusLines() -> [String] {
         StatusReport.lines(
-            configuration: configuration, control: control.status, isReady: isReady.load(ordering: .relaxed),
+            configuration: configuration, control: control.status, isReady: isServing,
             uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), flows: flows.state,
             queues: queueReports)
     }
@@ -53,7 +56,7 @@ extension ExeatDaemon {
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
             holds: link, dns: dnsTotals, upstreamFiles: upstreamFiles.report, authorityFiles: authorityFiles.report, names: nameReport(),
-            flows: flows.state, lostFacts: flowMailbox.lostFacts, isReady: isReady.load(ordering: .relaxed), mode: configuration.mode,
+            flows: flows.state, lostFacts: flowMailbox.lostFacts, isReady: isServing, mode: configuration.mode,
             dnsPort: configuration.dns.port)
     }
 }

@@ -310,7 +310,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var servicesLogger = Logger(label: "exeat.http")
         servicesLogger.logLevel = .critical
         let server = MetricsServer(
-            page: { [self] in metricsPage() }, isReady: { [self] in isReady.load(ordering: .acquiring) }, logger: servicesLogger)
+            page: { [self] in metricsPage() }, isReady: { [self] in isServing }, logger: servicesLogger)
         let listeners = [configuration.metrics] + (configuration.health.map { [$0] } ?? [])
         let tasks = listeners.map { listener in
             Task { [logger] in

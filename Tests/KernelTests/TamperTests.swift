@@ -85,7 +85,8 @@ extension KernelSuites {
             let result = try node.exeat("down")
             #expect(!result.isSuccess && result.stderr.contains("the table is owned"), "\(result.stderr)")
             try node.afterReload { try node.write(policy: "shop.yaml", PolicyText.allow("shop", domains: ["www.example.org"])) }
-            #expect(try node.lab.node.run(["curl", "-sf", "-m", "3", "http://127.0.0.1:9253/ready"]).isSuccess)
+            #expect(try node.lab.node.run(["curl", "-sf", "-m", "3", "http://127.0.0.1:9253/health"]).isSuccess)
+            #expect(try node.metrics()["exeat_ready"] == 0, "the kernel refuses the table of this policy")
         }
 
         @Test func `a table that another process kept for itself is put back with the policy of meanwhile`() throws {
@@ -96,9 +97,11 @@ extension KernelSuites {
             #expect(stream.exchange() == .echoed)
             let thief = try Self.keepTable(node)
             try node.afterReload { try node.write(policy: "shop.yaml", PolicyText.allow("shop", domains: ["www.example.org"])) }
+            #expect(try node.metrics()["exeat_ready"] == 0)
             // Its table goes with it.
             thief.terminate()
             try Stopwatch.wait("the table is back") { try Self.table(node).count >= before.count }
+            try Stopwatch.wait("the daemon says so") { try node.metrics()["exeat_ready"] == 1 }
             #expect(try node.isRefused("pod-a", "192.0.2.10"), "the policy of meanwhile")
             #expect(try node.isRefused("pod-a", Self.denied))
             #expect(stream.exchange() == .ended(errno: ECONNRESET))
