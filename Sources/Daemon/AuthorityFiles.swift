@@ -1,11 +1,8 @@
 import DNSInterceptor
-import Datastores
-import Dispatch
 import Logging
 import Synchronization
 
-/// The certificate authorities of upstreams that name a file of their own (`tls.caFile`): read at the start, whenever a file changes, is replaced or its
-/// link leads elsewhere, and every five seconds, as a link that leads nowhere yet cannot be watched.
+/// The certificate authorities of upstreams that name a file of their own (`tls.caFile`): read at the start, and followed.
 ///
 /// New authorities count for handshakes that begin from then on. A file that cannot be read, or has no certificate, is an error at the start; later it
 /// leaves the authorities as they were, which is logged and counted. A file is read when it has been left alone for a second: half of one may be
@@ -23,15 +20,10 @@ final class AuthorityFiles: Sendable {
     }
 
     private static let bytesMax = 8 << 20
-    private static let rereadSeconds = 5
 
     private let trusts: [String: TLSTrust]
     private let logger: Logger
-    private let watch: FolderWatch
-    private let queue = DispatchQueue(label: "exeat-authorities")
-    private let isStopped = Atomic<Bool>(false)
-    /// A file that was being written will be read again; once, however often it was found so.
-    private let isRetryWaiting = Atomic<Bool>(false)
+    private let followed: FollowedFiles
     private let sharedReport = Mutex(Report())
     /// The last reading of each file, so that one that is as the one before is not told again.
     private let readings: Mutex<[String: Reading]>
@@ -52,7 +44,7 @@ final class AuthorityFiles: Sendable {
         self.trusts = trusts
         self.readings = Mutex(readings)
         self.logger = logger
-        watch = FolderWatch(PolicyFolder(paths: trusts.keys.sorted()))
+        followed = FollowedFiles(Array(trusts.keys), of: "authorities", logger: logger)
         sharedReport.withLock { $0.changes = UInt64(trusts.count) }
     }
 
@@ -74,46 +66,11 @@ final class AuthorityFiles: Sendable {
     }
 
     /// Follows the files.
-    func start() {
-        guard !trusts.isEmpty else { return }
-        do throws(ResourceWatchError) {
-            try watch.start { [weak self] in
-                guard let self else { return }
-                queue.async { [weak self] in self?.readAll() }
-            }
-        } catch {
-            logger.error("files of authorities are not watched", metadata: ["error": "\(error)"])
-        }
-        // What changed before the watch was in place.
-        queue.async { [weak self] in self?.readAll() }
-        reread()
-    }
+    func start() { followed.start { [weak self] in self?.readAll() } }
 
-    /// Nothing is read behind this but what is under way.
-    func stop() {
-        isStopped.store(true, ordering: .relaxed)
-        watch.stop()
-    }
-
-    private func reread() {
-        queue.asyncAfter(deadline: .now() + .seconds(Self.rereadSeconds)) { [weak self] in
-            guard let self, !isStopped.load(ordering: .relaxed) else { return }
-            readAll()
-            reread()
-        }
-    }
-
-    private func retry() {
-        guard !isRetryWaiting.exchange(true, ordering: .relaxed) else { return }
-        queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in
-            guard let self else { return }
-            isRetryWaiting.store(false, ordering: .relaxed)
-            readAll()
-        }
-    }
+    func stop() { followed.stop() }
 
     private func readAll() {
-        guard !isStopped.load(ordering: .relaxed) else { return }
         for (file, trust) in trusts { read(file, into: trust) }
     }
 
@@ -121,10 +78,7 @@ final class AuthorityFiles: Sendable {
         let reading: Reading
         do throws(DaemonError) { reading = .text(try Self.text(of: file)) } catch { reading = .failure("\(error)") }
         guard readings.withLock({ $0[file] }) != reading else { return }
-        guard !TextFile.isFresh(file) else {
-            retry()
-            return
-        }
+        guard !TextFile.isFresh(file) else { return followed.retry() }
         readings.withLock { $0[file] = reading }
         do throws(DaemonError) {
             if case .failure(let reason) = reading { throw DaemonError(reason) }

@@ -1,13 +1,11 @@
 import DNSInterceptor
-import Datastores
 import Dispatch
 import Enforcement
 import Logging
 import NetworkTypes
 import Synchronization
 
-/// Files in the form of `/etc/resolv.conf` that name upstreams: read at the start, whenever one changes, is replaced or its link leads elsewhere, and
-/// every five seconds, as a link that leads nowhere yet, or over others, cannot be watched.
+/// Files in the form of `/etc/resolv.conf` that name upstreams: read at the start, and followed.
 ///
 /// A file that cannot be read, is too large or names nobody who can be asked leaves the upstreams as they were. That and entries that are
 /// passed over are logged and counted. Before the DNS worker asks new servers, the table and policy let it (`onChange`); those that have gone are
@@ -30,17 +28,12 @@ final class UpstreamFiles: Sendable {
     private static let problemsMax = 8
     /// The worker looks once a second, and a question takes five at most.
     private static let partingSeconds = 8
-    private static let rereadSeconds = 5
 
     private let files: [String]
     private let lists: [String: Published<[UpstreamAddress]>]
     private let configuration: ExeatConfiguration
     private let logger: Logger
-    private let watch: FolderWatch
-    private let queue = DispatchQueue(label: "exeat-upstreams")
-    private let isStopped = Atomic<Bool>(false)
-    /// A file that was being written will be read again; once, however often it was found so.
-    private let isRetryWaiting = Atomic<Bool>(false)
+    private let followed: FollowedFiles
     private let sharedReport = Mutex(Report())
     /// The last reading of each file, so that one that is as the one before is not told again.
     private let readings = Mutex<[String: Reading]>([:])
@@ -58,7 +51,7 @@ final class UpstreamFiles: Sendable {
         self.configuration = configuration
         self.logger = logger
         lists = Dictionary(uniqueKeysWithValues: files.map { ($0, Published([])) })
-        watch = FolderWatch(PolicyFolder(paths: files))
+        followed = FollowedFiles(files, of: "upstreams", logger: logger)
         for file in files {
             if let servers = wanted(file, isFirst: true) { take(servers, file) }
         }
@@ -74,37 +67,13 @@ final class UpstreamFiles: Sendable {
 
     /// Follows the files. `onChange` gets all servers that may be asked, on a queue of its own, and returns when they may be.
     func start(onChange: @escaping @Sendable ([IPAddress]) -> Void) {
-        guard !files.isEmpty else { return }
         self.onChange.withLock { $0 = onChange }
-        do throws(ResourceWatchError) {
-            try watch.start { [weak self] in
-                guard let self else { return }
-                queue.async { [weak self] in self?.readAll() }
-            }
-        } catch {
-            logger.error("files of upstreams are not watched", metadata: ["error": "\(error)"])
-        }
-        // What changed before the watch was in place.
-        queue.async { [weak self] in self?.readAll() }
-        reread()
+        followed.start { [weak self] in self?.readAll() }
     }
 
-    private func reread() {
-        queue.asyncAfter(deadline: .now() + .seconds(Self.rereadSeconds)) { [weak self] in
-            guard let self, !isStopped.load(ordering: .relaxed) else { return }
-            readAll()
-            reread()
-        }
-    }
-
-    /// Nothing is told behind this but what is under way.
-    func stop() {
-        isStopped.store(true, ordering: .relaxed)
-        watch.stop()
-    }
+    func stop() { followed.stop() }
 
     private func readAll() {
-        guard !isStopped.load(ordering: .relaxed) else { return }
         let before = servers
         var changed: [(file: String, servers: [UpstreamAddress])] = []
         for file in files {
@@ -118,7 +87,7 @@ final class UpstreamFiles: Sendable {
         }
         tell(parted.union(changed.flatMap { $0.servers.map(\.address) }))
         for (file, servers) in changed { take(servers, file) }
-        queue.asyncAfter(deadline: .now() + .seconds(Self.partingSeconds)) { [weak self] in
+        followed.queue.asyncAfter(deadline: .now() + .seconds(Self.partingSeconds)) { [weak self] in
             guard let self else { return }
             let isLast = parting.withLock { parting in
                 guard parting.change == change else { return false }
@@ -138,15 +107,6 @@ final class UpstreamFiles: Sendable {
             "upstreams read", metadata: ["file": "\(file)", "servers": "\(servers.map(\.description).joined(separator: ", "))"])
     }
 
-    private func retry() {
-        guard !isRetryWaiting.exchange(true, ordering: .relaxed) else { return }
-        queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in
-            guard let self else { return }
-            isRetryWaiting.store(false, ordering: .relaxed)
-            readAll()
-        }
-    }
-
     /// What a file says if that differs from what is in force and can be used.
     private func wanted(_ file: String, isFirst: Bool = false) -> [UpstreamAddress]? {
         let text: String
@@ -158,7 +118,7 @@ final class UpstreamFiles: Sendable {
         }
         // Somebody may still be writing: half an address is an address, too.
         if !isFirst, !text.hasSuffix("\n"), TextFile.isFresh(file) {
-            retry()
+            followed.retry()
             return nil
         }
         let parsed = ResolvConf(parsing: text, own: configuration.dns.port == 53 ? configuration.dns.listen : [])
