@@ -33,8 +33,9 @@ public final class SharedNameTable: Sendable {
     /// Does what may withdraw bindings. Answers wait for it.
     func change(_ body: (inout NameTable) -> Void) {
         table.withLock { names in
-            body(&names)
+            // First: whoever finds the old one has released its answer before anything is withdrawn.
             eras.add(1, ordering: .releasing)
+            body(&names)
         }
     }
 
