@@ -29,10 +29,8 @@ public struct DNSTotals: Sendable {
         for part in parts.dropFirst() {
             for index in samples.indices { samples[index].value += part[index].value }
         }
-        let (down, labels) = DNSCounter.upstreamsDown.sample
-        if let index = samples.firstIndex(where: { $0.name == "exeat_dns_" + down && $0.labels.count == labels.count }) {
-            samples[index].value = Double(self[.upstreamsDown])
-        }
+        let down = "exeat_dns_" + DNSCounter.upstreamsDown.sample.name
+        if let index = samples.firstIndex(where: { $0.name == down }) { samples[index].value = Double(self[.upstreamsDown]) }
         return samples
     }
 }

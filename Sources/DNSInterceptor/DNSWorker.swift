@@ -9,7 +9,7 @@ import NetworkTypes
 ///                                      miss --> coalesce --> upstreams --> parse-+--> cache
 ///
 /// `run()` is its event loop (poll and epoll). Only the gate's owner calls the gate; other threads reach it through the mailbox.
-/// Several workers, each with sockets, cache, connections and gate of its own, may serve the same addresses (``DNSSockets/steer(_:over:)``).
+/// Several workers, each with sockets, cache, connections and gate of its own, may serve the same addresses (``DNSSockets/steer(_:over:seed:)``).
 /// Limits, and what happens when they are reached, are in ``DNSWorkerConfiguration``; everything is counted in ``DNSCounters``.
 public struct DNSWorker<Gate: TickingGate & ~Copyable>: ~Copyable {
     private var core: DNSWorkerCore

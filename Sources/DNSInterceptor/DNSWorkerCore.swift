@@ -7,7 +7,7 @@ import NetworkTypes
 /// All state of a DNS worker but its gate, so that none of it depends on the gate's type.
 ///
 /// One thread owns it. A turn is: wait, handle what is ready, expire what is late, send what was written. The parts:
-/// `+Queries` (a client's query to its answer), `+Datagrams`, `+Connections` (the two front ends), `+Forwarding` (questions to upstreams),
+/// `+Queries` (a client's query to its answer), `+Datagrams`, `+Connections` (the two front ends), `+Forwarding` (questions to upstreams), `+Endings` (what they came to),
 /// `+UpstreamStreams` (TCP to upstreams), `+TLS`, `+Probes` (upstreams that are down).
 @safe
 struct DNSWorkerCore: ~Copyable {
