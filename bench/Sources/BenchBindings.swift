@@ -34,4 +34,19 @@ enum BenchBindings {
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         return NameTable(limits: limits, table: table, store: store, index: index, policy: policy, now: BootClock.now())
     }
+
+    /// Learns so many names with so many addresses each, which no other name has, and has all of them end.
+    static func comeAndGo(_ count: Int, _ addresses: Int, zone: String, client: EndpointID, in names: inout NameTable) throws {
+        let now = BootClock.now()
+        for number in 0..<count {
+            let name = try DomainName(parsing: "past\(number).\(zone)")
+            let held = (0..<addresses).map { IPAddress(v4: 0xc612_0000 &+ UInt32(number * addresses + $0)) }
+            guard case .success = names.learn(name, held, timeToLiveSeconds: 1, client: client, now: now) else {
+                throw BenchError("no room for \(name)")
+            }
+        }
+        // To their end, and beyond the time for which they are remembered.
+        for later: UInt64 in [60, 180] { names.sweep(.max, now: now.advanced(bySeconds: later)) }
+        guard names.bindingCount == 0 else { throw BenchError("\(names.bindingCount) bindings are left") }
+    }
 }
