@@ -31,8 +31,8 @@ public struct DNSWorkerConfiguration: Sendable {
     public var wrongRepliesMax = 8
     /// Queries in flight towards upstreams; more are answered SERVFAIL.
     public var outstandingMax = 4_096
-    /// Clients' queries that wait for upstream answers, in all and of one client: an endpoint, or an address that is none's. One client's are half of what
-    /// one upstream may be asked (``ForwardingOptions/queriesPerUpstreamMax``), so that names whose servers are silent do not take the rest from others.
+    /// Clients' queries that wait for upstream answers, in all and of one client: an endpoint, or an address that is none's. Where less than half of the
+    /// room is left (here, and of ``ForwardingOptions/queriesPerUpstreamMax``), one client's may not be more than eight times what is left.
     public var waitersMax = 16_384
     public var waitersPerClientMax = 1_024
 
@@ -98,7 +98,7 @@ public struct DNSWorkerConfiguration: Sendable {
 
 extension DNSWorkerConfiguration {
     /// For one of several workers: its share of what is limited for the node, rounded up. What is limited for a client stays, as all of a client's
-    /// queries come to one worker, but for what that worker has less of.
+    /// queries come to one worker, but for connections, of which that worker has less.
     public func divided(among workers: Int) -> Self {
         func share(_ limit: Int) -> Int { (limit + workers - 1) / workers }
         var part = self
@@ -108,8 +108,6 @@ extension DNSWorkerConfiguration {
         part.root.options = root.options.divided(among: workers)
         part.outstandingMax = share(outstandingMax)
         part.waitersMax = share(waitersMax)
-        part.waitersPerClientMax = min(
-            waitersPerClientMax, max(1, part.root.options.queriesPerUpstreamMax / 2), max(1, part.outstandingMax / 2))
         part.refreshesMax = share(refreshesMax)
         part.tcpConnectionsMax = share(tcpConnectionsMax)
         part.tcpConnectionsPerClientMax = min(tcpConnectionsPerClientMax, max(1, part.tcpConnectionsMax / 2))

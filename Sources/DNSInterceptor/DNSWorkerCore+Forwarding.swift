@@ -15,7 +15,9 @@ extension DNSWorkerCore {
         _ waiting: WaitingQuery, key: CacheKey, hash: UInt64, stale: Answer? = nil, gate: inout G
     ) {
         let ofClient = waitingByShare[waiting.share, default: 0]
-        guard waitingCount < configuration.waitersMax, ofClient < configuration.waitersPerClientMax else {
+        guard waitingCount < configuration.waitersMax, ofClient < configuration.waitersPerClientMax,
+            Self.leaves(configuration.waitersMax - waitingCount, of: configuration.waitersMax, to: ofClient)
+        else {
             counters.add(.failedWaiters)
             return refuse(waiting, .other("too many queries waiting"), .failedWaiters, stale, gate: &gate)
         }
@@ -30,11 +32,15 @@ extension DNSWorkerCore {
             }
             return append(waiting, to: transaction)
         }
+        let zone = waiting.query.name.withSpan { zoneTable.zone(of: $0) }
+        guard leavesRoom(ofClient, zone) else {
+            counters.add(.failedWaiters)
+            return refuse(waiting, .other("too many queries waiting"), .failedWaiters, stale, gate: &gate)
+        }
         guard let slot = freeTransactions.popLast() else {
             counters.add(.failedOutstanding)
             return refuse(waiting, .networkError("too many questions in flight"), .failedOutstanding, stale, gate: &gate)
         }
-        let zone = waiting.query.name.withSpan { zoneTable.zone(of: $0) }
         let plan = ForwardingPlan(
             now: now, startsOverTCP: startsOverTCP(waiting.origin, zones[zone].options), configuration: configuration)
         let transaction = Transaction(
@@ -46,6 +52,19 @@ extension DNSWorkerCore {
         let first = transaction.plan.start(&zones[zone], configuration: configuration, now: now)
         carryOut(first, slot, transaction, gate: &gate)
         setDeadline(slot, transaction)
+    }
+
+    /// Whether a client that waits for so many answers may have another question asked.
+    private func leavesRoom(_ ofClient: Int, _ zone: Int) -> Bool {
+        let room = zones[zone].room
+        return Self.leaves(freeTransactions.count, of: Self.outstandingMax(configuration), to: ofClient)
+            && Self.leaves(room.left, of: room.most, to: ofClient)
+    }
+
+    /// Where less than half of the room is left nobody may have more than eight times what is left: one alone gets most of it, and however many are greedy,
+    /// who asks for little finds some. That there is none at all is for others to tell.
+    private static func leaves(_ left: Int, of most: Int, to ofClient: Int) -> Bool {
+        left == 0 || 2 * left > most || ofClient < 8 * left
     }
 
     /// A question goes out over TCP if that is forced, or if it came so and UDP is not preferred.

@@ -104,6 +104,16 @@ struct ZoneState {
         }
     }
 
+    /// How many more questions its upstreams may have, and how many at most: those that are up, or all if none is.
+    var room: (left: Int, most: Int) {
+        let listed = upstreams.filter(\.isListed)
+        let up = listed.filter(\.isUp)
+        let asked = up.isEmpty ? listed : up
+        return (
+            asked.reduce(0) { $0 + max(0, options.queriesPerUpstreamMax - $1.inFlight) }, asked.count * options.queriesPerUpstreamMax
+        )
+    }
+
     /// The upstream to ask, out of those whose bit in `excluded` is not set; one that is down only if no other is left. Nil if none may be asked.
     mutating func choose(outside excluded: UInt64, now: Instant) -> Int? {
         chooseUp(outside: excluded, now: now)

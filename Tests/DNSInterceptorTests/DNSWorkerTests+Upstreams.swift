@@ -192,15 +192,19 @@ extension DNSWorkerTests {
             defer { silent.stop() }
             let worker = try RunningWorker(upstreams: [silent]) {
                 $0.outstandingMax = 10
-                $0.tryTimeoutsMilliseconds = [500]
+                $0.tryTimeoutsMilliseconds = [1_000]
             }
             defer { worker.stop() }
             let client = try worker.client()
-            for number in 0..<15 { client.send(TestMessage.query("n\(number).example.org", id: UInt16(number))) }
-            let early = (0..<5).compactMap { _ in TestReply(client.receive()) }
-            #expect(early.map(\.extendedError) == Array(repeating: 23, count: 5) && early.map(\.id) == [10, 11, 12, 13, 14])
-            let late = (0..<10).compactMap { _ in TestReply(client.receive()) }
-            #expect(late.map(\.extendedError) == Array(repeating: 22, count: 10))
+            let others = try (1...10).map { try worker.client(from: "127.0.1.\($0)") }
+            for (number, other) in others.enumerated() {
+                other.send(TestMessage.query("n\(number).example.org"))
+            }
+            #expect(eventually { worker.counters[.queriesUDP] == 10 })
+            for number in 10..<15 {
+                #expect(client.ask(TestMessage.query("n\(number).example.org"))?.extendedError == 23)
+            }
+            #expect(others.allSatisfy { TestReply($0.receive())?.extendedError == 22 })
             #expect(worker.counters[.failedOutstanding] == 5)
             #expect(client.ask(TestMessage.query("later.example.org"))?.extendedError == 22, "the places are free again")
         }
@@ -247,6 +251,31 @@ extension DNSWorkerTests {
                 if number % 100 == 99 { #expect(eventually { worker.counters[.queriesUDP] == UInt64(number + 1) }) }
             }
             #expect(try worker.client(from: "127.0.0.2").ask(TestMessage.query("www.example.org"))?.addresses == [4])
+        }
+
+        @Test(arguments: [(512, 4_096), (2_048, 512)])
+        func `however many are greedy, who asks for little finds room`(_ queriesPerUpstreamMax: Int, _ outstandingMax: Int) throws {
+            let upstream = try FakeUpstream {
+                $0.name.hasPrefix("slow") ? [] : [.reply(TestMessage.reply(to: $0.bytes, [.a(4)]))]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) {
+                $0.root.options.queriesPerUpstreamMax = queriesPerUpstreamMax
+                $0.outstandingMax = outstandingMax
+                $0.tryTimeoutsMilliseconds = [4_000]
+                $0.totalTimeoutMilliseconds = 4_000
+            }
+            defer { worker.stop() }
+            let greedy = try (1...8).map { try worker.client(from: "127.0.1.\($0)") }
+            for number in 0..<100 {
+                for (index, client) in greedy.enumerated() { client.send(TestMessage.query("slow\(number)-\(index).example.org")) }
+                #expect(eventually { worker.counters[.queriesUDP] == UInt64((number + 1) * greedy.count) })
+            }
+            #expect(worker.counters[.failedWaiters] >= 8 * 36)
+            for number in 0..<3 {
+                #expect(try worker.client(from: "127.0.1.99").ask(TestMessage.query("n\(number).example.org"))?.addresses == [4])
+            }
+            #expect(worker.counters[.failedOutstanding] == 0 && worker.counters[.failedUpstreamsFull] == 0)
         }
 
         @Test func `what is between resolvers alone is not handed on`() throws {
