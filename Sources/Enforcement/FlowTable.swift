@@ -210,6 +210,8 @@ public struct FlowTable: ~Copyable {
             }
             // Two entries whose ends are the same, behind different addresses: the one that was shown first stands for both.
             if isSweeping, flow.sweep == sweep { return [] }
+            // What was never decided may be the same flow in another zone. If it has taken the flow's place instead, two sweeps miss the flow.
+            if sight.mark == .none { return [] }
             if flow.isRetold, flow.endpoint == sight.endpoint { told = flow.admission }
             actions = end(place, flow, now: now)
         }
