@@ -1,0 +1,57 @@
+import DemoNetwork
+import Foundation
+import NetworkTypes
+import Testing
+
+extension KernelSuites {
+    /// What outlives the daemon, when it does not come back as it was left.
+    @Suite struct RuntimeDirectoryTests {
+        private static let policies = [
+            "any.yaml": PolicyText.allow("any", selector: "all()", domains: ["api.example.org", "*.names.test"]),
+            "rest.yaml": PolicyText.denyRest,
+        ]
+
+        // MARK: Numbers of endpoints
+
+        @Test func `when the numbers of endpoints begin anew no endpoint has the bindings of another`() throws {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            // The other way round than a start with both would number them.
+            try node.writeEndpoints(without: ["pod-a"])
+            try node.start()
+            try node.echo("192.0.2.10")
+            try node.afterReload { try node.writeEndpoints() }
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            try node.end(SIGKILL)
+            try node.write(settings: NodeSettings(extra: "endpointsMax: 8192"))
+            try node.start()
+            #expect(try node.bindings().filter { $0.endpoint.contains("pod-b") }.isEmpty)
+            #expect(try node.isRefused("pod-b", "192.0.2.10"))
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+        }
+
+        @Test func `an endpoint that went during a start that failed leaves its bindings to nobody`() throws {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            try node.start()
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            try node.end(SIGKILL)
+            let path = node.runtimeDirectory + "/bindings"
+            try FileManager.default.moveItem(atPath: path, toPath: path + "-kept")
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            try node.writeEndpoints(without: ["pod-a"])
+            #expect(try node.startInVain() != 0)
+            #expect(node.log.contains(path))
+            try FileManager.default.removeItem(atPath: path)
+            try FileManager.default.moveItem(atPath: path + "-kept", toPath: path)
+            // Another endpoint at the same addresses.
+            try node.writeEndpoints(names: ["pod-a": "pod-next"])
+            try node.start()
+            #expect(try node.bindings().isEmpty)
+            #expect(try node.isRefused("pod-a", "192.0.2.10"))
+        }
+    }
+}
