@@ -136,7 +136,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(
             registryMemory, capacity: configuration.endpointsMax, generationMax: UInt16(tableConfiguration.mark.generationMax))
-        let (policy, generations) = ControlPlane.compile(
+        let (policy, generations, _) = ControlPlane.compile(
             resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses)
         published = Published(policy)

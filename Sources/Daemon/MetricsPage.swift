@@ -182,6 +182,9 @@ enum MetricsPage {
             MetricFamily("exeat_policy_version", .gauge, help: "Version of the policy in force.", value: control.policyVersion),
             MetricFamily("exeat_policy_policies", .gauge, help: "Policies in force.", value: control.policies),
             MetricFamily("exeat_policy_endpoints", .gauge, help: "Endpoints known.", value: control.endpoints),
+            MetricFamily(
+                "exeat_policy_endpoints_unnumbered", .gauge, help: "Endpoints beyond endpointsMax: all of their traffic is refused.",
+                value: control.unnumberedEndpoints),
             MetricFamily("exeat_policy_reloads", .counter, help: "Reloads tried.", value: control.reloads),
             MetricFamily(
                 "exeat_policy_reload_failures", .counter, help: "Reloads refused; the last good policy stayed.",

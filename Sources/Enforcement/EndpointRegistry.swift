@@ -91,6 +91,9 @@ public struct EndpointRegistry: ~Copyable {
         return nil
     }
 
+    /// Endpoints that have a number.
+    public var count: Int { numbers.count }
+
     /// Forgets every endpoint but these.
     public mutating func retain(_ identities: Set<String>) {
         for (identity, number) in numbers where !identities.contains(identity) {

@@ -53,5 +53,21 @@ extension KernelSuites {
             #expect(try node.bindings().isEmpty)
             #expect(try node.isRefused("pod-a", "192.0.2.10"))
         }
+
+        @Test func `endpoints that take the place of others find room at once, and those beyond endpointsMax are told of`() throws {
+            let node = try RunningNode(NodeSettings(extra: "endpointsMax: 2"), policies: Self.policies)
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.afterReload { try node.writeEndpoints(names: ["pod-a": "next-a", "pod-b": "next-b"]) }
+            try Stopwatch.wait("both are known") { try node.metrics()["exeat_policy_endpoints"] == 2 }
+            try node.resolve("api.example.org", from: "pod-b")
+            #expect(try node.isReached("pod-b", "192.0.2.10"))
+            #expect(try node.metrics()["exeat_policy_endpoints_unnumbered"] == 0)
+            _ = try node.lab.addPod(.init(name: "pod-late", labels: ["app": "shop"]))
+            try node.afterReload { try node.writeEndpoints(names: ["pod-a": "next-a", "pod-b": "next-b"]) }
+            try Stopwatch.wait("it is told of") { try node.metrics()["exeat_policy_endpoints_unnumbered"] == 1 }
+            #expect(node.log.contains("endpoints without a number") && node.log.contains("pod-late"))
+            #expect(try node.isReached("pod-b", "192.0.2.10"))
+        }
     }
 }
