@@ -175,7 +175,9 @@ final class ControlPlane: @unchecked Sendable {
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             purgeSurely(exhausted)
             try installTable(wanted)
-            try EarlierFlows.ask(wanted, policy, tableConfiguration.mark, logger)
+            let mark = tableConfiguration.mark
+            try EarlierFlows.ask(wanted, policy, mark, before: MarkLayout(mask: registry.markMask), logger)
+            registry.markMask = mark.mask
             // Which of them have another policy than under the process before, nobody knows.
             forgive(wanted.policed, again: false)
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }

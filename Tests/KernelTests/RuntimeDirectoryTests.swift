@@ -69,5 +69,22 @@ extension KernelSuites {
             #expect(node.log.contains("endpoints without a number") && node.log.contains("pod-late"))
             #expect(try node.isReached("pod-b", "192.0.2.10"))
         }
+
+        @Test func `what flows bear is not read as another generation when markMask changes`() throws {
+            let node = try RunningNode(NodeSettings(extra: "markMask: 0x1f7e"), policies: Self.policies)
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            #expect(stream.exchange() == .echoed)
+            // The next generation, whose number is that of the first one lower bit further on. The stream does not see it.
+            try node.afterReload {
+                try node.write(policy: "any.yaml", PolicyText.allow("any", selector: "all()", domains: ["www.example.org"]))
+            }
+            try node.end(SIGKILL)
+            try node.write(settings: NodeSettings())
+            try node.start()
+            #expect(stream.exchange() != .echoed)
+        }
     }
 }
