@@ -86,5 +86,31 @@ extension KernelSuites {
             try node.start()
             #expect(stream.exchange() != .echoed)
         }
+
+        // MARK: The holder
+
+        @Test func `a holder that does not answer ends a start aloud, and keeps nobody from ending it`() throws {
+            let node = try RunningNode(policies: Self.policies)
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            let holder = try node.holder()
+            try node.end(SIGKILL)
+            try #require(kill(holder, SIGSTOP) == 0)
+            let daemon = try node.launch()
+            let status = daemon.wait(timeoutSeconds: 30)
+            #expect(status != nil && status != 0)
+            #expect(node.log.contains("the holder does not answer"))
+            #expect(node.log.contains("\(holder)"), "who it is")
+            let down = try node.exeat("down")
+            #expect(!down.isSuccess && down.stderr.contains("the holder does not answer"), "\(down)")
+            #expect(stream.exchange() == .echoed)
+            if status == nil { daemon.kill(SIGKILL) }
+            try node.killHolder()
+            try node.start()
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            #expect(stream.exchange() == .echoed)
+        }
     }
 }
