@@ -112,5 +112,21 @@ extension KernelSuites {
             #expect(try node.isReached("pod-a", "192.0.2.10"))
             #expect(stream.exchange() == .echoed)
         }
+
+        @Test func `exeat down does not take the table from under a daemon that starts`() throws {
+            let node = try RunningNode(policies: Self.policies)
+            defer { node.stop() }
+            try node.end(SIGKILL)
+            func table() throws -> String { try node.lab.node.run(["nft", "list", "tables"]).stdout }
+            // As between a start's first step and its control socket.
+            let lock = unsafe open(node.runtimeDirectory + "/lock", O_RDWR)
+            try #require(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+            let down = try node.exeat("down")
+            #expect(!down.isSuccess && down.stderr.contains("starting or ending"), "\(down)")
+            #expect(try table().contains("inet exeat"))
+            close(lock)
+            #expect(try node.exeat("down").isSuccess)
+            #expect(try !table().contains("inet exeat"))
+        }
     }
 }
