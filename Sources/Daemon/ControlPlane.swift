@@ -340,11 +340,11 @@ final class ControlPlane: @unchecked Sendable {
         // Their queries under way, which others may have translated, would go on past the redirection.
         let newlyPoliced = wanted.policed.subtracting(before.policed).subtracting(came)
         if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
-        registry.retain(Set(policy.endpoints.map(\.identity)))
-        settleLater()
         let numbers = registry.count
-        sharedStatus.withLock { status in
+        registry.retain(Set(policy.endpoints.map(\.identity)))
         note(unnumbered: unnumbered, hasRoom: registry.count < numbers)
+        settleLater()
+        sharedStatus.withLock { status in
             status.policyVersion = policy.version
             status.policies = resources.policies.count
             status.endpoints = policy.endpoints.count
@@ -360,8 +360,6 @@ final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    /// Where the node's own processes send from.
-    private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
     /// All traffic of endpoints without a number is refused. `hasRoom`: others have just left theirs.
     private func note(unnumbered: Set<String>, hasRoom: Bool) {
         if !unnumbered.isEmpty, hasRoom {
@@ -382,6 +380,8 @@ final class ControlPlane: @unchecked Sendable {
         sharedStatus.withLock { $0.unnumberedEndpoints = unnumbered.count }
     }
 
+    /// Where the node's own processes send from.
+    private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
 
     /// Whom the resolver may ask.
     private var upstreams: Set<IPAddress> { Set(configuration.dns.allUpstreams.map(\.address) + servers) }

@@ -146,7 +146,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         // Bindings.
         let limits = configuration.bindings
         let storeMemory = try MappedFile.map(
-            "\(directory)/bindings", byteCount: BindingStore.byteCount(capacity: limits.bindings))
+            "\(directory)/bindings", byteCount: BindingStore.byteCount(capacity: limits.bindings), growth: logger)
         let store = BindingStore(storeMemory, capacity: limits.bindings, bootMark: bootMark)
         let addresses = AddressTable(
             try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2)),
@@ -230,7 +230,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             rings: rings, hellos: helloRings, store: store, mailbox: flowMailbox, configuration: configuration.flowLog, logger: logger)
         flowLog.use(policy)
         let flowMemory = try MappedFile.map(
-            "\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax))
+            "\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax), growth: logger)
         flows = try FlowWatch(
             memory: flowMemory, capacity: configuration.flowsMax, bootMark: bootMark,
             connectionsPerEndpoint: configuration.limits.connectionsPerEndpoint ?? 0, layout: tableConfiguration.mark, published: published,

@@ -235,6 +235,9 @@ enum MetricsPage {
             MetricFamily(
                 "exeat_bindings_recovered", .counter, help: "Bindings taken over from the process before.", value: names.counters.recovered),
             MetricFamily(
+                "exeat_bindings_unkept", .counter, help: "Bindings for which the file had no room: a restart would lose them.",
+                value: names.counters.unkept),
+            MetricFamily(
                 "exeat_bindings_refused", .counter, help: "Answers withheld because a limit was reached.", by: "limit",
                 NameTableFullness.allCases.map { ($0.label, names.counters.full[Int($0.rawValue)]) }),
         ]
@@ -261,6 +264,9 @@ enum MetricsPage {
             MetricFamily("exeat_flows_ended", .counter, help: "Flows that have ended.", value: counters.ended),
             MetricFamily(
                 "exeat_flows_recovered", .counter, help: "Flows taken over from the process before.", value: counters.recovered),
+            MetricFamily(
+                "exeat_flows_unkept", .counter, help: "Times that the file had no room for a flow: a restart would lose its name and rule.",
+                value: counters.unkept),
             MetricFamily(
                 "exeat_flow_table_full", .counter, help: "Flows that found the table full and are not told of.", value: counters.full),
             MetricFamily(

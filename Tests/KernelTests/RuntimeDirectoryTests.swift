@@ -128,5 +128,70 @@ extension KernelSuites {
             #expect(try node.exeat("down").isSuccess)
             #expect(try !table().contains("inet exeat"))
         }
+
+        // MARK: Disks
+
+        private static let zone = (1...200).map { "many\($0 / 20) 300 A 198.51.100.\($0)\n" }.joined()
+
+        /// 200 bindings.
+        private static func learnMany(_ node: RunningNode, _ pod: String) throws {
+            for number in 0...10 { try node.resolve("many\(number).names.test", from: pod) }
+        }
+
+        /// Small tables.
+        private static var settings: NodeSettings {
+            NodeSettings(
+                bindings: "  bindings: 4096\n  bindingsPerClient: 4096\n", extra: "endpointsMax: 64\nflowsMax: 1024\n")
+        }
+
+        @Test func `a full disk costs what would be kept, which is counted, and neither the daemon nor a packet`() throws {
+            let node = try RunningNode(Self.settings, zones: ["names.test": Self.zone], policies: Self.policies, starts: false)
+            defer { node.stop() }
+            func run(_ script: String) throws {
+                let result = try node.lab.node.run(["sh", "-c", script])
+                try #require(result.isSuccess, "\(script): \(result.stderr)")
+            }
+            let folder = node.runtimeDirectory
+            try run("mkdir -p \(folder) && mount -t tmpfs -o size=8m,mode=750 exeat-test \(folder)")
+            defer { try? run("umount -l \(folder)") }
+            try node.start()
+            try node.echo("192.0.2.10", "198.51.100.100")
+            try run("dd if=/dev/zero of=\(folder)/filler bs=4k count=4096 2>/dev/null || true")
+            try node.resolve("api.example.org", from: "pod-a")
+            for pod in ["pod-a", "pod-b"] { try Self.learnMany(node, pod) }
+            #expect(try node.isReached("pod-a", "198.51.100.100"))
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            #expect(try node.bindings().count == 401)
+            #expect(try node.metrics()["exeat_bindings_unkept_total"] > 0)
+            try Stopwatch.wait("the log names the file") { node.log.contains("no more room for \(folder)/bindings") }
+            // The next one has room for what it needs.
+            try node.end(SIGKILL)
+            try node.start()
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+        }
+
+        @Test func `a file that is cut short in use ends the daemon with its name, and the next start goes on`() throws {
+            let node = try RunningNode(Self.settings, zones: ["names.test": Self.zone], policies: Self.policies)
+            defer { node.stop() }
+            try node.echo("192.0.2.10", "198.51.100.100")
+            try node.resolve("api.example.org", from: "pod-a")
+            let stream = try node.stream("pod-a", to: "192.0.2.10")
+            let path = node.runtimeDirectory + "/bindings"
+            let isCut = unsafe truncate(path, 0) == 0
+            try #require(isCut)
+            let pod = try node.pod("pod-a")
+            _ = try pod.namespace.withThread {
+                LabClient.resolve("many1.names.test", server: RunningNode.resolver, timeoutMilliseconds: 1_000)
+            }
+            let status = node.daemon?.wait(timeoutSeconds: 5)
+            #expect(status != nil)
+            #expect(node.log.contains(path), "\(node.log)")
+            #expect(stream.exchange() == .echoed)
+            try node.start()
+            #expect(stream.exchange() == .echoed)
+            try Self.learnMany(node, "pod-a")
+            #expect(try node.isReached("pod-a", "198.51.100.100"))
+        }
     }
 }
