@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include <sched.h>
+#include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -96,6 +97,49 @@ int exeat_set_nonblocking(int descriptor, int on) {
     int flags = fcntl(descriptor, F_GETFL);
     if (flags < 0) return -1;
     return fcntl(descriptor, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+int exeat_reserve(int descriptor, int64_t length) {
+    int status;
+    do status = fallocate(descriptor, 0, 0, length); while (status < 0 && errno == EINTR);
+    // EPERM: a filter of system calls.
+    return status < 0 && errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM ? -1 : 0;
+}
+
+static struct {
+    const char *base;
+    unsigned long length;
+    char path[256];
+} mappings[16];
+static unsigned int mapping_count;
+
+static void say(const char *text) {
+    if (write(2, text, strlen(text)) < 0) return;
+}
+
+// Only what signal-safety(7) allows. The handler is gone when it returns, so that the instruction fails again and ends the process.
+static void name_mapping(int number, siginfo_t *information, void *context) {
+    (void)number;
+    (void)context;
+    for (unsigned int index = 0; index < mapping_count; index++) {
+        if ((unsigned long)((const char *)information->si_addr - mappings[index].base) >= mappings[index].length) continue;
+        say("critical exeat: ");
+        say(mappings[index].path);
+        say(" was cut short by somebody else, or its disk fails: the daemon ends, what is enforced stays. Start it again\n");
+        return;
+    }
+}
+
+void exeat_note_mapping(const void *base, unsigned long length, const char *path) {
+    if (mapping_count == sizeof mappings / sizeof *mappings) return;
+    mappings[mapping_count].base = base;
+    mappings[mapping_count].length = length;
+    strncpy(mappings[mapping_count].path, path, sizeof mappings->path - 1);
+    mapping_count++;
+    struct sigaction action = {0};
+    action.sa_sigaction = name_mapping;
+    action.sa_flags = SA_SIGINFO | SA_RESETHAND;
+    sigaction(SIGBUS, &action, NULL);
 }
 
 int exeat_unshare(int flags) {

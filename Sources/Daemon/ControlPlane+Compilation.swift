@@ -7,18 +7,24 @@ import PolicyModel
 
 /// From resources to policy with generations, from there to what the table holds, and from one such content to the next.
 extension ControlPlane {
-    /// Compiles and gives generations.
+    /// Compiles and gives generations. `unnumbered` are endpoints of this node for which the registry has no number: they are not in the policy.
     static func compile(
         _ resources: ResourceSet, _ compiler: inout PolicyCompiler, _ registry: inout EndpointRegistry, previous: CompiledPolicy?,
         layout: MarkLayout, isLocal: (String?) -> Bool, nodeAddresses: [IPAddress], retired: RetiredGenerations = RetiredGenerations(),
         isClean: (IPAddress) -> Bool = { _ in false }
-    ) -> (CompiledPolicy, EndpointRegistry.Generations) {
+    ) -> (CompiledPolicy, EndpointRegistry.Generations, unnumbered: Set<String>) {
         var remote: Set<String> = []
         for endpoint in resources.endpoints where !isLocal(endpoint.node) { remote.insert(endpoint.identity) }
         for endpoint in resources.hostEndpoints where !isLocal(endpoint.node.isEmpty ? nil : endpoint.node) {
             remote.insert(endpoint.identity)
         }
-        let policy = compiler.compile(resources) { remote.contains($0) ? nil : registry.register($0) }
+        var unnumbered: Set<String> = []
+        let policy = compiler.compile(resources) { identity in
+            guard !remote.contains(identity) else { return nil }
+            let number = registry.register(identity)
+            if number == nil { unnumbered.insert(identity) }
+            return number
+        }
         var classes: [EndpointID: UInt8] = [:]
         for endpoint in policy.endpoints where endpoint.isHost {
             if endpoint.processes == nil {
@@ -38,7 +44,7 @@ extension ControlPlane {
                     range: UInt16(range.lowerBound)...UInt16(range.upperBound))
             },
             marks: { marksInConntrack(layout) })
-        return (policy.withGenerations(generations.values, classes: classes), generations)
+        return (policy.withGenerations(generations.values, classes: classes), generations, unnumbered)
     }
 
     /// Which of our codes the flows of each address bear; nil if conntrack cannot be read.

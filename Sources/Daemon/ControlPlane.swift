@@ -27,6 +27,8 @@ final class ControlPlane: @unchecked Sendable {
         var policyVersion: UInt32 = 0
         var policies = 0
         var endpoints = 0
+        /// Endpoints for which there was no number.
+        var unnumberedEndpoints = 0
         var lastReloadSucceeded = true
         var reloads: UInt64 = 0
         var failedReloads: UInt64 = 0
@@ -122,6 +124,8 @@ final class ControlPlane: @unchecked Sendable {
     /// Of endpoints that went, purged since: no conntrack entry has one of them as its source.
     var cleanAddresses: Set<IPAddress> = []
     private var retired = RetiredGenerations()
+    /// As last told.
+    private var unnumbered: Set<String> = []
     /// Of endpoints whose generation changed within the last second.
     var addressesToForgive: Set<IPAddress> = []
 
@@ -171,7 +175,9 @@ final class ControlPlane: @unchecked Sendable {
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             purgeSurely(exhausted)
             try installTable(wanted)
-            try EarlierFlows.ask(wanted, policy, tableConfiguration.mark, logger)
+            let mark = tableConfiguration.mark
+            try EarlierFlows.ask(wanted, policy, mark, before: MarkLayout(mask: registry.markMask), logger)
+            registry.markMask = mark.mask
             // Which of them have another policy than under the process before, nobody knows.
             forgive(wanted.policed, again: false)
             if configuration.dns.intercepts { purgeResolverFlows(of: wanted.policed) }
@@ -273,7 +279,7 @@ final class ControlPlane: @unchecked Sendable {
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
         if let current = NodeOwners.current(hasCgroups: hasCgroups) { owners = current }
-        let (policy, generations) = Self.compile(
+        let (policy, generations, unnumbered) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses, retired: retired, isClean: cleanAddresses.contains)
         let classes = nodeClasses(of: policy)
@@ -334,7 +340,9 @@ final class ControlPlane: @unchecked Sendable {
         // Their queries under way, which others may have translated, would go on past the redirection.
         let newlyPoliced = wanted.policed.subtracting(before.policed).subtracting(came)
         if configuration.dns.intercepts, !newlyPoliced.isEmpty { purgeResolverFlows(of: newlyPoliced) }
+        let numbers = registry.count
         registry.retain(Set(policy.endpoints.map(\.identity)))
+        note(unnumbered: unnumbered, hasRoom: registry.count < numbers)
         settleLater()
         sharedStatus.withLock { status in
             status.policyVersion = policy.version
@@ -350,6 +358,26 @@ final class ControlPlane: @unchecked Sendable {
                     "changed_endpoints": "\(generations.changed)",
                 ])
         }
+    }
+
+    /// All traffic of endpoints without a number is refused. `hasRoom`: others have just left theirs.
+    private func note(unnumbered: Set<String>, hasRoom: Bool) {
+        if !unnumbered.isEmpty, hasRoom {
+            queue.async { [self] in
+                if !isStopped { apply(loaded) }
+            }
+            return
+        }
+        if !unnumbered.subtracting(self.unnumbered).isEmpty {
+            logger.error(
+                "endpoints without a number: all of their traffic is refused",
+                metadata: [
+                    "count": "\(unnumbered.count)", "endpoints": "\(unnumbered.sorted().prefix(8))",
+                    "hint": "raise endpointsMax, which is \(configuration.endpointsMax), and start again",
+                ])
+        }
+        self.unnumbered = unnumbered
+        sharedStatus.withLock { $0.unnumberedEndpoints = unnumbered.count }
     }
 
     /// Where the node's own processes send from.

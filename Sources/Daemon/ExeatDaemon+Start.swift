@@ -26,9 +26,11 @@ extension ExeatDaemon {
         }
     }
 
+    static func lockPath(_ directory: String) -> String { "\(directory)/lock" }
+
     /// One daemon for each runtime directory: two would write one registry and one store, and take each other's packets.
     static func lock(_ directory: String) throws {
-        let path = "\(directory)/lock"
+        let path = lockPath(directory)
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

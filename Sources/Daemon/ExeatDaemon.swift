@@ -136,16 +136,18 @@ public final class ExeatDaemon: @unchecked Sendable {
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
         var registry = EndpointRegistry(
             registryMemory, capacity: configuration.endpointsMax, generationMax: UInt16(tableConfiguration.mark.generationMax))
-        let (policy, generations) = ControlPlane.compile(
+        let (policy, generations, _) = ControlPlane.compile(
             resources, &compiler, &registry, previous: nil, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
             nodeAddresses: nodeAddresses)
-        registry.retain(Set(policy.endpoints.map(\.identity)))
         published = Published(policy)
+        // Bindings and flows tell endpoints by their numbers.
+        let bootMark = MappedFile.bootMark() ^ registry.era
 
         // Bindings.
         let limits = configuration.bindings
-        let storeMemory = try MappedFile.map("\(directory)/bindings", byteCount: BindingStore.byteCount(capacity: limits.bindings))
-        let store = BindingStore(storeMemory, capacity: limits.bindings, bootMark: MappedFile.bootMark())
+        let storeMemory = try MappedFile.map(
+            "\(directory)/bindings", byteCount: BindingStore.byteCount(capacity: limits.bindings), growth: logger)
+        let store = BindingStore(storeMemory, capacity: limits.bindings, bootMark: bootMark)
         let addresses = AddressTable(
             try MappedFile.anonymous(byteCount: AddressTable.byteCount(slots: limits.bindings * 2)),
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
@@ -158,6 +160,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         let names = NameTable(limits: limits, table: addresses, store: store, index: index, policy: policy, now: BootClock.now())
         let seenNames = SeenNames(index: index, verified: verifiedNames, store: store)
         let recovered = names.bindingCount
+        // Only now that they have no bindings: the next that come may get their numbers.
+        registry.retain(Set(policy.endpoints.map(\.identity)))
         let gate = DNSGate(
             names: names, policy: policy, rebinding: configuration.dns.rebinding,
             allowedSources: configuration.dns.allowFrom + Self.ownAddresses(configuration))
@@ -225,9 +229,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         flowLog = try FlowLog(
             rings: rings, hellos: helloRings, store: store, mailbox: flowMailbox, configuration: configuration.flowLog, logger: logger)
         flowLog.use(policy)
-        let flowMemory = try MappedFile.map("\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax))
+        let flowMemory = try MappedFile.map(
+            "\(directory)/flows", byteCount: FlowTable.byteCount(capacity: configuration.flowsMax), growth: logger)
         flows = try FlowWatch(
-            memory: flowMemory, capacity: configuration.flowsMax,
+            memory: flowMemory, capacity: configuration.flowsMax, bootMark: bootMark,
             connectionsPerEndpoint: configuration.limits.connectionsPerEndpoint ?? 0, layout: tableConfiguration.mark, published: published,
             names: mailboxes[0], mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, verifiedNames: verifiedNames, logger: logger)
 

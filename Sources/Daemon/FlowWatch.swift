@@ -55,7 +55,8 @@ final class FlowWatch: @unchecked Sendable {
     private var nextKeeping = Instant(nanoseconds: 0)
 
     init(
-        memory: SharedMemory, capacity: Int, connectionsPerEndpoint: Int, layout: MarkLayout, published: Published<CompiledPolicy>,
+        memory: SharedMemory, capacity: Int, bootMark: UInt64, connectionsPerEndpoint: Int, layout: MarkLayout,
+        published: Published<CompiledPolicy>,
         names: DNSMailbox<WorkerGate>,
         mailbox: FlowMailbox, flowLog: FlowLog, resets: [Ring<FlowReset>], verifiedNames: VerifiedNames, logger: Logger
     ) throws {
@@ -68,7 +69,7 @@ final class FlowWatch: @unchecked Sendable {
         self.resets = resets
         self.verifiedNames = verifiedNames
         self.logger = logger
-        table = FlowTable(memory, capacity: capacity, bootMark: MappedFile.bootMark(), connectionsPerEndpoint: connectionsPerEndpoint)
+        table = FlowTable(memory, capacity: capacity, bootMark: bootMark, connectionsPerEndpoint: connectionsPerEndpoint)
         events = try ConntrackEventSocket([.began, .ended], markMask: layout.mask)
         conntrack = try ConntrackSocket()
         resetter = try FlowResetter()

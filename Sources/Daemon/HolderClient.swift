@@ -3,14 +3,14 @@ import Glibc
 
 /// The daemon's end of the holder.
 struct HolderClient: ~Copyable {
+    /// A holder does nothing else than to answer: one that takes as long as this never will.
+    private static let answerSeconds = 5
+
     private let descriptor: Int32
 
     /// Connects to a holder that runs already; nil if none does.
     init?(existingIn runtimeDirectory: String) {
-        guard let descriptor = try? UnixSocket.connect(Holder.socketPath(runtimeDirectory: runtimeDirectory), kind: Holder.socketKind)
-        else {
-            return nil
-        }
+        guard let descriptor = try? Self.connect(Holder.socketPath(runtimeDirectory: runtimeDirectory)) else { return nil }
         self.descriptor = descriptor
     }
 
@@ -27,15 +27,28 @@ struct HolderClient: ~Copyable {
             return copy
         }
         let path = Holder.socketPath(runtimeDirectory: runtimeDirectory)
-        if let existing = try? UnixSocket.connect(path, kind: Holder.socketKind) { return existing }
+        do throws(DaemonError) { return try connect(path) } catch {
+            // A second holder would take the place of one that lives, and nobody could end the first.
+            guard [ENOENT, ECONNREFUSED].contains(error.code) else { throw error }
+        }
         try spawn(runtimeDirectory, account)
         // On a node that is busy with its own start this may take seconds.
         for _ in 0..<1_000 {
-            if let started = try? UnixSocket.connect(path, kind: Holder.socketKind) { return started }
+            if let started = try? connect(path) { return started }
             usleep(10_000)
         }
         throw DaemonError(
             "the holder did not start", hint: "look for messages of `exeat holder`; its user has to reach \(Privileges.programPath())")
+    }
+
+    private static func connect(_ path: String) throws(DaemonError) -> Int32 {
+        do throws(DaemonError) {
+            return try UnixSocket.connect(path, kind: Holder.socketKind, timeoutSeconds: answerSeconds)
+        } catch {
+            guard error.code == EAGAIN else { throw error }
+            throw DaemonError(
+                "the holder does not answer at \(path)", hint: "end the process `exeat holder` with kill -9: what is enforced stays")
+        }
     }
 
     deinit { close(descriptor) }
@@ -63,9 +76,16 @@ struct HolderClient: ~Copyable {
         }
     }
 
-    /// A new descriptor for what the holder keeps under this name, or nil.
+    /// A new descriptor for what the holder keeps under this name, or nil if it keeps nothing.
     func get(_ name: String) throws -> Int32? {
-        try request("G" + name, passing: []).descriptors.first
+        let (reply, descriptors) = try request("G" + name, passing: [])
+        if reply == [UInt8(ascii: "-")], descriptors.isEmpty { return nil }
+        if reply == [UInt8(ascii: "+")], descriptors.count == 1 { return descriptors[0] }
+        for descriptor in descriptors { close(descriptor) }
+        // Taken for nothing, it would be made anew beside what is in force.
+        throw DaemonError(
+            "the holder's answer about \(name) makes no sense",
+            hint: "too many open files? Else end \(holderText): what is enforced stays")
     }
 
     /// Closes what the holder keeps under this name; does nothing if it keeps nothing.
@@ -96,14 +116,30 @@ struct HolderClient: ~Copyable {
         let sent = unsafe bytes.withUnsafeBytes {
             unsafe exeat_send_descriptors(descriptor, $0.baseAddress, UInt($0.count), passing, Int32(passing.count))
         }
-        guard sent == bytes.count else { throw DaemonError("cannot write to the holder", code: errno) }
+        guard sent == bytes.count else { throw failure("cannot write to the holder", errno) }
         var reply = [UInt8](repeating: 0, count: 16_384)
         var descriptors = [Int32](repeating: -1, count: 16)
         var count: Int32 = 16
         let received = unsafe reply.withUnsafeMutableBytes { buffer in
             unsafe exeat_receive_descriptors(descriptor, buffer.baseAddress, UInt(buffer.count), &descriptors, &count)
         }
-        guard received > 0 else { throw DaemonError("the holder has gone", code: received < 0 ? errno : 0) }
+        guard received > 0 else { throw failure("the holder has gone", received < 0 ? errno : 0) }
         return (Array(reply[..<received]), Array(descriptors[..<Int(count)]))
+    }
+
+    /// Nothing more is asked on this connection: an answer that came late would be taken for the next one's.
+    private func failure(_ what: String, _ code: Int32) -> DaemonError {
+        let text = holderText
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        guard code == EAGAIN else { return DaemonError(what, code: code) }
+        return DaemonError("the holder does not answer", hint: "end \(text): what is enforced stays")
+    }
+
+    /// For people.
+    private var holderText: String {
+        var group: Int32 = 0
+        var process: Int32 = 0
+        guard unsafe exeat_peer_credentials(descriptor, &group, &process) >= 0 else { return "the process `exeat holder`" }
+        return "process \(process) with kill -9"
     }
 }

@@ -1,19 +1,70 @@
+import CLinux
+import Dispatch
 import Enforcement
 import Glibc
+import Logging
+import NetworkTypes
+import Synchronization
 
 /// Maps files that outlive the process.
 public enum MappedFile {
-    /// Opens or makes `path` (mode 0600), gives it at least `byteCount` bytes and maps it shared. Pages that nobody touched
-    /// take no memory. A file that is there with another size is kept and resized; what it holds is for the reader to check.
-    static func map(_ path: String, byteCount: Int) throws(DaemonError) -> SharedMemory {
+    /// Opens or makes `path` (mode 0600), gives it `byteCount` bytes and maps it shared. A file that is there with another size is kept and resized; what
+    /// it holds is for the reader to check.
+    ///
+    /// All of it is taken from the disk, or with `growth` the first page alone: the rest when its owner asks (`SharedMemory.reserve`), and what is refused
+    /// then is logged there. A page that was not taken and finds the disk full would end the process.
+    static func map(_ path: String, byteCount: Int, growth logger: Logger? = nil) throws(DaemonError) -> SharedMemory {
+        let hint = "the daemon has to be able to write there, or set runtimeDirectory to another folder"
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno) }
-        defer { close(descriptor) }
-        guard ftruncate(descriptor, byteCount) == 0 else { throw DaemonError("cannot size \(path) to \(byteCount) bytes", code: errno) }
-        guard let base = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), unsafe base != MAP_FAILED else {
-            throw DaemonError("cannot map \(path)", code: errno)
+        guard descriptor >= 0 else { throw DaemonError("cannot open \(path)", code: errno, hint: hint) }
+        do throws(DaemonError) {
+            guard ftruncate(descriptor, byteCount) == 0 else {
+                throw DaemonError("cannot size \(path) to \(byteCount) bytes", code: errno, hint: hint)
+            }
+            let taken = logger == nil ? byteCount : min(4_096, byteCount)
+            guard exeat_reserve(descriptor, Int64(taken)) == 0 else {
+                throw DaemonError("no room for \(taken) bytes of \(path)", code: errno, hint: "make some on its disk")
+            }
+            guard let base = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), unsafe base != MAP_FAILED
+            else {
+                throw DaemonError("cannot map \(path)", code: errno)
+            }
+            unsafe exeat_note_mapping(base, UInt(byteCount), path)
+            let refusals = Refusals()
+            let address = Int(bitPattern: base)
+            // Sound: the mapping is released once, by the last owner of the memory.
+            return unsafe SharedMemory(base: base, byteCount: byteCount) { count in
+                if exeat_reserve(descriptor, Int64(count)) == 0 { return true }
+                refusals.log(path, errno, logger)
+                return false
+            } release: {
+                _ = unsafe munmap(UnsafeMutableRawPointer(bitPattern: address), byteCount)
+                close(descriptor)
+            }
+        } catch {
+            close(descriptor)
+            throw error
         }
-        return unsafe owner(of: base, byteCount)
+    }
+
+    /// At most one line in a minute for a file, written by another thread: the one that was refused must not wait.
+    private final class Refusals: Sendable {
+        private static let queue = DispatchQueue(label: "exeat-files")
+        private let last = Mutex(Instant(nanoseconds: 0))
+
+        func log(_ path: String, _ code: Int32, _ logger: Logger?) {
+            let now = BootClock.now()
+            let isDue = last.withLock { last in
+                guard last.nanoseconds == 0 || now.nanoseconds(since: last) > 60_000_000_000 else { return false }
+                last = now
+                return true
+            }
+            guard isDue, let logger else { return }
+            Self.queue.async {
+                let error = DaemonError("no more room for \(path)", code: code, hint: "make some on its disk")
+                logger.error("what is new would be lost by a restart", metadata: ["file": "\(path)", "error": "\(error)"])
+            }
+        }
     }
 
     /// Zeroed memory of the process's own.

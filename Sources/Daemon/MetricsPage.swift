@@ -182,6 +182,9 @@ enum MetricsPage {
             MetricFamily("exeat_policy_version", .gauge, help: "Version of the policy in force.", value: control.policyVersion),
             MetricFamily("exeat_policy_policies", .gauge, help: "Policies in force.", value: control.policies),
             MetricFamily("exeat_policy_endpoints", .gauge, help: "Endpoints known.", value: control.endpoints),
+            MetricFamily(
+                "exeat_policy_endpoints_unnumbered", .gauge, help: "Endpoints beyond endpointsMax: all of their traffic is refused.",
+                value: control.unnumberedEndpoints),
             MetricFamily("exeat_policy_reloads", .counter, help: "Reloads tried.", value: control.reloads),
             MetricFamily(
                 "exeat_policy_reload_failures", .counter, help: "Reloads refused; the last good policy stayed.",
@@ -232,6 +235,9 @@ enum MetricsPage {
             MetricFamily(
                 "exeat_bindings_recovered", .counter, help: "Bindings taken over from the process before.", value: names.counters.recovered),
             MetricFamily(
+                "exeat_bindings_unkept", .counter, help: "Bindings for which the file had no room: a restart would lose them.",
+                value: names.counters.unkept),
+            MetricFamily(
                 "exeat_bindings_refused", .counter, help: "Answers withheld because a limit was reached.", by: "limit",
                 NameTableFullness.allCases.map { ($0.label, names.counters.full[Int($0.rawValue)]) }),
         ]
@@ -258,6 +264,9 @@ enum MetricsPage {
             MetricFamily("exeat_flows_ended", .counter, help: "Flows that have ended.", value: counters.ended),
             MetricFamily(
                 "exeat_flows_recovered", .counter, help: "Flows taken over from the process before.", value: counters.recovered),
+            MetricFamily(
+                "exeat_flows_unkept", .counter, help: "Times that the file had no room for a flow: a restart would lose its name and rule.",
+                value: counters.unkept),
             MetricFamily(
                 "exeat_flow_table_full", .counter, help: "Flows that found the table full and are not told of.", value: counters.full),
             MetricFamily(

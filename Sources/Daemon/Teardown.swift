@@ -15,6 +15,12 @@ public enum Teardown {
     }
 
     private static func withoutDaemon(_ runtimeDirectory: String) throws -> String {
+        // One that starts or ends holds the lock and has no control socket: it would go on without holder and table, and close the node at its end.
+        let lock = unsafe open(ExeatDaemon.lockPath(runtimeDirectory), O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        defer { if lock >= 0 { close(lock) } }
+        guard lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            throw DaemonError("a daemon is starting or ending in \(runtimeDirectory)", hint: "try again; one that hangs ends by kill -9")
+        }
         // What the dead daemon could not remove.
         unsafe unlink(ControlSocket.path(runtimeDirectory: runtimeDirectory))
         let done: String

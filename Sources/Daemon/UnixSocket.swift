@@ -24,9 +24,16 @@ enum UnixSocket {
         return descriptor
     }
 
-    static func connect(_ path: String, kind: Int32) throws(DaemonError) -> Int32 {
+    /// `timeoutSeconds`: after which connecting, reading and writing fail with EAGAIN; nil: never.
+    static func connect(_ path: String, kind: Int32, timeoutSeconds: Int? = nil) throws(DaemonError) -> Int32 {
         let descriptor = socket(AF_UNIX, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw DaemonError("cannot make a socket", code: errno) }
+        if let timeoutSeconds {
+            var time = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+            for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+                _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+            }
+        }
         let status = unsafe try withAddress(path) { address, length in unsafe Glibc.connect(descriptor, address, length) }
         guard status == 0 else {
             let code = errno

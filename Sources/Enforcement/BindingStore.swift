@@ -33,6 +33,7 @@ public final class BindingStore: @unchecked Sendable {
     static let recordBytes = 320
 
     private let memory: SharedMemory
+    private var room: RecordRoom
     public let capacity: Int
 
     public static func byteCount(capacity: Int) -> Int { headerBytes + capacity * recordBytes }
@@ -43,24 +44,23 @@ public final class BindingStore: @unchecked Sendable {
         precondition(memory.byteCount >= Self.byteCount(capacity: capacity), "memory too small for the capacity")
         self.memory = memory
         self.capacity = capacity
+        room = RecordRoom(memory)
         let base = unsafe memory.base
-        let isKept =
+        var isKept =
             unsafe base.load(as: UInt64.self) == Self.magic
             && base.load(fromByteOffset: 8, as: UInt32.self) == Self.layoutVersion
             && base.load(fromByteOffset: 12, as: UInt32.self) == UInt32(Self.recordBytes)
             && base.load(fromByteOffset: 16, as: UInt64.self) == UInt64(capacity)
             && base.load(fromByteOffset: 24, as: UInt64.self) == bootMark
+        // A file that somebody has cut short comes back with holes.
+        if isKept {
+            let used = min(Int(clamping: unsafe base.load(fromByteOffset: 32, as: UInt64.self)), capacity)
+            isKept = room.covers(Self.byteCount(capacity: used))
+        }
         wasKept = isKept
         if !isKept {
-            // A new file is all zeros, and its pages are left untouched. What holds anything else is cleared; a start that dies
-            // in between leaves a header that says so.
-            let isNew = unsafe base.load(as: UInt64.self) == 0
+            // A start that dies in between leaves a header that says so. What stands in the records counts no more once none was used.
             unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
-            if !isNew {
-                for record in 0..<capacity {
-                    unsafe base.storeBytes(of: 0, toByteOffset: Self.headerBytes + record * Self.recordBytes, as: UInt32.self)
-                }
-            }
             unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
             unsafe base.storeBytes(of: UInt32(Self.recordBytes), toByteOffset: 12, as: UInt32.self)
             unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
@@ -82,10 +82,19 @@ public final class BindingStore: @unchecked Sendable {
     /// Whether the memory held a store of this layout, size and boot.
     public let wasKept: Bool
 
-    func write(_ record: Int, client: EndpointID, address: IPAddress, name: DomainName, expiry: Instant) {
+    /// False if there is no room for it: the next process will not know it.
+    func write(_ record: Int, client: EndpointID, address: IPAddress, name: DomainName, expiry: Instant) -> Bool {
+        guard room.covers(Self.byteCount(capacity: record + 1)) else { return false }
         let at = unsafe memory.base + (Self.headerBytes + record * Self.recordBytes)
         let bytes = name.rootFirst
-        if record >= usedCount { usedCount = record + 1 }
+        if record >= usedCount {
+            // Those between found no room: whatever stands there is nothing.
+            for skipped in usedCount..<record {
+                unsafe (memory.base + (Self.headerBytes + skipped * Self.recordBytes)).initializeMemory(
+                    as: UInt8.self, repeating: 0, count: 40)
+            }
+            usedCount = record + 1
+        }
         unsafe at.storeBytes(of: State.free.rawValue, as: UInt32.self)
         unsafe at.storeBytes(of: client.rawValue, toByteOffset: 4, as: UInt32.self)
         unsafe at.storeBytes(of: expiry.nanoseconds, toByteOffset: 8, as: UInt64.self)
@@ -99,15 +108,18 @@ public final class BindingStore: @unchecked Sendable {
         }
         unsafe at.storeBytes(of: checksum(at), toByteOffset: 36, as: UInt32.self)
         unsafe at.storeBytes(of: State.live.rawValue, as: UInt32.self)
+        return true
     }
 
     /// The expiry is outside the checksum: lengthening it is one store.
     func setExpiry(_ record: Int, _ expiry: Instant) {
+        guard record < usedCount else { return }
         unsafe memory.base.storeBytes(
             of: expiry.nanoseconds, toByteOffset: Self.headerBytes + record * Self.recordBytes + 8, as: UInt64.self)
     }
 
     func setState(_ record: Int, _ state: State) {
+        guard record < usedCount else { return }
         unsafe memory.base.storeBytes(of: state.rawValue, toByteOffset: Self.headerBytes + record * Self.recordBytes, as: UInt32.self)
     }
 
@@ -134,7 +146,7 @@ public final class BindingStore: @unchecked Sendable {
     /// The name of a record if it still belongs to this client and address; from any thread. A record that is being
     /// rewritten meanwhile fails its checksum and gives nil.
     public func name(ofRecord record: Int, client: EndpointID, address: IPAddress) -> DomainName? {
-        guard (0..<capacity).contains(record), let entry = entry(record), entry.client == client, entry.address == address else {
+        guard (0..<usedCount).contains(record), let entry = entry(record), entry.client == client, entry.address == address else {
             return nil
         }
         return entry.name

@@ -2,13 +2,14 @@ import NetworkTypes
 
 /// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
 ///
-///     header (4096 bytes): magic, layout version, capacity
+///     header (4096 bytes): magic, layout version, capacity, era, mark mask
 ///     slot (1024 bytes):   [in use 1][purge due 1][generation 2][identity length 2][has wrapped 1][class 1][fingerprint 8][identity ...]
 ///
 /// Owned by the control plane. A generation changes exactly when the fingerprint of the endpoint's effective policy
 /// changes; generation 0 is never given out.
 public struct EndpointRegistry: ~Copyable {
     private static let magic: UInt64 = 0x4578_6561_7445_6e64  // "ExeatEnd"
+    private static let unfinished: UInt64 = 1
     private static let layoutVersion: UInt32 = 1
     private static let headerBytes = 4096
     private static let slotBytes = 1024
@@ -25,7 +26,8 @@ public struct EndpointRegistry: ~Copyable {
 
     public static func byteCount(capacity: Int) -> Int { headerBytes + capacity * slotBytes }
 
-    public init(_ memory: SharedMemory, capacity: Int, generationMax: UInt16) {
+    /// Takes over `memory`. What has another layout or size begins anew, in the era `newEra`.
+    public init(_ memory: SharedMemory, capacity: Int, generationMax: UInt16, newEra: UInt64 = .random(in: 1 ... .max)) {
         precondition(memory.byteCount >= Self.byteCount(capacity: capacity), "memory too small for the capacity")
         precondition(generationMax >= 2, "at least two generations")
         self.memory = memory
@@ -42,13 +44,26 @@ public struct EndpointRegistry: ~Copyable {
                 numbers[identity] = EndpointID(rawValue: UInt32(slot))
             }
         } else {
+            // A start that dies in between leaves a header that says so.
+            unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
             for slot in 0..<capacity where unsafe at(slot).load(as: UInt8.self) != 0 {
                 unsafe at(slot).storeBytes(of: 0, as: UInt8.self)
             }
             unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
             unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
+            unsafe base.storeBytes(of: newEra, toByteOffset: 24, as: UInt64.self)
             unsafe base.storeBytes(of: Self.magic, as: UInt64.self)
         }
+    }
+
+    /// Another one for each time that the numbers began anew. What tells endpoints by their numbers is good in one era alone. 0 in a file of an
+    /// earlier version.
+    public var era: UInt64 { unsafe memory.base.load(fromByteOffset: 24, as: UInt64.self) }
+
+    /// The bits of marks that bear generations, as noted last; 0: never.
+    public var markMask: UInt32 {
+        get { unsafe memory.base.load(fromByteOffset: 32, as: UInt32.self) }
+        set { unsafe memory.base.storeBytes(of: newValue, toByteOffset: 32, as: UInt32.self) }
     }
 
     /// The number of an endpoint, the same as before if it was known; nil if the registry is full or the identity too long.
@@ -75,6 +90,9 @@ public struct EndpointRegistry: ~Copyable {
         }
         return nil
     }
+
+    /// Endpoints that have a number.
+    public var count: Int { numbers.count }
 
     /// Forgets every endpoint but these.
     public mutating func retain(_ identities: Set<String>) {

@@ -25,6 +25,7 @@ final class FlowStore {
     private static let noReason: UInt8 = 255
 
     private let memory: SharedMemory
+    private var room: RecordRoom
     let capacity: Int
     /// Whether the memory held a store of this layout, size and boot.
     let wasKept: Bool
@@ -36,22 +37,23 @@ final class FlowStore {
         precondition(memory.byteCount >= Self.byteCount(capacity: capacity), "memory too small for the capacity")
         self.memory = memory
         self.capacity = capacity
+        room = RecordRoom(memory)
         let base = unsafe memory.base
-        wasKept =
+        var isKept =
             unsafe base.load(as: UInt64.self) == Self.magic
             && base.load(fromByteOffset: 8, as: UInt32.self) == Self.layoutVersion
             && base.load(fromByteOffset: 12, as: UInt32.self) == UInt32(Self.recordBytes)
             && base.load(fromByteOffset: 16, as: UInt64.self) == UInt64(capacity)
             && base.load(fromByteOffset: 24, as: UInt64.self) == bootMark
-        guard !wasKept else { return }
-        // A new file is all zeros, and its pages are left untouched. A start that dies in between leaves a header that says so.
-        let isNew = unsafe base.load(as: UInt64.self) == 0
-        unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
-        if !isNew {
-            for record in 0..<capacity {
-                unsafe base.storeBytes(of: 0, toByteOffset: Self.headerBytes + record * Self.recordBytes, as: UInt32.self)
-            }
+        // A file that somebody has cut short comes back with holes.
+        if isKept {
+            let used = min(Int(clamping: unsafe base.load(fromByteOffset: 32, as: UInt64.self)), capacity)
+            isKept = room.covers(Self.byteCount(capacity: used))
         }
+        wasKept = isKept
+        guard !isKept else { return }
+        // A start that dies in between leaves a header that says so. What stands in the records counts no more once none was used.
+        unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
         unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
         unsafe base.storeBytes(of: UInt32(Self.recordBytes), toByteOffset: 12, as: UInt32.self)
         unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
@@ -72,9 +74,17 @@ final class FlowStore {
         return unsafe memory.base + (Self.headerBytes + record * Self.recordBytes)
     }
 
-    func write(_ record: Int, _ flow: TrackedFlow) {
+    /// False if there is no room for it: the next process will not know it.
+    func write(_ record: Int, _ flow: TrackedFlow) -> Bool {
+        guard room.covers(Self.byteCount(capacity: record + 1)) else { return false }
         let at = unsafe place(record)
-        if record >= usedCount { usedCount = record + 1 }
+        if record >= usedCount {
+            // Those between found no room: whatever stands there is nothing.
+            for skipped in usedCount..<record {
+                unsafe place(skipped).initializeMemory(as: UInt8.self, repeating: 0, count: Self.nameOffset)
+            }
+            usedCount = record + 1
+        }
         unsafe at.storeBytes(of: 0, as: UInt32.self)
         unsafe at.storeBytes(of: flow.endpoint.rawValue, toByteOffset: 4, as: UInt32.self)
         unsafe at.storeBytes(of: flow.id, toByteOffset: 8, as: UInt32.self)
@@ -99,6 +109,7 @@ final class FlowStore {
         for (index, byte) in rule.enumerated() { unsafe at.storeBytes(of: byte, toByteOffset: Self.ruleOffset + index, as: UInt8.self) }
         unsafe at.storeBytes(of: checksum(at), toByteOffset: 84, as: UInt32.self)
         unsafe at.storeBytes(of: flow.state.rawValue, as: UInt32.self)
+        return true
     }
 
     /// At most `textMax` bytes, ending at a character.
@@ -110,10 +121,14 @@ final class FlowStore {
 
     /// The state is outside the checksum: changing it is one store.
     func setState(_ record: Int, _ state: TrackedFlow.State) {
+        guard record < usedCount else { return }
         unsafe place(record).storeBytes(of: state.rawValue, as: UInt32.self)
     }
 
-    func free(_ record: Int) { unsafe place(record).storeBytes(of: 0, as: UInt32.self) }
+    func free(_ record: Int) {
+        guard record < usedCount else { return }
+        unsafe place(record).storeBytes(of: 0, as: UInt32.self)
+    }
 
     /// What a record holds; nil if it is free, torn or makes no sense.
     func flow(_ record: Int) -> TrackedFlow? {

@@ -154,7 +154,7 @@ public struct FlowTable: ~Copyable {
                 if flow.state == .denied || flow.mark == .asked { flow.mark = .admitted }
                 let state = flow.state == .denied ? (flow.id == 0 ? .admitted : .live) : flow.state
                 change(place, &flow, to: state)
-                if isNew { store.write(place, flow) }
+                if isNew { keep(place, flow) }
             } else if fact.isRedecision {
                 flow.mark = .denied
                 change(place, &flow, to: .denied)
@@ -210,6 +210,8 @@ public struct FlowTable: ~Copyable {
             }
             // Two entries whose ends are the same, behind different addresses: the one that was shown first stands for both.
             if isSweeping, flow.sweep == sweep { return [] }
+            // What was never decided may be the same flow in another zone. If it has taken the flow's place instead, two sweeps miss the flow.
+            if sight.mark == .none { return [] }
             if flow.isRetold, flow.endpoint == sight.endpoint { told = flow.admission }
             actions = end(place, flow, now: now)
         }
@@ -249,7 +251,7 @@ public struct FlowTable: ~Copyable {
             case .none, .asked: flow.state == .denied ? .denied : .live
             }
         change(place, &flow, to: state)
-        if isShown { store.write(place, flow) }
+        if isShown { keep(place, flow) }
     }
 
     private mutating func note(_ count: FlowTraffic?, of flow: inout TrackedFlow) {
@@ -330,7 +332,11 @@ public struct FlowTable: ~Copyable {
         places[flow.key] = place
         count(flow.state, flow, by: 1)
         cap.add(flow.endpoint)
-        store.write(place, flow)
+        keep(place, flow)
+    }
+
+    private mutating func keep(_ place: Int, _ flow: TrackedFlow) {
+        if !store.write(place, flow) { counters.unkept += 1 }
     }
 
     private mutating func change(_ place: Int, _ flow: inout TrackedFlow, to state: TrackedFlow.State) {

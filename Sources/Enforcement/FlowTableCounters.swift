@@ -6,6 +6,8 @@ public struct FlowTableCounters: Sendable, Hashable {
     public var unconfirmed: UInt64 = 0
     /// Taken over from the process before.
     public var recovered: UInt64 = 0
+    /// Flows for which the file had no room: the next process does not know them.
+    public var unkept: UInt64 = 0
     /// Flows that found the table full.
     public var full: UInt64 = 0
     /// Flows of which no verdict was known, which were therefore decided anew.

@@ -160,7 +160,8 @@ extension NameTable {
         names[name].references += 1
         noteBound(name)
         noteLive(record)
-        store.write(Int(record), client: client, address: address, name: names[name].name, expiry: expiry)
+        let isKept = store.write(Int(record), client: client, address: address, name: names[name].name, expiry: expiry)
+        if !isKept { counters.unkept += 1 }
     }
 
     mutating func remove(_ record: Int32) {

@@ -12,6 +12,8 @@ public struct NameTableCounters: Sendable {
     public var remembered: UInt64 = 0
     /// Taken over from the process before.
     public var recovered: UInt64 = 0
+    /// Bindings for which the file had no room: the next process does not know them.
+    public var unkept: UInt64 = 0
     /// Bindings whose name found no room in the `NameIndex`.
     public var unindexed: UInt64 = 0
     /// Refused, by `NameTableFullness.rawValue`.

@@ -5,13 +5,19 @@ public final class SharedMemory: @unchecked Sendable {
     /// Aligned to a page, or at least to 64 bytes.
     let base: UnsafeMutableRawPointer
     public let byteCount: Int
+    /// Sees to it that so many bytes from the beginning may be written; false if there is no room for them.
+    let reserve: @Sendable (Int) -> Bool
     private let release: @Sendable () -> Void
 
-    /// `release` is called once, when the last reader is gone.
+    /// `release` is called once, when the last reader is gone. `reserve` is of memory that may have holes.
     @unsafe
-    public init(base: UnsafeMutableRawPointer, byteCount: Int, release: @escaping @Sendable () -> Void) {
+    public init(
+        base: UnsafeMutableRawPointer, byteCount: Int, reserve: @escaping @Sendable (Int) -> Bool = { _ in true },
+        release: @escaping @Sendable () -> Void
+    ) {
         unsafe self.base = base
         self.byteCount = byteCount
+        self.reserve = reserve
         self.release = release
     }
 

@@ -407,4 +407,23 @@ struct FlowTableTests {
             #expect(kept == (false, "one.example.org"))
         }
     }
+
+    @Test func `an entry of another zone with the same ends that was never decided ends no flow`() throws {
+        let flows = TestFlows()
+        let key = TestFlows.key(1_001)
+        try flows.decide(key)
+        flows.handle(.seen(TestFlows.sight(key, id: 1)))
+        flows.pass(120)
+        // In either order.
+        flows.sweep([TestFlows.sight(key, id: 2, mark: .none), TestFlows.sight(key, id: 1)])
+        flows.sweep([TestFlows.sight(key, id: 1), TestFlows.sight(key, id: 2, mark: .none)])
+        #expect(flows.ended.isEmpty)
+        #expect(flows.name(key) == "one.example.org")
+        #expect(flows.redecided.isEmpty)
+        // Where it has taken the place of the flow, the sweeps tell.
+        flows.sweep([TestFlows.sight(key, id: 2, mark: .none)])
+        flows.sweep([TestFlows.sight(key, id: 2, mark: .none)])
+        #expect(flows.ended.count == 1)
+        #expect(!flows.isInUse)
+    }
 }

@@ -58,6 +58,11 @@ int exeat_peer_credentials(int socket, int *group, int *process);
 /// fcntl(2) F_SETFL O_NONBLOCK on or off; variadic in C.
 int exeat_set_nonblocking(int descriptor, int on);
 
+/// fallocate(2) of the first bytes, shown by glibc only under _GNU_SOURCE. 0, or -1 and errno; 0 too where the file system knows no such thing.
+int exeat_reserve(int descriptor, int64_t length);
+/// Has the end of the process by a fault in this mapping of a file (SIGBUS) name the file on standard error. At most 16.
+void exeat_note_mapping(const void *base, unsigned long length, const char *path);
+
 /// unshare(2): shown by glibc only under _GNU_SOURCE.
 int exeat_unshare(int flags);
 
