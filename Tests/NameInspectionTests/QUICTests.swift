@@ -60,18 +60,19 @@ struct QUICTests {
 
     static func initial(
         _ frames: [UInt8], _ number: UInt64 = 0, version: InitialSealer.Version = .v1, keys: [UInt8] = id, to destination: [UInt8]? = nil,
-        token: [UInt8] = [], numberBytes: Int = 4
+        token: [UInt8] = [], numberBytes: Int = 4, fixedBit: UInt8 = 0x40
     ) throws -> [UInt8] {
         let padded = frames + InitialSealer.padding(max(0, 64 - frames.count))
         return try InitialSealer(version, originalID: keys).packet(
-            padded, number: number, numberBytes: numberBytes, destinationID: destination ?? keys, sourceID: [7], token: token)
+            padded, number: number, numberBytes: numberBytes, destinationID: destination ?? keys, sourceID: [7], token: token,
+            fixedBit: fixedBit)
     }
 
     static func crypto(_ data: some Collection<UInt8>, at offset: Int = 0) -> [UInt8] { InitialSealer.crypto(data, at: offset) }
 
     /// A packet that cannot be opened, of type 1 (0-RTT) or 2 (Handshake) of version 1.
-    static func opaque(_ type: UInt8, to destination: [UInt8] = id) -> [UInt8] {
-        let header: [UInt8] = [0xc0 | type << 4, 0, 0, 0, 1, UInt8(destination.count)] + destination
+    static func opaque(_ type: UInt8, to destination: [UInt8] = id, fixedBit: UInt8 = 0x40) -> [UInt8] {
+        let header: [UInt8] = [0x80 | fixedBit | type << 4, 0, 0, 0, 1, UInt8(destination.count)] + destination
         return header + [1, 7] + integer(40) + [UInt8](repeating: 0xee, count: 40)
     }
 
@@ -146,6 +147,13 @@ struct QUICTests {
             [try initial(crypto(hello)), try initial(crypto(HelloBuilder("b.test").message), keys: serverID + serverID)]
         },
 
+        Row("without the fixed bit, which says nothing", [found, found, found]) {
+            [
+                try initial(crypto(hello)), try initial([2, 0, 0, 0, 0], 1, to: serverID, fixedBit: 0),
+                opaque(2, to: serverID, fixedBit: 0),
+            ]
+        },
+
         Row("a second hello with another name", [found, .fault(.nameChanged)]) {
             [try initial(crypto(hello)), try initial(crypto(HelloBuilder("b.test").message, at: hello.count), 1, to: serverID)]
         },
@@ -190,7 +198,6 @@ struct QUICTests {
         Row("Version Negotiation", [.fault(.serverQUICPacket)]) { [[0x80, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 1]] },
         Row("a Retry", [.fault(.serverQUICPacket)]) { [[0xf0, 0, 0, 0, 1, 1, 9, 0, 1, 2, 3]] },
         Row("a Retry of version 2", [.fault(.serverQUICPacket)]) { [[0xc0, 0x6b, 0x33, 0x43, 0xcf, 1, 9, 0, 1, 2, 3]] },
-        Row("without the fixed bit", [.fault(.notQUIC)]) { [[0x80, 0, 0, 0, 1, 1, 9, 0, 0, 2, 1, 2]] },
         Row("a short header first", [.fault(.notQUIC)]) { [[0x40] + [UInt8](repeating: 1, count: 30)] },
         Row("DTLS", [.fault(.notQUIC)]) { [[22, 0xfe, 0xfd, 0, 0]] },
         Row("an empty datagram", [.fault(.notQUIC)]) { [[]] },
