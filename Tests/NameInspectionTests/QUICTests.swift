@@ -154,6 +154,16 @@ struct QUICTests {
             ]
         },
 
+        Row("a second hello beyond what is kept", [.needsMore, .needsMore, .needsMore, found, .fault(.tooLarge)]) {
+            let first = HelloBuilder("www.example.org").with(0x15, [UInt8](repeating: 0, count: 16_200)).message
+            let second = HelloBuilder("b.test").message
+            var datagrams: [[UInt8]] = []
+            for start in stride(from: 0, to: first.count, by: 4_200) {
+                let piece = first[start..<min(first.count, start + 4_200)]
+                datagrams.append(try initial(crypto(piece, at: start), UInt64(datagrams.count)))
+            }
+            return datagrams + [try initial(crypto(second, at: first.count), 9, to: serverID)]
+        },
         Row("a second hello with another name", [found, .fault(.nameChanged)]) {
             [try initial(crypto(hello)), try initial(crypto(HelloBuilder("b.test").message, at: hello.count), 1, to: serverID)]
         },
