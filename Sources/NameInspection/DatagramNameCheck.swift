@@ -9,6 +9,8 @@ public struct DatagramNameCheck: Sendable {
     /// Places in `connections` that had packets since the last name was told.
     private var untold: [Int] = []
     private var told: SeenName?
+    /// Initial packets of the payload at hand.
+    private var initials = 0
 
     public init(limits: NameCheckLimits = NameCheckLimits()) { self.limits = limits }
 
@@ -23,6 +25,7 @@ public struct DatagramNameCheck: Sendable {
     ///
     /// A name is told when each connection that had packets has one, and all the same.
     public mutating func handle(_ payload: Span<UInt8>, isAggregate: Bool = false, segmentBytes: Int? = nil) -> NameReading {
+        initials = 0
         do throws(NameFault) {
             if let segmentBytes {
                 for range in DatagramSplit(count: payload.count, segmentBytes: segmentBytes) {
@@ -95,6 +98,8 @@ public struct DatagramNameCheck: Sendable {
     }
 
     private mutating func take(_ header: QUICLongHeader, _ datagram: Span<UInt8>) throws(NameFault) {
+        initials += 1
+        guard initials <= limits.initialsPerPayload else { throw .tooManyPieces }
         for place in connections.indices where try connections[place].take(header, of: datagram) {
             if !untold.contains(place) { untold.append(place) }
             return

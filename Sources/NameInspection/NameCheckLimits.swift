@@ -6,6 +6,8 @@ public struct NameCheckLimits: Hashable, Sendable {
     public var piecesPerFlow = 48
     /// Segments with data before the name is complete; more are `tooManyPieces`.
     public var segmentsPerFlow = 256
+    /// Initial packets in one datagram or burst of datagrams; more are `tooManyPieces`. A burst of 64 KiB has 54 that fill 1,200 bytes each.
+    public var initialsPerPayload = 64
     /// QUIC connections in one flow: a second one begins after a Retry. More are `tooManyQUICConnections`.
     public var connectionsPerFlow = 4
     /// Packets that wait; more are `tooManyWaiting`.

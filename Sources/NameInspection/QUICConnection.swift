@@ -23,8 +23,8 @@ public struct QUICConnection: Sendable {
     /// Takes one Initial packet. False if it is not of this connection.
     mutating func take(_ header: QUICLongHeader, of datagram: Span<UInt8>) throws(NameFault) -> Bool {
         let keys = self.keys[header.version] ?? QUICInitialKeys(version: header.version, destinationID: originalID)
-        guard let packet = keys.open(header, of: datagram, expecting: largestNumber.map { $0 + 1 } ?? 0) else { return false }
         self.keys[header.version] = keys
+        guard let packet = keys.open(header, of: datagram, expecting: largestNumber.map { $0 + 1 } ?? 0) else { return false }
         largestNumber = max(largestNumber ?? 0, packet.packetNumber)
         try take(frames: packet.payload.span)
         return true

@@ -153,7 +153,13 @@ struct QUICTests {
                 opaque(2, to: serverID, fixedBit: 0),
             ]
         },
+        Row("as many Initial packets as a burst may bear", [found]) {
+            [try (0..<64).flatMap { try initial(crypto(hello), UInt64($0)) }]
+        },
 
+        Row("more Initial packets than a burst may bear", [.fault(.tooManyPieces)]) {
+            [try (0..<65).flatMap { try initial(crypto(hello), UInt64($0)) }]
+        },
         Row("a second hello beyond what is kept", [.needsMore, .needsMore, .needsMore, found, .fault(.tooLarge)]) {
             let first = HelloBuilder("www.example.org").with(0x15, [UInt8](repeating: 0, count: 16_200)).message
             let second = HelloBuilder("b.test").message
