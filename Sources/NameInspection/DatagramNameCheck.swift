@@ -1,7 +1,7 @@
 /// Reads the names out of the datagrams of one UDP flow that carries QUIC.
 ///
 /// Every Initial packet is opened: with the keys of a connection that is known, else with those of its own destination connection ID, which
-/// makes it the first of another connection. Packets of 0-RTT and Handshake cannot be opened: alone they tell nothing, and behind or
+/// makes it the first of another connection; one that several keys open is a fault. Packets of 0-RTT and Handshake cannot be opened: alone they tell nothing, and behind or
 /// before an Initial they are what comes with it. A packet with a short header ends the reading of its datagram.
 public struct DatagramNameCheck: Sendable {
     private let limits: NameCheckLimits
@@ -100,14 +100,31 @@ public struct DatagramNameCheck: Sendable {
     private mutating func take(_ header: QUICLongHeader, _ datagram: Span<UInt8>) throws(NameFault) {
         initials += 1
         guard initials <= limits.initialsPerPayload else { throw .tooManyPieces }
-        for place in connections.indices where try connections[place].take(header, of: datagram) {
-            if !untold.contains(place) { untold.append(place) }
+        var owner: Int?
+        var opened: QUICInitialKeys.Opened?
+        for place in connections.indices {
+            guard let packet = connections[place].open(header, of: datagram) else { continue }
+            // AES-GCM does not commit to its key: such a packet was made so that the server reads another hello in it.
+            guard opened == nil else { throw .undecryptableInitial }
+            opened = packet
+            owner = place
+        }
+        var destinationID: [UInt8] = []
+        for place in header.destinationID { destinationID.append(datagram[place]) }
+        var connection = QUICConnection(originalID: destinationID, limits: limits)
+        if !destinationID.isEmpty, !connections.contains(where: { $0.originalID == destinationID }),
+            let packet = connection.open(header, of: datagram)
+        {
+            guard opened == nil else { throw .undecryptableInitial }
+            opened = packet
+        }
+        guard let opened else { throw .undecryptableInitial }
+        if let owner {
+            try connections[owner].take(opened)
+            if !untold.contains(owner) { untold.append(owner) }
             return
         }
-        var originalID: [UInt8] = []
-        for place in header.destinationID { originalID.append(datagram[place]) }
-        var connection = QUICConnection(originalID: originalID, limits: limits)
-        guard !originalID.isEmpty, try connection.take(header, of: datagram) else { throw .undecryptableInitial }
+        try connection.take(opened)
         guard connections.count < limits.connectionsPerFlow else { throw .tooManyQUICConnections }
         untold.append(connections.count)
         connections.append(connection)

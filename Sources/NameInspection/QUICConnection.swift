@@ -20,14 +20,17 @@ public struct QUICConnection: Sendable {
 
     var byteCount: Int { stream.byteCount }
 
-    /// Takes one Initial packet. False if it is not of this connection.
-    mutating func take(_ header: QUICLongHeader, of datagram: Span<UInt8>) throws(NameFault) -> Bool {
+    /// Opens one Initial packet; nil if it is not of this connection.
+    mutating func open(_ header: QUICLongHeader, of datagram: Span<UInt8>) -> QUICInitialKeys.Opened? {
         let keys = self.keys[header.version] ?? QUICInitialKeys(version: header.version, destinationID: originalID)
         self.keys[header.version] = keys
-        guard let packet = keys.open(header, of: datagram, expecting: largestNumber.map { $0 + 1 } ?? 0) else { return false }
+        return keys.open(header, of: datagram, expecting: largestNumber.map { $0 + 1 } ?? 0)
+    }
+
+    /// Takes one Initial packet that was opened with its keys.
+    mutating func take(_ packet: QUICInitialKeys.Opened) throws(NameFault) {
         largestNumber = max(largestNumber ?? 0, packet.packetNumber)
         try take(frames: packet.payload.span)
-        return true
     }
 
     /// Takes the frames of one Initial packet that was opened.

@@ -70,6 +70,18 @@ struct QUICTests {
 
     static func crypto(_ data: some Collection<UInt8>, at offset: Int = 0) -> [UInt8] { InitialSealer.crypto(data, at: offset) }
 
+    /// Opens with the keys of two connections. With those of `id`, packet number 1: a CRYPTO frame behind the hello, and nothing else.
+    /// With those of its own destination connection ID: a hello for b.test. AES-GCM does not commit to its key: one block of the
+    /// ciphertext was chosen so that one tag is right for both, and some million others were tried for the 16 bytes in front, so that
+    /// they are a frame with either key.
+    static let twoKeys = hex(
+        """
+        c20000000108a1a2a3a4a5a6a7a801070040b485c5851f1d8f271c40cefa0f52e4cb1077d5c0e68db4a32b2701863a7ce93128366283
+        5d32194282777899ba9c6ed5cccb3cb5de7c95c261c9b042ddbc2fa21fa947cf323b59f65bf6a3e68d48ce68dfdd9f306bda4a4f9d1c
+        9acf01ef3c6272beaefb55ecc699cf7a9cfc91693fe5bc6e452800a3cfe614e0eaf357d04a1a7d5ca8b5618e8b3a870c795a2b723929
+        3a60cbbf2630da28df50ab83e8b49cb7f8139ad4b09034011dccfecc44eb29d85315a0eaf6
+        """)
+
     /// A packet that cannot be opened, of type 1 (0-RTT) or 2 (Handshake) of version 1.
     static func opaque(_ type: UInt8, to destination: [UInt8] = id, fixedBit: UInt8 = 0x40) -> [UInt8] {
         let header: [UInt8] = [0x80 | fixedBit | type << 4, 0, 0, 0, 1, UInt8(destination.count)] + destination
@@ -156,7 +168,14 @@ struct QUICTests {
         Row("as many Initial packets as a burst may bear", [found]) {
             [try (0..<64).flatMap { try initial(crypto(hello), UInt64($0)) }]
         },
+        Row("the packet of two keys where one is known", [name("b.test", .quic)]) { [twoKeys] },
 
+        Row("a packet that opens with the keys of two connections", [found, .fault(.undecryptableInitial)]) {
+            [try initial(crypto(hello)), twoKeys]
+        },
+        Row("a packet that opens with the keys of two known connections", [found, found, .fault(.undecryptableInitial)]) {
+            [try initial(crypto(hello)), try initial(crypto(hello), keys: [0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8]), twoKeys]
+        },
         Row("more Initial packets than a burst may bear", [.fault(.tooManyPieces)]) {
             [try (0..<65).flatMap { try initial(crypto(hello), UInt64($0)) }]
         },
