@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// Reads the names out of the datagrams of one UDP flow that carries QUIC.
 ///
 /// Every Initial packet is opened: with the keys of a connection that is known, else with those of its own destination connection ID, which
@@ -11,6 +13,7 @@ public struct DatagramNameCheck: Sendable {
     private var told: SeenName?
     /// Initial packets of the payload at hand.
     private var initials = 0
+    private var now = Instant(nanoseconds: 0)
 
     public init(limits: NameCheckLimits = NameCheckLimits()) { self.limits = limits }
 
@@ -24,7 +27,10 @@ public struct DatagramNameCheck: Sendable {
     /// `segmentBytes` it is split there, else it is read on as far as packets say how long they are, and no other may begin in it.
     ///
     /// A name is told when each connection that had packets has one, and all the same.
-    public mutating func handle(_ payload: Span<UInt8>, isAggregate: Bool = false, segmentBytes: Int? = nil) -> NameReading {
+    public mutating func handle(
+        _ payload: Span<UInt8>, isAggregate: Bool = false, segmentBytes: Int? = nil, now: Instant = Instant(nanoseconds: 0)
+    ) -> NameReading {
+        self.now = now
         initials = 0
         do throws(NameFault) {
             if let segmentBytes {
@@ -52,6 +58,23 @@ public struct DatagramNameCheck: Sendable {
         untold.removeAll()
         told = seen
         return seen.map { .name($0) } ?? .needsMore
+    }
+
+    /// What was put together of connections without a name is not waited for any more: the packets that brought it were dropped.
+    public mutating func giveUp() { untold.removeAll() }
+
+    /// Forgets connections that have been silent for as long as a flow is remembered, and that nothing waits for.
+    private mutating func forgetSilent() {
+        var kept: [QUICConnection] = []
+        var keptUntold: [Int] = []
+        for place in connections.indices {
+            let isUntold = untold.contains(place)
+            guard isUntold || now < connections[place].lastSeen.advanced(bySeconds: limits.settledDatagramSeconds) else { continue }
+            if isUntold { keptUntold.append(kept.count) }
+            kept.append(connections[place])
+        }
+        connections = kept
+        untold = keptUntold
     }
 
     private mutating func read(_ datagram: Span<UInt8>, isAggregate: Bool) throws(NameFault) {
@@ -120,11 +143,14 @@ public struct DatagramNameCheck: Sendable {
         }
         guard let opened else { throw .undecryptableInitial }
         if let owner {
+            connections[owner].lastSeen = now
             try connections[owner].take(opened)
             if !untold.contains(owner) { untold.append(owner) }
             return
         }
+        connection.lastSeen = now
         try connection.take(opened)
+        if connections.count >= limits.connectionsPerFlow { forgetSilent() }
         guard connections.count < limits.connectionsPerFlow else { throw .tooManyQUICConnections }
         untold.append(connections.count)
         connections.append(connection)

@@ -8,8 +8,9 @@ public struct NameCheckLimits: Hashable, Sendable {
     public var segmentsPerFlow = 256
     /// Initial packets in one datagram or burst of datagrams; more are `tooManyPieces`. A burst of 64 KiB has 54 that fill 1,200 bytes each.
     public var initialsPerPayload = 64
-    /// QUIC connections in one flow: a second one begins after a Retry. More are `tooManyQUICConnections`.
-    public var connectionsPerFlow = 4
+    /// QUIC connections in one flow, until they have been silent for `settledDatagramSeconds`: another one begins after a Retry, and whenever a client that
+    /// has one socket for all tries again. More are `tooManyQUICConnections`.
+    public var connectionsPerFlow = 8
     /// Packets that wait; more are `tooManyWaiting`.
     public var packetsPerFlow = 64
     public var packetsPerClient = 512

@@ -116,7 +116,7 @@ public struct NameCheckTable: Sendable {
         guard var entry = flows[flow] else { return .drop }
         guard case .datagrams(var check) = entry.check else { return decide(flow, &entry, packet, .fault(.notQUIC), now) }
         flows[flow]?.check = .done
-        let reading = check.handle(payload, isAggregate: isAggregate, segmentBytes: segmentBytes)
+        let reading = check.handle(payload, isAggregate: isAggregate, segmentBytes: segmentBytes, now: now)
         entry.check = .datagrams(check)
         let isSettled = entry.state == .settled
         switch reading {
@@ -154,6 +154,11 @@ public struct NameCheckTable: Sendable {
         while let entry = deadlines.waiting.first, entry.due <= now {
             deadlines.waiting.removeFirst()
             guard var flow = flows[entry.flow], flow.serial == entry.serial else { continue }
+            if case .datagrams(var check) = flow.check {
+                flows[entry.flow]?.check = .done
+                check.giveUp()
+                flow.check = .datagrams(check)
+            }
             if case .decided(let decision) = decide(entry.flow, &flow, nil, .fault(.timeout), now) { decisions.append(decision) }
         }
         counters.expired += UInt64(expire(\.open, now))

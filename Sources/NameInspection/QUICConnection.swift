@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// One connection of a flow, as far as its Initial packets show it.
 public struct QUICConnection: Sendable {
     /// The destination connection ID of its first Initial packet, from which its keys come. Later ones bear the server's choice.
@@ -6,6 +8,8 @@ public struct QUICConnection: Sendable {
     /// The version may change once, to one that the server prefers (RFC 9368); the connection ID of the keys stays.
     private var keys: [QUICVersion: QUICInitialKeys] = [:]
     private var largestNumber: UInt64?
+    /// When its last packet came.
+    var lastSeen = Instant(nanoseconds: 0)
     private var stream: ByteStream
     /// Bytes of whole messages that were read.
     private var consumed = 0

@@ -311,6 +311,27 @@ struct NameCheckTableTests {
         #expect(table.flowCount == 0)
     }
 
+    @Test func `a client that tries again and again in one flow is not locked out`() throws {
+        var table = NameCheckTable()
+        // A hello whose second half never comes.
+        let abandoned = try QUICTests.initial(QUICTests.crypto(QUICTests.hello[..<50]), keys: [7, 7, 7, 7, 7, 7, 7, 7])
+        let flow = Self.flow(1, .udp)
+        for attempt: UInt8 in 0..<20 {
+            let now = Self.start.advanced(bySeconds: 5 * UInt64(attempt))
+            let packet = try QUICTests.initial(QUICTests.crypto(QUICTests.hello), keys: [UInt8](repeating: attempt, count: 8))
+            let expired = table.expire(now: now)
+            #expect(expired == (attempt == 1 ? [Self.decision(flow, .fault(.timeout), [2], isRepeated: true)] : []))
+            let answer = Self.datagram(&table, 1, packet, now: now)
+            guard attempt == 0 else {
+                #expect(answer == .settled(isAllowed: true), "attempt \(attempt)")
+                continue
+            }
+            #expect(answer == .decided(Self.decision(flow, name("www.example.org", .quic), [1])))
+            table.settle(flow, isAllowed: true)
+            #expect(Self.datagram(&table, 2, abandoned, now: now) == .hold)
+        }
+    }
+
     @Test func `0-RTT alone waits, and is decided in the end`() {
         var table = NameCheckTable()
         #expect(Self.datagram(&table, 1, QUICTests.opaque(1)) == .hold)

@@ -224,8 +224,8 @@ struct QUICTests {
             return [packet]
         },
         Row("too short to be opened", [.fault(.undecryptableInitial)]) { [[0xc0, 0, 0, 0, 1, 1, 9, 0, 0, 2, 1, 2]] },
-        Row("too many connections", Array(repeating: found, count: 4) + [.fault(.tooManyQUICConnections)]) {
-            try (0..<5).map { try initial(crypto(hello), keys: [UInt8]($0..<($0 + 8))) }
+        Row("too many connections", Array(repeating: found, count: 8) + [.fault(.tooManyQUICConnections)]) {
+            try (0..<9).map { try initial(crypto(hello), keys: [UInt8]($0..<($0 + 8))) }
         },
         Row("a future version", [.fault(.unknownQUICVersion)]) { [[0xc0, 0, 0, 0, 9, 1, 9, 0, 0, 2, 1, 2]] },
         Row("a version that is to be refused", [.fault(.unknownQUICVersion)]) { [[0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 1, 9, 0]] },
