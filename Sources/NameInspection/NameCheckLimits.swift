@@ -15,7 +15,7 @@ public struct NameCheckLimits: Hashable, Sendable {
     public var packetsPerFlow = 64
     public var packetsPerClient = 512
     public var packets = 4_096
-    /// Bytes of one client that are put together; more are `tooManyWaiting`.
+    /// Bytes of one client that are put together; more are `tooManyWaiting`. Those of decided QUIC flows count as well, which then are forgotten first.
     public var bytesPerClient = 2 << 20
     /// Flows of one client. For one more, the one that was decided first is forgotten; if none is decided, it is not opened.
     public var flowsPerClient = 4_096
