@@ -262,7 +262,14 @@ public struct HelloEngine: ~Copyable {
             release([last], .revoke)
             return .drop
         }
-        if let good, let key = FlowKey(question.flow) { names.note(key, good.name.name) }
+        if let key = FlowKey(question.flow) {
+            if let good {
+                names.note(key, good.name.name)
+            } else if seen != nil || !decision.isRepeated {
+                // Of a connection that had the same ports.
+                names.forget(key)
+            }
+        }
         let isStream = question.flow.transport == .tcp
         let verdict: HelloVerdict = isStream || !question.isRequired ? .allow(generation: question.generation) : .allowDatagrams
         if verdict == .allowDatagrams { counters.noteDatagrams() }

@@ -35,5 +35,7 @@ public final class SeenNames: Sendable {
     /// Of the SYN of a flow that is observed only; nil if it is remembered no longer.
     func synSequence(of flow: FlowKey) -> UInt32? { syns.number(verified.key(flow)) }
 
+    func forget(_ flow: FlowKey) { verified.remove(flow) }
+
     func note(_ flow: FlowKey, _ name: DomainName) { verified.note(flow, place: index.place(flow.destination, name)) }
 }

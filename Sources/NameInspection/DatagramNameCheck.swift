@@ -1,7 +1,9 @@
+import NetworkTypes
+
 /// Reads the names out of the datagrams of one UDP flow that carries QUIC.
 ///
 /// Every Initial packet is opened: with the keys of a connection that is known, else with those of its own destination connection ID, which
-/// makes it the first of another connection. Packets of 0-RTT and Handshake cannot be opened: alone they tell nothing, and behind or
+/// makes it the first of another connection; one that several keys open is a fault. Packets of 0-RTT and Handshake cannot be opened: alone they tell nothing, and behind or
 /// before an Initial they are what comes with it. A packet with a short header ends the reading of its datagram.
 public struct DatagramNameCheck: Sendable {
     private let limits: NameCheckLimits
@@ -9,6 +11,9 @@ public struct DatagramNameCheck: Sendable {
     /// Places in `connections` that had packets since the last name was told.
     private var untold: [Int] = []
     private var told: SeenName?
+    /// Initial packets of the payload at hand.
+    private var initials = 0
+    private var now = Instant(nanoseconds: 0)
 
     public init(limits: NameCheckLimits = NameCheckLimits()) { self.limits = limits }
 
@@ -22,7 +27,11 @@ public struct DatagramNameCheck: Sendable {
     /// `segmentBytes` it is split there, else it is read on as far as packets say how long they are, and no other may begin in it.
     ///
     /// A name is told when each connection that had packets has one, and all the same.
-    public mutating func handle(_ payload: Span<UInt8>, isAggregate: Bool = false, segmentBytes: Int? = nil) -> NameReading {
+    public mutating func handle(
+        _ payload: Span<UInt8>, isAggregate: Bool = false, segmentBytes: Int? = nil, now: Instant = Instant(nanoseconds: 0)
+    ) -> NameReading {
+        self.now = now
+        initials = 0
         do throws(NameFault) {
             if let segmentBytes {
                 for range in DatagramSplit(count: payload.count, segmentBytes: segmentBytes) {
@@ -49,6 +58,23 @@ public struct DatagramNameCheck: Sendable {
         untold.removeAll()
         told = seen
         return seen.map { .name($0) } ?? .needsMore
+    }
+
+    /// What was put together of connections without a name is not waited for any more: the packets that brought it were dropped.
+    public mutating func giveUp() { untold.removeAll() }
+
+    /// Forgets connections that have been silent for as long as a flow is remembered, and that nothing waits for.
+    private mutating func forgetSilent() {
+        var kept: [QUICConnection] = []
+        var keptUntold: [Int] = []
+        for place in connections.indices {
+            let isUntold = untold.contains(place)
+            guard isUntold || now < connections[place].lastSeen.advanced(bySeconds: limits.settledDatagramSeconds) else { continue }
+            if isUntold { keptUntold.append(kept.count) }
+            kept.append(connections[place])
+        }
+        connections = kept
+        untold = keptUntold
     }
 
     private mutating func read(_ datagram: Span<UInt8>, isAggregate: Bool) throws(NameFault) {
@@ -95,14 +121,36 @@ public struct DatagramNameCheck: Sendable {
     }
 
     private mutating func take(_ header: QUICLongHeader, _ datagram: Span<UInt8>) throws(NameFault) {
-        for place in connections.indices where try connections[place].take(header, of: datagram) {
-            if !untold.contains(place) { untold.append(place) }
+        initials += 1
+        guard initials <= limits.initialsPerPayload else { throw .tooManyPieces }
+        var owner: Int?
+        var opened: QUICInitialKeys.Opened?
+        for place in connections.indices {
+            guard let packet = connections[place].open(header, of: datagram) else { continue }
+            // AES-GCM does not commit to its key: such a packet was made so that the server reads another hello in it.
+            guard opened == nil else { throw .undecryptableInitial }
+            opened = packet
+            owner = place
+        }
+        var destinationID: [UInt8] = []
+        for place in header.destinationID { destinationID.append(datagram[place]) }
+        var connection = QUICConnection(originalID: destinationID, limits: limits)
+        if !destinationID.isEmpty, !connections.contains(where: { $0.originalID == destinationID }),
+            let packet = connection.open(header, of: datagram)
+        {
+            guard opened == nil else { throw .undecryptableInitial }
+            opened = packet
+        }
+        guard let opened else { throw .undecryptableInitial }
+        if let owner {
+            connections[owner].lastSeen = now
+            try connections[owner].take(opened)
+            if !untold.contains(owner) { untold.append(owner) }
             return
         }
-        var originalID: [UInt8] = []
-        for place in header.destinationID { originalID.append(datagram[place]) }
-        var connection = QUICConnection(originalID: originalID, limits: limits)
-        guard !originalID.isEmpty, try connection.take(header, of: datagram) else { throw .undecryptableInitial }
+        connection.lastSeen = now
+        try connection.take(opened)
+        if connections.count >= limits.connectionsPerFlow { forgetSilent() }
         guard connections.count < limits.connectionsPerFlow else { throw .tooManyQUICConnections }
         untold.append(connections.count)
         connections.append(connection)

@@ -6,13 +6,16 @@ public struct NameCheckLimits: Hashable, Sendable {
     public var piecesPerFlow = 48
     /// Segments with data before the name is complete; more are `tooManyPieces`.
     public var segmentsPerFlow = 256
-    /// QUIC connections in one flow: a second one begins after a Retry. More are `tooManyQUICConnections`.
-    public var connectionsPerFlow = 4
+    /// Initial packets in one datagram or burst of datagrams; more are `tooManyPieces`. A burst of 64 KiB has 54 that fill 1,200 bytes each.
+    public var initialsPerPayload = 64
+    /// QUIC connections in one flow, until they have been silent for `settledDatagramSeconds`: another one begins after a Retry, and whenever a client that
+    /// has one socket for all tries again. More are `tooManyQUICConnections`.
+    public var connectionsPerFlow = 8
     /// Packets that wait; more are `tooManyWaiting`.
     public var packetsPerFlow = 64
     public var packetsPerClient = 512
     public var packets = 4_096
-    /// Bytes of one client that are put together; more are `tooManyWaiting`.
+    /// Bytes of one client that are put together; more are `tooManyWaiting`. Those of decided QUIC flows count as well, which then are forgotten first.
     public var bytesPerClient = 2 << 20
     /// Flows of one client. For one more, the one that was decided first is forgotten; if none is decided, it is not opened.
     public var flowsPerClient = 4_096

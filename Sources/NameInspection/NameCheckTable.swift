@@ -116,7 +116,7 @@ public struct NameCheckTable: Sendable {
         guard var entry = flows[flow] else { return .drop }
         guard case .datagrams(var check) = entry.check else { return decide(flow, &entry, packet, .fault(.notQUIC), now) }
         flows[flow]?.check = .done
-        let reading = check.handle(payload, isAggregate: isAggregate, segmentBytes: segmentBytes)
+        let reading = check.handle(payload, isAggregate: isAggregate, segmentBytes: segmentBytes, now: now)
         entry.check = .datagrams(check)
         let isSettled = entry.state == .settled
         switch reading {
@@ -154,6 +154,11 @@ public struct NameCheckTable: Sendable {
         while let entry = deadlines.waiting.first, entry.due <= now {
             deadlines.waiting.removeFirst()
             guard var flow = flows[entry.flow], flow.serial == entry.serial else { continue }
+            if case .datagrams(var check) = flow.check {
+                flows[entry.flow]?.check = .done
+                check.giveUp()
+                flow.check = .datagrams(check)
+            }
             if case .decided(let decision) = decide(entry.flow, &flow, nil, .fault(.timeout), now) { decisions.append(decision) }
         }
         counters.expired += UInt64(expire(\.open, now))
@@ -213,16 +218,25 @@ public struct NameCheckTable: Sendable {
         entry.wasSettled = true
         entry.state = .settled
         if case .stream = entry.check { entry.check = .done }
-        schedule(flow, &entry, now)
-        flows[flow] = entry
+        keep(flow, &entry, now)
         return .decided(NameDecision(flow: flow, client: entry.client, finding: finding, packets: packets, isRepeated: isRepeated))
     }
 
     /// A further packet of a flow that was decided.
     private mutating func remain(_ flow: InspectedFlow, _ entry: inout NameCheckEntry, _ now: Instant) -> NameAction {
+        keep(flow, &entry, now)
+        return .settled(isAllowed: entry.isAllowed)
+    }
+
+    /// Remembers a flow that was decided. What was put together of QUIC stays for the next packets, and counts.
+    private mutating func keep(_ flow: InspectedFlow, _ entry: inout NameCheckEntry, _ now: Instant) {
+        if case .datagrams(let check) = entry.check {
+            shares[entry.client]?.bytes += check.byteCount - entry.byteCount
+            entry.byteCount = check.byteCount
+        }
         schedule(flow, &entry, now)
         flows[flow] = entry
-        return .settled(isAllowed: entry.isAllowed)
+        _ = makeRoomForBytes(of: entry.client)
     }
 
     /// A decision on a flow that is not in the table. It is not remembered: the next packet finds the same.
@@ -239,9 +253,7 @@ public struct NameCheckTable: Sendable {
         var share = shares[entry.client] ?? Share()
         share.bytes += byteCount - entry.byteCount
         share.packets += 1
-        guard entry.packets.count < limits.packetsPerFlow, packetCount < limits.packets, share.packets <= limits.packetsPerClient,
-            share.bytes <= limits.bytesPerClient
-        else {
+        guard entry.packets.count < limits.packetsPerFlow, packetCount < limits.packets, share.packets <= limits.packetsPerClient else {
             return decide(flow, &entry, packet, .fault(.tooManyWaiting), now)
         }
         shares[entry.client] = share
@@ -253,6 +265,7 @@ public struct NameCheckTable: Sendable {
             schedule(flow, &entry, now)
         }
         flows[flow] = entry
+        guard makeRoomForBytes(of: entry.client) else { return decide(flow, &entry, nil, .fault(.tooManyWaiting), now) }
         return .hold
     }
 
@@ -294,6 +307,17 @@ public struct NameCheckTable: Sendable {
         }
     }
 
+    /// Forgets decided flows of QUIC, those decided first ahead, while more is kept than may be. False if what waits alone is too much.
+    private mutating func makeRoomForBytes(of client: EndpointID) -> Bool {
+        while let share = shares[client], share.bytes > limits.bytesPerClient {
+            guard let entry = share.settled.first else { return false }
+            shares[client]?.settled.removeFirst()
+            guard let flow = flows[entry.flow], flow.serial == entry.serial, flow.byteCount > 0 else { continue }
+            forget(entry.flow)
+        }
+        return true
+    }
+
     private mutating func forget(_ flow: InspectedFlow) {
         guard var entry = flows.removeValue(forKey: flow) else { return }
         release(&entry)
@@ -302,7 +326,7 @@ public struct NameCheckTable: Sendable {
         shares[entry.client] = share.flows == 0 ? nil : share
     }
 
-    /// Gives back what the waiting packets of a flow took. The bytes of a stream go with it; those of QUIC stay counted until the flow goes.
+    /// Gives back what the waiting packets of a flow took; `keep` counts again what stays.
     private mutating func release(_ entry: inout NameCheckEntry) {
         packetCount -= entry.packets.count
         shares[entry.client]?.packets -= entry.packets.count

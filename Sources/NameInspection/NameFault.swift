@@ -47,7 +47,7 @@ public enum NameFault: UInt8, Error, CaseIterable, Sendable, BitwiseCopyable {
     /// A packet that only servers send: Version Negotiation or Retry.
     case serverQUICPacket
     case malformedQUICPacket
-    /// It was not protected with the Initial keys of its connection.
+    /// It was not protected with the Initial keys of its connection, or opens with those of two.
     case undecryptableInitial
     /// A frame that cannot be in an Initial packet, or is cut.
     case malformedQUICFrame

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// One connection of a flow, as far as its Initial packets show it.
 public struct QUICConnection: Sendable {
     /// The destination connection ID of its first Initial packet, from which its keys come. Later ones bear the server's choice.
@@ -6,6 +8,8 @@ public struct QUICConnection: Sendable {
     /// The version may change once, to one that the server prefers (RFC 9368); the connection ID of the keys stays.
     private var keys: [QUICVersion: QUICInitialKeys] = [:]
     private var largestNumber: UInt64?
+    /// When its last packet came.
+    var lastSeen = Instant(nanoseconds: 0)
     private var stream: ByteStream
     /// Bytes of whole messages that were read.
     private var consumed = 0
@@ -20,14 +24,17 @@ public struct QUICConnection: Sendable {
 
     var byteCount: Int { stream.byteCount }
 
-    /// Takes one Initial packet. False if it is not of this connection.
-    mutating func take(_ header: QUICLongHeader, of datagram: Span<UInt8>) throws(NameFault) -> Bool {
+    /// Opens one Initial packet; nil if it is not of this connection.
+    mutating func open(_ header: QUICLongHeader, of datagram: Span<UInt8>) -> QUICInitialKeys.Opened? {
         let keys = self.keys[header.version] ?? QUICInitialKeys(version: header.version, destinationID: originalID)
-        guard let packet = keys.open(header, of: datagram, expecting: largestNumber.map { $0 + 1 } ?? 0) else { return false }
         self.keys[header.version] = keys
+        return keys.open(header, of: datagram, expecting: largestNumber.map { $0 + 1 } ?? 0)
+    }
+
+    /// Takes one Initial packet that was opened with its keys.
+    mutating func take(_ packet: QUICInitialKeys.Opened) throws(NameFault) {
         largestNumber = max(largestNumber ?? 0, packet.packetNumber)
         try take(frames: packet.payload.span)
-        return true
     }
 
     /// Takes the frames of one Initial packet that was opened.

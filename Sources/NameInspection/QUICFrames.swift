@@ -9,7 +9,7 @@ enum QUICFrames {
     /// More than can be in a datagram that was sent.
     private static let offsetMax: UInt64 = 1 << 32
 
-    /// Puts the data of CRYPTO frames into `stream`.
+    /// Puts the data of CRYPTO frames into `stream`; what lies beyond its capacity is `tooLarge`.
     static func read(_ payload: Span<UInt8>, into stream: inout ByteStream) throws(NameFault) {
         // A packet holds at least one frame.
         guard payload.count > 0 else { throw .malformedQUICFrame }
@@ -26,6 +26,8 @@ enum QUICFrames {
                 else {
                     throw .malformedQUICFrame
                 }
+                // A second hello that could not be read to its end would pass behind the name of the first.
+                guard Int(offset) + Int(length) <= stream.capacity else { throw .tooLarge }
                 _ = try stream.insert(payload.extracting(data), at: Int(offset))
             case connectionClose:
                 guard reader.variableInteger(payload) != nil, reader.variableInteger(payload) != nil,

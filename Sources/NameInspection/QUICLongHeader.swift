@@ -1,8 +1,10 @@
 /// A packet with a long header that a client sent (RFC 9000 §17.2).
 ///
-///     1 1 TT xxxx | uint32 version | uint8 length, DCID 0...20 | uint8 length, SCID 0...20
+///     1 F TT xxxx | uint32 version | uint8 length, DCID 0...20 | uint8 length, SCID 0...20
 ///     Initial:            varint length, token | varint length | packet number and payload
 ///     0-RTT, Handshake:                          varint length | packet number and payload
+///
+/// The fixed bit F is 1, or anything towards a server that says so (RFC 9287); others discard what bears 0. So it tells nothing.
 struct QUICLongHeader {
     enum PacketType: Sendable { case initial, zeroRTT, handshake, retry }
 
@@ -24,8 +26,6 @@ struct QUICLongHeader {
         guard let first = reader.uint8(bytes), let number = reader.number(4, bytes) else { throw .malformedQUICPacket }
         if number == 0 { throw .serverQUICPacket }
         guard let version = QUICVersion(rawValue: UInt32(truncatingIfNeeded: number)) else { throw .unknownQUICVersion }
-        // The fixed bit.
-        guard first & 0x40 != 0 else { throw .notQUIC }
         guard let destinationID = Self.connectionID(&reader, bytes), Self.connectionID(&reader, bytes) != nil else {
             throw .malformedQUICPacket
         }

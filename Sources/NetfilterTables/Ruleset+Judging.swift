@@ -11,6 +11,13 @@ extension Ruleset.Builder {
             Expression.masked(.loadConntrack(NFT_CT_STATUS.rawValue, direction: nil, into: 1), Ruleset.expected, NFT_CMP_NEQ, 0),
             Expression.state(Ruleset.related), Expression.isNotProtocol(Ruleset.icmp), Expression.isNotProtocol(Ruleset.icmpv6),
             Expression.setFlowMark(clear: mask, set: 0), comment: "expected flows are new")
+        // Once the responder has reset a connection, or lost it, conntrack takes another one with the same ports for the same flow, mark and all. It is a new
+        // one, with a hello of its own. What is refused stays so; of one whose hello is awaited the first number counts.
+        rule(
+            "judge", Expression.isProtocol(Ruleset.tcp), isOpening, Expression.direction(0), Expression.state(Ruleset.established),
+            Expression.flowMark(mask, NFT_CMP_NEQ, 0), Expression.flowMark(mask, NFT_CMP_NEQ, mark.deposit(mark.denied)),
+            Expression.flowMark(mask, NFT_CMP_NEQ, mark.deposit(mark.pending)), Expression.setFlowMark(clear: mask, set: 0),
+            comment: "a connection in place of another")
         for family: IPFamily in [.v4, .v6] {
             rule("judge", isCurrent(family), [.verdict(.accept)], comment: family == .v4 ? "decided under today's policy" : nil)
         }
@@ -151,6 +158,11 @@ extension Ruleset.Builder {
             rule("stamp", Expression.packetMark(bit, NFT_CMP_EQ, bit), Expression.setFlowMark(clear: bit, set: bit))
         }
         rule("stamp", Expression.setPacketMark(clear: mask, set: 0))
+        // It was just decided, so that it begins: "pending" lets no SYN begin that comes later.
+        rule(
+            "stamp", Expression.flowMark(mask, NFT_CMP_EQ, mark.deposit(mark.pending)), Expression.isProtocol(Ruleset.tcp), isOpening,
+            Expression.direction(0), Expression.state(Ruleset.established), [.verdict(.goto("hello"))],
+            comment: "the SYN in place of another connection")
         for family: IPFamily in [.v4, .v6] {
             rule(
                 "stamp", isCurrent(family), [.verdict(.goto("admitted"))],

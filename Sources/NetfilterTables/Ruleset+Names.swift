@@ -57,5 +57,13 @@ extension Ruleset.Builder {
         rule("hello", [queueExpression(configuration.helloQueues)])
     }
 
+    /// SYN without ACK, of TCP.
+    var isOpening: [Expression] {
+        [
+            .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 13, count: 1, into: 1),
+            .bitwise(register: 1, mask: [0x12], xor: [0]), .compare(NFT_CMP_EQ.rawValue, register: 1, [0x02]),
+        ]
+    }
+
     var asksForName: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.observedBits) }
 }

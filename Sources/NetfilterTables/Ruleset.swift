@@ -10,7 +10,7 @@ import NetworkTypes
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
 ///
-/// "judge":  current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: too many, or too fast ("begin4")? drop; -> "lease"
+/// "judge":  SYN of a flow that is there? clear ct mark | current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: too many, or too fast ("begin4")? drop; -> "lease"
 ///           | original source not policed? accept | -> "decide"
 /// "lease":  destination -> mark of an earlier verdict, still current? -> ct mark, accept
 /// "decide": pending? -> "pending" | checkedQUIC? -> "checked" | the question goes into the packet mark -> "ask"
@@ -34,6 +34,7 @@ struct Ruleset: Sendable, Hashable {
 
     /// `NF_CT_STATE_*_BIT`: see linux/netfilter/nf_conntrack_common.h; invalid and untracked are bits 0 and 6.
     static let invalid: UInt32 = 1 << 0
+    static let established: UInt32 = 1 << 1
     static let related: UInt32 = 1 << 2
     static let new: UInt32 = 1 << 3
     static let untracked: UInt32 = 1 << 6

@@ -11,6 +11,7 @@ struct HelloEngineTests {
         var engine: HelloEngine
         let table: AddressTable
         let counters = HelloCounters()
+        let verified: VerifiedNames
         private let memory: (store: SharedMemory, index: SharedMemory, verified: SharedMemory)
         private var nextPort: UInt16 = 40_000
 
@@ -31,8 +32,8 @@ struct HelloEngineTests {
             let store = BindingStore(memory.store, capacity: limits.bindings, bootMark: 1)
             let index = NameIndex(memory.index, seed: (5, 6))
             names = NameTable(limits: limits, table: table, store: store, index: index, policy: policy, now: Instant(seconds: 0))
-            let seen = SeenNames(
-                index: index, verified: VerifiedNames(memory.verified, flows: 16, bootMark: 1, seed: (5, 6)), store: store)
+            verified = VerifiedNames(memory.verified, flows: 16, bootMark: 1, seed: (5, 6))
+            let seen = SeenNames(index: index, verified: verified, store: store)
             engine = HelloEngine(
                 policy: Published(policy), table: table, names: seen, records: Ring(capacity: 16, filler: .filler),
                 verdicts: VerdictCounters(), counters: counters, mode: .enforce, denyAction: .reject,
@@ -56,6 +57,17 @@ struct HelloEngineTests {
             return engine.decide(
                 Self.segment(nextPort, sequence: 100, flags: 0x18, request).span, packet: 2, isReply: false, isAggregate: false)
         }
+
+        /// Whether a good name is remembered for the port from which the last request came.
+        func remembersName() -> Bool {
+            let flow = FlowKey(
+                source: address("198.51.100.1"), destination: address("192.0.2.1"), transport: .tcp, sourcePort: nextPort,
+                destinationPort: 80)
+            return verified.place(of: flow) != nil
+        }
+
+        /// The next request comes from the same port as the last.
+        func reusePort() { nextPort -= 1 }
 
         /// The verdict on one segment of a connection from this port.
         func segment(_ port: UInt16, sequence: UInt32, flags: UInt8, _ payload: [UInt8] = []) -> HelloVerdict {
@@ -113,6 +125,16 @@ struct HelloEngineTests {
         var refused: UInt64 = 0
         for number in 0..<count where node.request("n\(number).example.org") == .revoke { refused += 1 }
         #expect(refused == unindexed)
+    }
+
+    @Test func `with observe the good name of a connection is not taken for that of the next from the same port`() throws {
+        let node = try Node(value: "observe")
+        try node.learn("api.example.org")
+        #expect(node.request("api.example.org") == .allow(generation: 9))
+        #expect(node.remembersName())
+        node.reusePort()
+        #expect(node.request("stranger.test") == .allow(generation: 9))
+        #expect(!node.remembersName())
     }
 
     @Test func `with require data of a SYN does not leave, nor a second SYN, nor an urgent pointer`() throws {

@@ -243,6 +243,24 @@ extension KernelSuites {
             #expect(stream.exchange() != .echoed, "the address is allowed, under another name")
         }
 
+        @Test func `a second connection out of the same port has to give its own name, also while conntrack takes it for the first`() throws
+        {
+            for value in ["require", "off"] {
+                let node = try RunningNode(
+                    zones: Self.zones, policies: ["shop.yaml": Self.policy(value, ports: "tcp:7000"), "rest.yaml": PolicyText.denyRest])
+                defer { node.stop() }
+                let address = try #require(IPAddress(parsing: Self.address))
+                for name in ["api", "sibling"] { try node.resolve("\(name).shared.test", from: "pod-a") }
+                func request(_ host: String) -> [UInt8] { Array("GET / HTTP/1.1\r\nHost: \(host).shared.test\r\n\r\n".utf8) }
+                for (port, host, isGood) in [(UInt16(42_011), "sibling", true), (42_012, "stranger", value == "off")] {
+                    let connections = try ReusedPort(
+                        in: node.pod("pod-a").namespace, to: address, in: node.lab.internet, port: RunningNode.echoPort, from: port)
+                    let read = try connections.exchange(request("api"), then: request(host))
+                    #expect(read == [request("api"), isGood ? request(host) : []], "\(value): \(host)")
+                }
+            }
+        }
+
         @Test func `a daemon that starts while a connection has said nothing does not know its beginning`() throws {
             for (value, isGood) in [("require", false), ("observe", true)] {
                 let node = try RunningNode(

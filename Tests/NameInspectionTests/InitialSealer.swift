@@ -34,10 +34,11 @@ struct InitialSealer {
 
     /// An Initial packet. `numberBytes` of the packet number are sent.
     func packet(
-        _ frames: [UInt8], number: UInt64 = 0, numberBytes: Int = 4, destinationID: [UInt8], sourceID: [UInt8] = [], token: [UInt8] = []
+        _ frames: [UInt8], number: UInt64 = 0, numberBytes: Int = 4, destinationID: [UInt8], sourceID: [UInt8] = [], token: [UInt8] = [],
+        fixedBit: UInt8 = 0x40
     ) throws -> [UInt8] {
         let type: UInt8 = version == .v1 ? 0 : 1
-        var header: [UInt8] = [0xc0 | type << 4 | UInt8(numberBytes - 1)]
+        var header: [UInt8] = [0x80 | fixedBit | type << 4 | UInt8(numberBytes - 1)]
         header += (0..<4).map { UInt8(truncatingIfNeeded: version.rawValue >> (24 - 8 * $0)) }
         header += [UInt8(destinationID.count)] + destinationID + [UInt8(sourceID.count)] + sourceID
         header += integer(UInt64(token.count)) + token

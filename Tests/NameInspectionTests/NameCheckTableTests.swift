@@ -311,6 +311,53 @@ struct NameCheckTableTests {
         #expect(table.flowCount == 0)
     }
 
+    @Test func `what is kept of decided QUIC flows counts, and the oldest give way`() throws {
+        var limits = NameCheckLimits()
+        limits.bytesPerClient = 40_000
+        var table = NameCheckTable(limits: limits)
+        // One byte far behind the hello: all up to it is kept.
+        let wide = try QUICTests.initial(QUICTests.crypto(QUICTests.hello) + QUICTests.crypto([1], at: 16_000))
+        for port: UInt16 in 1...16 {
+            guard case .decided(let decision) = table.handle(Self.flow(port, .udp), of: Self.client, packet: 1, wide.span, now: Self.start)
+            else {
+                Issue.record("the hello is whole")
+                return
+            }
+            #expect(decision.finding == Self.decision(Self.flow(port, .udp), name("www.example.org", .quic), [1]).finding)
+            #expect(table.contains(Self.flow(port, .udp)))
+        }
+        #expect(table.flowCount == 2)
+        // What waits takes the room of what is decided; more than may wait is refused.
+        let half = try QUICTests.initial(QUICTests.crypto(QUICTests.large[..<50]) + QUICTests.crypto([1], at: 16_000))
+        var answers: [NameAction] = []
+        for port: UInt16 in 21...23 {
+            answers.append(table.handle(Self.flow(port, .udp), of: Self.client, packet: 2, half.span, now: Self.start))
+        }
+        #expect(answers == [.hold, .hold, .decided(Self.decision(Self.flow(23, .udp), .fault(.tooManyWaiting), [2]))])
+        #expect(table.handle(Self.flow(1, .udp), of: Self.other, packet: 3, half.span, now: Self.start) == .hold)
+    }
+
+    @Test func `a client that tries again and again in one flow is not locked out`() throws {
+        var table = NameCheckTable()
+        // A hello whose second half never comes.
+        let abandoned = try QUICTests.initial(QUICTests.crypto(QUICTests.hello[..<50]), keys: [7, 7, 7, 7, 7, 7, 7, 7])
+        let flow = Self.flow(1, .udp)
+        for attempt: UInt8 in 0..<20 {
+            let now = Self.start.advanced(bySeconds: 5 * UInt64(attempt))
+            let packet = try QUICTests.initial(QUICTests.crypto(QUICTests.hello), keys: [UInt8](repeating: attempt, count: 8))
+            let expired = table.expire(now: now)
+            #expect(expired == (attempt == 1 ? [Self.decision(flow, .fault(.timeout), [2], isRepeated: true)] : []))
+            let answer = Self.datagram(&table, 1, packet, now: now)
+            guard attempt == 0 else {
+                #expect(answer == .settled(isAllowed: true), "attempt \(attempt)")
+                continue
+            }
+            #expect(answer == .decided(Self.decision(flow, name("www.example.org", .quic), [1])))
+            table.settle(flow, isAllowed: true)
+            #expect(Self.datagram(&table, 2, abandoned, now: now) == .hold)
+        }
+    }
+
     @Test func `0-RTT alone waits, and is decided in the end`() {
         var table = NameCheckTable()
         #expect(Self.datagram(&table, 1, QUICTests.opaque(1)) == .hold)
