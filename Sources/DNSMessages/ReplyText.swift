@@ -49,16 +49,18 @@ public struct ReplyText: Sendable {
         return (records, 0)
     }
 
-    /// The name at `offset`, and where its part in place ends; nil if it is not whole.
+    /// The name at `offset`, and where its part in place ends; nil if it is not whole. Nothing behind that end is read, so that it is the same in a part of the
+    /// message that has it.
     private static func name(_ bytes: Span<UInt8>, at start: Int) -> (DomainName, end: Int)? {
         var wire: [UInt8] = []
         var offset = start
         var end: Int?
         while true {
-            guard offset < bytes.count else { return nil }
+            let limit = end ?? bytes.count
+            guard offset < limit else { return nil }
             let length = Int(bytes[offset])
             if length >> 6 == 3 {
-                guard offset + 2 <= bytes.count else { return nil }
+                guard offset + 2 <= limit else { return nil }
                 let target = Int(bytes.read16(at: offset) & 0x3fff)
                 if end == nil { end = offset + 2 }
                 // Backward only, so that it comes to an end.
@@ -66,7 +68,7 @@ public struct ReplyText: Sendable {
                 offset = target
                 continue
             }
-            guard length < 64, offset + length < bytes.count, wire.count + length < DomainName.wireBytesMax else { return nil }
+            guard length < 64, offset + length < limit, wire.count + length < DomainName.wireBytesMax else { return nil }
             for index in 0...length { wire.append(bytes[offset + index]) }
             offset += length + 1
             guard length == 0 else { continue }

@@ -47,6 +47,15 @@ struct ReplyTextTests {
         }
     }
 
+    @Test func `a name that is pointed to and reaches beyond its record is no name, so that a part says what the whole says`() throws {
+        // At 42, in the TTL, begins a label of 44 bytes.
+        let record: [UInt8] = [0xc0, 0x0c, 0, 15, 0, 1, 0, 0, 1, 44, 0, 4, 0, 10, 0xc0, 42]
+        let message = MessageBuilder.response("www.example.org").bytes
+        let whole = Array(message[..<7]) + [1] + Array(message[8...]) + record + Array(repeating: 0x61, count: 38) + [0]
+        #expect(try Self.read(whole).records.map(\.data) == [##"\# 4 000ac02a"##])
+        #expect(try Self.read(Array(whole.dropLast(20))).records.map(\.data) == [##"\# 4 000ac02a"##])
+    }
+
     @Test func `bytes that are no message are not read beyond their end`() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<20_000 {
