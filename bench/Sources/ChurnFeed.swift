@@ -15,6 +15,8 @@ final class ChurnFeed {
 
     struct Change {
         let endpoint: Int
+        /// Before the file was written, and when it was in place.
+        let begin: UInt64
         let time: UInt64
         let isOpen: Bool
         let isThere: Bool
@@ -74,11 +76,14 @@ final class ChurnFeed {
         guard unsafe rename(hidden, "\(folder)/\(endpoint.name).yaml") == 0 else { throw BenchError("rename: errno \(errno)") }
     }
 
-    /// Changes one endpoint after the other, round and round; the number of changes made.
-    func run(seconds: Int, perSecond: Int) throws -> Int {
+    /// Changes one endpoint after the other, round and round; returns when each change is in the kernel. No endpoint changes again before
+    /// its last change has arrived, so each message of the kernel belongs to one change however slow the machine is.
+    ///
+    /// Throws if a change does not arrive.
+    func run(seconds: Int, perSecond: Int, _ monitor: SetMonitor) throws -> Int {
         let begin = SetMonitor.now()
-        let count = seconds * perSecond
-        for number in 0..<count {
+        var last = [Change?](repeating: nil, count: endpoints.count)
+        for number in 0..<seconds * perSecond {
             let due = begin + UInt64(number) * 1_000_000_000 / UInt64(perSecond)
             let now = SetMonitor.now()
             if now < due { usleep(UInt32((due - now) / 1000)) }
@@ -86,50 +91,49 @@ final class ChurnFeed {
             if now > begin + UInt64(seconds + 1) * 1_000_000_000 { break }
             let index = number % endpoints.count
             let round = number / endpoints.count
+            if let change = last[index] { try wait(for: change, monitor) }
             if index >= podCount, (index + round) % 10 == 0 || !endpoints[index].isThere {
                 endpoints[index].isThere.toggle()
             } else {
                 endpoints[index].isOpen.toggle()
             }
+            let changeBegin = SetMonitor.now()
             if endpoints[index].isThere {
                 try write(index)
             } else {
                 unlink("\(folder)/\(endpoints[index].name).yaml")
             }
-            changes.append(
-                Change(
-                    endpoint: index, time: SetMonitor.now(), isOpen: endpoints[index].isOpen, isThere: endpoints[index].isThere))
+            let change = Change(
+                endpoint: index, begin: changeBegin, time: SetMonitor.now(), isOpen: endpoints[index].isOpen,
+                isThere: endpoints[index].isThere)
+            last[index] = change
+            changes.append(change)
         }
+        for case let change? in last { try wait(for: change, monitor) }
         return changes.count
+    }
+
+    private func wait(for change: Change, _ monitor: SetMonitor) throws {
+        let endpoint = endpoints[change.endpoint]
+        for _ in 0..<30_000 {
+            if monitor.hasHeard(of: endpoint.addresses[0], isAddition: change.isThere, since: change.begin) { return }
+            usleep(1000)
+        }
+        throw BenchError("the change of \(endpoint.name) (\(change.isThere ? "written" : "removed")) has not reached the kernel in 30 s")
     }
 
     private func unlink(_ path: String) { unsafe Glibc.unlink(path) }
 
-    private static let overtakenNanosecondsMax: UInt64 = 900_000_000
-
-    /// From each change to the first message about its endpoint that follows, in milliseconds; and how many had none before the next
-    /// change of the same endpoint, or within two seconds. Where the feed fell behind and made the next change early, the two may become one.
-    func latencies(_ events: [SetMonitor.Event]) -> ([Double], lost: Int) {
+    /// From each change to the first message about its endpoint that follows, in milliseconds.
+    func latencies(_ events: [SetMonitor.Event]) -> [Double] {
         var times: [IPAddress: [(time: UInt64, isAddition: Bool)]] = [:]
         for event in events { times[event.address, default: []].append((event.time, event.isAddition)) }
-        var nextChange: [Int: UInt64] = [:]
-        var latencies: [Double] = []
-        var lost = 0
-        for change in changes.reversed() {
-            let end = nextChange[change.endpoint] ?? change.time + 2_000_000_000
-            nextChange[change.endpoint] = change.time
-            // The file is in place a little before the change is noted.
-            let begin = change.time - 2_000_000
+        return changes.compactMap { change in
             let found = (times[endpoints[change.endpoint].addresses[0]] ?? []).first {
-                $0.time >= begin && $0.isAddition == change.isThere
+                $0.time >= change.begin && $0.isAddition == change.isThere
             }
-            if let found, found.time <= end {
-                latencies.append(Double(found.time - min(found.time, change.time)) / 1e6)
-            } else if end - change.time > Self.overtakenNanosecondsMax {
-                lost += 1
-            }
+            return found.map { Double($0.time - min($0.time, change.time)) / 1e6 }
         }
-        return (latencies, lost)
     }
 
     /// Compares attempts of the pods with what their labels said. Attempts between a change of their pod and its arrival in the kernel are
@@ -142,8 +146,8 @@ final class ChurnFeed {
             let own = changes.filter { $0.endpoint == attempt.pod }
             let arrived = arrivals[endpoints[attempt.pod].addresses[0]] ?? []
             let isBetween = own.contains { change in
-                guard change.time <= attempt.end + 2_000_000 else { return false }
-                let arrival = arrived.first { $0 + 2_000_000 >= change.time } ?? .max - 1_000_000_000
+                guard change.begin <= attempt.end else { return false }
+                let arrival = arrived.first { $0 >= change.begin } ?? .max - 1_000_000_000
                 return arrival + 20_000_000 > attempt.start
             }
             if isBetween { continue }

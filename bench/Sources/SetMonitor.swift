@@ -14,7 +14,16 @@ final class SetMonitor: Sendable {
 
     private struct State {
         var events: [Event] = []
+        var lastAddition: [IPAddress: UInt64] = [:]
+        var lastRemoval: [IPAddress: UInt64] = [:]
         var overruns = 0
+
+        mutating func append(_ more: [Event]) {
+            events += more
+            for event in more {
+                if event.isAddition { lastAddition[event.address] = event.time } else { lastRemoval[event.address] = event.time }
+            }
+        }
     }
 
     private let state = Mutex(State())
@@ -37,7 +46,7 @@ final class SetMonitor: Sendable {
                 if count < 0, errno == ENOBUFS { state.withLock { $0.overruns += 1 } }
                 guard count > 0 else { continue }
                 let events = Self.events(buffer.span.extracting(0..<count), time: Self.now())
-                if !events.isEmpty { state.withLock { $0.events += events } }
+                if !events.isEmpty { state.withLock { $0.append(events) } }
             }
             close(descriptor)
         }
@@ -45,6 +54,11 @@ final class SetMonitor: Sendable {
 
     /// What was heard until now, in order.
     func events() -> [Event] { state.withLock { $0.events } }
+
+    /// Whether the address has come (or gone) at this time or later.
+    func hasHeard(of address: IPAddress, isAddition: Bool, since time: UInt64) -> Bool {
+        state.withLock { ((isAddition ? $0.lastAddition : $0.lastRemoval)[address] ?? 0) >= time }
+    }
 
     /// What was heard, in order. Throws if something was missed.
     func stop() throws -> [Event] {
