@@ -87,13 +87,10 @@ public final class BindingStore: @unchecked Sendable {
         guard room.covers(Self.byteCount(capacity: record + 1)) else { return false }
         let at = unsafe memory.base + (Self.headerBytes + record * Self.recordBytes)
         let bytes = name.rootFirst
-        if record >= usedCount {
-            // Those between found no room: whatever stands there is nothing.
-            for skipped in usedCount..<record {
-                unsafe (memory.base + (Self.headerBytes + skipped * Self.recordBytes)).initializeMemory(
-                    as: UInt8.self, repeating: 0, count: 40)
-            }
-            usedCount = record + 1
+        // Those between found no room: whatever stands there is nothing.
+        for skipped in min(usedCount, record)..<record {
+            unsafe (memory.base + (Self.headerBytes + skipped * Self.recordBytes)).initializeMemory(
+                as: UInt8.self, repeating: 0, count: 40)
         }
         unsafe at.storeBytes(of: State.free.rawValue, as: UInt32.self)
         unsafe at.storeBytes(of: client.rawValue, toByteOffset: 4, as: UInt32.self)
@@ -108,6 +105,8 @@ public final class BindingStore: @unchecked Sendable {
         }
         unsafe at.storeBytes(of: checksum(at), toByteOffset: 36, as: UInt32.self)
         unsafe at.storeBytes(of: State.live.rawValue, as: UInt32.self)
+        // Last: until it is overwritten a record of an earlier boot may stand here.
+        if record >= usedCount { usedCount = record + 1 }
         return true
     }
 

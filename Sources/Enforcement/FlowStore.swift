@@ -78,12 +78,9 @@ final class FlowStore {
     func write(_ record: Int, _ flow: TrackedFlow) -> Bool {
         guard room.covers(Self.byteCount(capacity: record + 1)) else { return false }
         let at = unsafe place(record)
-        if record >= usedCount {
-            // Those between found no room: whatever stands there is nothing.
-            for skipped in usedCount..<record {
-                unsafe place(skipped).initializeMemory(as: UInt8.self, repeating: 0, count: Self.nameOffset)
-            }
-            usedCount = record + 1
+        // Those between found no room: whatever stands there is nothing.
+        for skipped in min(usedCount, record)..<record {
+            unsafe place(skipped).initializeMemory(as: UInt8.self, repeating: 0, count: Self.nameOffset)
         }
         unsafe at.storeBytes(of: 0, as: UInt32.self)
         unsafe at.storeBytes(of: flow.endpoint.rawValue, toByteOffset: 4, as: UInt32.self)
@@ -109,6 +106,8 @@ final class FlowStore {
         for (index, byte) in rule.enumerated() { unsafe at.storeBytes(of: byte, toByteOffset: Self.ruleOffset + index, as: UInt8.self) }
         unsafe at.storeBytes(of: checksum(at), toByteOffset: 84, as: UInt32.self)
         unsafe at.storeBytes(of: flow.state.rawValue, as: UInt32.self)
+        // Last: until it is overwritten a record of an earlier boot may stand here.
+        if record >= usedCount { usedCount = record + 1 }
         return true
     }
 
