@@ -1,5 +1,6 @@
 import DomainNames
 import NetworkTypes
+import Synchronization
 
 /// The bindings as they outlive the process: fixed records in a memory-mapped file.
 ///
@@ -61,11 +62,13 @@ public final class BindingStore: @unchecked Sendable {
         if !isKept {
             // A start that dies in between leaves a header that says so. What stands in the records counts no more once none was used.
             unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
+            atomicMemoryFence(ordering: .releasing)
             unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
             unsafe base.storeBytes(of: UInt32(Self.recordBytes), toByteOffset: 12, as: UInt32.self)
             unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
             unsafe base.storeBytes(of: bootMark, toByteOffset: 24, as: UInt64.self)
             unsafe base.storeBytes(of: 0, toByteOffset: 32, as: UInt64.self)
+            atomicMemoryFence(ordering: .releasing)
             unsafe base.storeBytes(of: Self.magic, as: UInt64.self)
         }
     }
@@ -93,6 +96,8 @@ public final class BindingStore: @unchecked Sendable {
                 as: UInt8.self, repeating: 0, count: 40)
         }
         unsafe at.storeBytes(of: State.free.rawValue, as: UInt32.self)
+        // The process may be killed at any store: what is in between is in memory only while the record is free.
+        atomicMemoryFence(ordering: .releasing)
         unsafe at.storeBytes(of: client.rawValue, toByteOffset: 4, as: UInt32.self)
         unsafe at.storeBytes(of: expiry.nanoseconds, toByteOffset: 8, as: UInt64.self)
         unsafe at.storeBytes(of: address.upper, toByteOffset: 16, as: UInt64.self)
@@ -104,6 +109,7 @@ public final class BindingStore: @unchecked Sendable {
             if let start = source.baseAddress { unsafe (at + 40).copyMemory(from: start, byteCount: source.count) }
         }
         unsafe at.storeBytes(of: checksum(at), toByteOffset: 36, as: UInt32.self)
+        atomicMemoryFence(ordering: .releasing)
         unsafe at.storeBytes(of: State.live.rawValue, as: UInt32.self)
         // Last: until it is overwritten a record of an earlier boot may stand here.
         if record >= usedCount { usedCount = record + 1 }

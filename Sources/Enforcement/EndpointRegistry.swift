@@ -1,4 +1,5 @@
 import NetworkTypes
+import Synchronization
 
 /// Gives every endpoint of the node its number and its generation, and keeps both over restarts in mapped memory.
 ///
@@ -46,12 +47,14 @@ public struct EndpointRegistry: ~Copyable {
         } else {
             // A start that dies in between leaves a header that says so.
             unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
+            atomicMemoryFence(ordering: .releasing)
             for slot in 0..<capacity where unsafe at(slot).load(as: UInt8.self) != 0 {
                 unsafe at(slot).storeBytes(of: 0, as: UInt8.self)
             }
             unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
             unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
             unsafe base.storeBytes(of: newEra, toByteOffset: 24, as: UInt64.self)
+            atomicMemoryFence(ordering: .releasing)
             unsafe base.storeBytes(of: Self.magic, as: UInt64.self)
         }
     }
@@ -81,6 +84,7 @@ public struct EndpointRegistry: ~Copyable {
             unsafe place.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)  // has wrapped, class
             unsafe place.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
             for (index, byte) in bytes.enumerated() { unsafe place.storeBytes(of: byte, toByteOffset: 16 + index, as: UInt8.self) }
+            atomicMemoryFence(ordering: .releasing)
             unsafe place.storeBytes(of: 1, as: UInt8.self)
             let number = EndpointID(rawValue: UInt32(slot))
             numbers[identity] = number

@@ -1,6 +1,7 @@
 import DomainNames
 import NetworkTypes
 import PolicyEngine
+import Synchronization
 
 /// The live flows as they outlive the process: fixed records in a memory-mapped file.
 ///
@@ -54,11 +55,13 @@ final class FlowStore {
         guard !isKept else { return }
         // A start that dies in between leaves a header that says so. What stands in the records counts no more once none was used.
         unsafe base.storeBytes(of: Self.unfinished, as: UInt64.self)
+        atomicMemoryFence(ordering: .releasing)
         unsafe base.storeBytes(of: Self.layoutVersion, toByteOffset: 8, as: UInt32.self)
         unsafe base.storeBytes(of: UInt32(Self.recordBytes), toByteOffset: 12, as: UInt32.self)
         unsafe base.storeBytes(of: UInt64(capacity), toByteOffset: 16, as: UInt64.self)
         unsafe base.storeBytes(of: bootMark, toByteOffset: 24, as: UInt64.self)
         unsafe base.storeBytes(of: 0, toByteOffset: 32, as: UInt64.self)
+        atomicMemoryFence(ordering: .releasing)
         unsafe base.storeBytes(of: Self.magic, as: UInt64.self)
     }
 
@@ -83,6 +86,8 @@ final class FlowStore {
             unsafe place(skipped).initializeMemory(as: UInt8.self, repeating: 0, count: Self.nameOffset)
         }
         unsafe at.storeBytes(of: 0, as: UInt32.self)
+        // The process may be killed at any store: what is in between is in memory only while the record is free.
+        atomicMemoryFence(ordering: .releasing)
         unsafe at.storeBytes(of: flow.endpoint.rawValue, toByteOffset: 4, as: UInt32.self)
         unsafe at.storeBytes(of: flow.id, toByteOffset: 8, as: UInt32.self)
         unsafe at.storeBytes(of: flow.admission?.policyVersion ?? 0, toByteOffset: 12, as: UInt32.self)
@@ -105,6 +110,7 @@ final class FlowStore {
         for (index, byte) in name.enumerated() { unsafe at.storeBytes(of: byte, toByteOffset: Self.nameOffset + index, as: UInt8.self) }
         for (index, byte) in rule.enumerated() { unsafe at.storeBytes(of: byte, toByteOffset: Self.ruleOffset + index, as: UInt8.self) }
         unsafe at.storeBytes(of: checksum(at), toByteOffset: 84, as: UInt32.self)
+        atomicMemoryFence(ordering: .releasing)
         unsafe at.storeBytes(of: flow.state.rawValue, as: UInt32.self)
         // Last: until it is overwritten a record of an earlier boot may stand here.
         if record >= usedCount { usedCount = record + 1 }
@@ -164,7 +170,7 @@ final class FlowStore {
             originalDestinationPort: unsafe at.load(fromByteOffset: 76, as: UInt16.self),
             id: unsafe at.load(fromByteOffset: 8, as: UInt32.self), endpoint: endpoint, admission: admission, traffic: .zero,
             start: Instant(nanoseconds: unsafe at.load(fromByteOffset: 64, as: UInt64.self)), end: nil, mark: .admitted, isRecovered: true,
-            sweep: 0, missedSweeps: 0)
+            sweep: 0, missedSweeps: 0, isTold: admission != nil)
     }
 
     private func checksum(_ at: UnsafeMutableRawPointer) -> UInt32 {

@@ -52,6 +52,8 @@ public struct FlowTable: ~Copyable {
     private var places: [FlowKey: Int] = [:]
     private var freePlaces: [Int] = []
     private var admissions: [Kind: Admitted] = [:]
+    /// What flows that are retold were admitted under before, by place; none for one of whose verdict nothing was known.
+    private var earlier: [Int: FlowAdmission] = [:]
     private var deniedCount = 0
     /// Of the sweep that runs, or ran last.
     private var sweep: UInt64 = 0
@@ -142,34 +144,39 @@ public struct FlowTable: ~Copyable {
             // The address has another owner by now.
             guard flow.endpoint == fact.admission.endpoint else {
                 let actions = end(place, flow, now: now)
-                if fact.isAllowed { insert(admitted(key, fact)) }
+                if fact.isAllowed { insert(admitted(key, fact.admission, fact.time)) }
                 return actions
             }
             if fact.isAllowed {
-                // A first packet of a flow that was shown: of another one, maybe, that has taken its ends.
-                flow.isRetold = !fact.isRedecision && flow.id != 0
+                // A first packet that is not that of the entry shown: of another flow, maybe, that has taken its ends.
+                let isTold = flow.isTold || fact.time.nanoseconds(since: flow.start) > Self.factSecondsMax * 1_000_000_000
+                if !fact.isRedecision, flow.id != 0, isTold, !flow.isRetold {
+                    flow.isRetold = true
+                    earlier[place] = flow.admission
+                }
+                flow.isTold = true
                 let isNew = flow.admission != fact.admission
                 flow.admission = fact.admission
                 // It is refused no more, or what was asked is answered.
                 if flow.state == .denied || flow.mark == .asked { flow.mark = .admitted }
                 let state = flow.state == .denied ? (flow.id == 0 ? .admitted : .live) : flow.state
                 change(place, &flow, to: state)
-                if isNew { keep(place, flow) }
+                if isNew || flow.isRetold { keep(place, flow) }
             } else if fact.isRedecision {
                 flow.mark = .denied
                 change(place, &flow, to: .denied)
             }
             return []
         }
-        if fact.isAllowed { insert(admitted(key, fact)) }
+        if fact.isAllowed { insert(admitted(key, fact.admission, fact.time)) }
         return []
     }
 
-    private func admitted(_ key: FlowKey, _ fact: FlowFact) -> TrackedFlow {
+    private func admitted(_ key: FlowKey, _ admission: FlowAdmission, _ time: Instant) -> TrackedFlow {
         TrackedFlow(
             key: key, state: .admitted, originalDestination: key.destination, originalDestinationPort: key.destinationPort, id: 0,
-            endpoint: fact.admission.endpoint, admission: fact.admission, traffic: .zero, start: fact.time, end: nil, mark: .admitted,
-            isRecovered: false, sweep: sweep, missedSweeps: 0)
+            endpoint: admission.endpoint, admission: admission, traffic: .zero, start: time, end: nil, mark: .admitted,
+            isRecovered: false, sweep: sweep, missedSweeps: 0, isTold: true)
     }
 
     /// For flows of the same kind of which no verdict will tell.
@@ -224,8 +231,7 @@ public struct FlowTable: ~Copyable {
                 key: sight.key, state: isDenied ? .denied : .live, originalDestination: sight.originalDestination,
                 originalDestinationPort: sight.originalDestinationPort, id: sight.id, endpoint: endpoint,
                 admission: told ?? admission(like: sight.key, endpoint, now: now), traffic: sight.count ?? .zero, start: sight.start ?? now,
-                end: nil,
-                mark: sight.mark, isRecovered: false, sweep: sweep, missedSweeps: 0))
+                end: nil, mark: sight.mark, isRecovered: false, sweep: sweep, missedSweeps: 0, isTold: told != nil))
         if let count = sight.count { counters.traffic.add(count, since: .zero) }
         return actions
     }
@@ -241,7 +247,12 @@ public struct FlowTable: ~Copyable {
         note(sight.count, of: &flow)
         flow.sweep = sweep
         flow.missedSweeps = 0
-        flow.isRetold = false
+        let wasRetold = flow.isRetold
+        if wasRetold {
+            // The same entry after all.
+            flow.isRetold = false
+            earlier[place] = nil
+        }
         flow.mark = sight.mark
         let state: TrackedFlow.State =
             switch sight.mark {
@@ -251,7 +262,7 @@ public struct FlowTable: ~Copyable {
             case .none, .asked: flow.state == .denied ? .denied : .live
             }
         change(place, &flow, to: state)
-        if isShown { keep(place, flow) }
+        if isShown || wasRetold { keep(place, flow) }
     }
 
     private mutating func note(_ count: FlowTraffic?, of flow: inout TrackedFlow) {
@@ -268,7 +279,10 @@ public struct FlowTable: ~Copyable {
         }
         guard flow.id == sight.id || flow.id == 0 else { return [] }
         note(sight.count, of: &flow)
-        return end(place, flow, now: now)
+        let actions = end(place, flow, now: now)
+        // The next entry with the same ends has not been shown yet.
+        if flow.isRetold, flow.state != .denied, let admission = flow.admission { insert(admitted(flow.key, admission, now)) }
+        return actions
     }
 
     // MARK: Sweeps
@@ -336,6 +350,12 @@ public struct FlowTable: ~Copyable {
     }
 
     private mutating func keep(_ place: Int, _ flow: TrackedFlow) {
+        var flow = flow
+        if flow.isRetold {
+            // To the next process it is whatever entry is shown first.
+            flow.id = 0
+            flow.state = .admitted
+        }
         if !store.write(place, flow) { counters.unkept += 1 }
     }
 
@@ -365,14 +385,16 @@ public struct FlowTable: ~Copyable {
         cap.remove(flow.endpoint)
         places[flow.key] = nil
         flows[place] = nil
+        if flow.isRetold { earlier[place] = nil }
         freePlaces.append(place)
         store.free(place)
     }
 
     private mutating func end(_ place: Int, _ flow: TrackedFlow, now: Instant) -> [FlowAction] {
+        var flow = flow
+        if flow.isRetold { flow.admission = earlier[place] }
         remove(place, flow)
         counters.ended += 1
-        var flow = flow
         flow.end = now
         return [.ended(flow)]
     }

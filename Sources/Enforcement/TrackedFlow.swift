@@ -31,7 +31,9 @@ public struct TrackedFlow: Sendable {
     /// The last sweep that has shown it, and how many complete ones since have not.
     var sweep: UInt64
     var missedSweeps: UInt8
-    /// Its admission was told anew after its entry was shown, and the entry was not shown since: it is that of the next entry with the same ends, if
-    /// there is one.
+    /// A verdict has told of it: its admission is its own, not that of another flow of its kind.
+    var isTold: Bool
+    /// A first packet was admitted after its entry was shown, and the entry was not shown since: the admission is that of the next entry with the
+    /// same ends, if there is one.
     var isRetold = false
 }

@@ -225,6 +225,50 @@ struct FlowTableTests {
         #expect(flows.ended.count == 1)
     }
 
+    @Test func `a flow that takes the ends of another is known by its own name whichever of the two is told of first`() throws {
+        let flows = TestFlows()
+        try flows.decide(key)
+        flows.handle(.seen(TestFlows.sight(key, id: 1)))
+        try flows.decide(key, "two.example.org")
+        flows.handle(.ended(TestFlows.sight(key, id: 1, bytes: 300)))
+        // Each end tells under what that flow was admitted.
+        #expect(flows.ended.map(\.admission?.name?.description) == ["one.example.org"])
+        #expect(flows.state(key) == .admitted && flows.name(key) == "two.example.org" && flows.isInUse)
+        flows.handle(.seen(TestFlows.sight(key, id: 2)))
+        try flows.decide(key, "three.example.org")
+        flows.handle(.seen(TestFlows.sight(key, id: 3)))
+        #expect(flows.ended.map(\.admission?.name?.description) == ["one.example.org", "two.example.org"])
+        #expect(flows.name(key) == "three.example.org")
+        // A first packet that was sent again, of the same entry.
+        try flows.decide(key, "four.example.org")
+        flows.handle(.seen(TestFlows.sight(key, id: 3)))
+        flows.handle(.ended(TestFlows.sight(key, id: 3)))
+        #expect(flows.ended.last?.admission?.name?.description == "four.example.org" && flows.flowCount == 0 && !flows.isInUse)
+        // Shown before its verdict, with the admission of the last of its kind; and long after it another one takes its ends.
+        flows.handle(.seen(TestFlows.sight(key, id: 4)))
+        #expect(flows.name(key) == "four.example.org")
+        try flows.decide(key, "five.example.org")
+        #expect(flows.name(key) == "five.example.org")
+        flows.handle(.ended(TestFlows.sight(key, id: 4)))
+        #expect(flows.ended.last?.admission?.name?.description == "five.example.org" && flows.flowCount == 0 && !flows.isInUse)
+        flows.handle(.seen(TestFlows.sight(key, id: 5)))
+        flows.pass(6)
+        try flows.decide(key, "six.example.org")
+        flows.handle(.ended(TestFlows.sight(key, id: 5)))
+        #expect(flows.ended.last?.admission?.name?.description == "five.example.org" && flows.name(key) == "six.example.org")
+    }
+
+    @Test(arguments: [1, 2] as [UInt32])
+    func `a flow that takes the ends of another is known to the next process, whichever of the two lives`(id: UInt32) throws {
+        let flows = TestFlows()
+        try flows.decide(key)
+        flows.handle(.seen(TestFlows.sight(key, id: 1)))
+        try flows.decide(key, "two.example.org")
+        flows.restart()
+        flows.sweep([TestFlows.sight(key, id: id)])
+        #expect(flows.name(key) == "two.example.org" && flows.state(key) == .live && flows.ended.isEmpty)
+    }
+
     @Test func `an address that has another owner by now takes no admission along`() throws {
         let flows = TestFlows()
         try flows.decide(key)
