@@ -257,9 +257,9 @@ public struct FlowTable: ~Copyable {
         let state: TrackedFlow.State =
             switch sight.mark {
             case .denied: .denied
-            case .admitted, .pending: .live
-            // Not decided again yet: what it was.
-            case .none, .asked: flow.state == .denied ? .denied : .live
+            // To be decided again: its refusal is not in force, and until then it may pass by what it was admitted under.
+            case .admitted, .pending, .asked: .live
+            case .none: flow.state == .denied ? .denied : .live
             }
         change(place, &flow, to: state)
         if isShown || wasRetold { keep(place, flow) }

@@ -258,6 +258,21 @@ struct FlowTableTests {
         #expect(flows.ended.last?.admission?.name?.description == "five.example.org" && flows.name(key) == "six.example.org")
     }
 
+    @Test func `a refused flow that is to be decided again keeps its address in use until then`() throws {
+        let flows = TestFlows()
+        try flows.decide(key)
+        flows.handle(.seen(TestFlows.sight(key)))
+        try flows.decide(key, allows: false, again: true)
+        #expect(flows.state(key) == .denied && !flows.isInUse)
+        // The process died before the refusal had reached the kernel, or policy has changed since.
+        flows.restart()
+        #expect(flows.state(key) == .denied)
+        flows.sweep([TestFlows.sight(key, mark: .asked)])
+        #expect(flows.state(key) == .live && flows.isInUse && flows.name(key) == "one.example.org")
+        flows.sweep([TestFlows.sight(key, mark: .denied)])
+        #expect(flows.state(key) == .denied)
+    }
+
     @Test(arguments: [1, 2] as [UInt32])
     func `a flow that takes the ends of another is known to the next process, whichever of the two lives`(id: UInt32) throws {
         let flows = TestFlows()
