@@ -32,6 +32,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case tlsTimeouts, tlsWrongNames, tlsUntrusted, tlsExpired, tlsWrongPins, tlsProtocolErrors
     case tcpAccepted, tcpOpen, tcpRefusedTotal, tcpRefusedPerClient, tcpAcceptErrors, tcpIdleClosed, tcpSlowReaders, tcpBadFrames
     case datagramsLostBeforeReceive, datagramsLostAtSend
+    case answersCoalesced
     case outstanding, waiting
     case staleLate, staleFailed, staleFailing
     case localZones, localHosts, localSearch
@@ -123,6 +124,7 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .tcpAcceptErrors: ("tcp_accept_errors_total", [])
         case .datagramsLostBeforeReceive: ("datagrams_lost_total", [("direction", "in")])
         case .datagramsLostAtSend: ("datagrams_lost_total", [("direction", "out")])
+        case .answersCoalesced: ("answers_coalesced_total", [])
         case .outstanding: ("upstream_outstanding", [])
         case .waiting: ("queries_waiting", [])
         case .staleLate: ("stale_answers_total", [("reason", "late")])

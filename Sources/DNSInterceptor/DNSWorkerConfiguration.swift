@@ -83,6 +83,9 @@ public struct DNSWorkerConfiguration: Sendable {
     /// The largest UDP answer, and what is advertised to upstreams (DNS flag day 2020).
     public var datagramBytesMax = 1_232
 
+    /// Answers of one turn that go to one socket of a client leave as one packet, which the kernel takes apart again.
+    public var coalescesAnswers = true
+
     public var tcpIdleMilliseconds = 10_000
     public var tcpConnectionsMax = 256
     /// Those who are no clients have as many together.

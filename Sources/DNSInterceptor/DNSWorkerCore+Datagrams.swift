@@ -32,8 +32,15 @@ extension DNSWorkerCore {
     /// Sends what was written, and closes the books on the misses among it.
     mutating func flushDatagrams() {
         if unsentCount > 0 {
-            let lost = unsent.send(unsentCount, to: listeners[unsentListener].descriptor)
-            if lost > 0 { counters.add(.datagramsLostAtSend, UInt64(lost)) }
+            let descriptor = listeners[unsentListener].descriptor
+            var sent = (lost: 0, coalesced: 0)
+            if configuration.coalescesAnswers {
+                sent = trains.send(unsentCount, of: unsent, to: descriptor)
+            } else {
+                sent.lost = unsent.send(0..<unsentCount, to: descriptor)
+            }
+            if sent.lost > 0 { counters.add(.datagramsLostAtSend, UInt64(sent.lost)) }
+            if sent.coalesced > 0 { counters.add(.answersCoalesced, UInt64(sent.coalesced)) }
             unsentCount = 0
         }
         guard !unsentMisses.isEmpty else { return }

@@ -23,6 +23,7 @@ struct DNSWorkerCore: ~Copyable {
     // Datagrams.
     var received: DatagramBatch
     var unsent: DatagramBatch
+    var trains: DatagramTrains
     var unsentCount = 0
     var unsentListener = 0
 
@@ -130,6 +131,7 @@ struct DNSWorkerCore: ~Copyable {
         now = Self.clock()
         received = DatagramBatch(capacity: 64, payloadBytes: 2_048)
         unsent = DatagramBatch(capacity: 64, payloadBytes: max(DNSReply.udpPayloadSizeDefault, configuration.datagramBytesMax))
+        trains = DatagramTrains(capacity: unsent.capacity)
         cache = AnswerCache(
             bytesMax: configuration.cacheBytesMax, entriesMax: configuration.cacheEntriesMax,
             staleSecondsMax: configuration.staleSecondsMax, prefetchHitsMin: configuration.prefetchHits)

@@ -102,14 +102,14 @@ struct DatagramBatch: ~Copyable {
         unsafe messages[index].header.msg_controllen = path.writeControl(into: control)
     }
 
-    /// Sends the first `count` datagrams. One that the kernel refuses (unreachable peer, full buffer) is given up, as any datagram may
-    /// be lost, and the rest goes on. The number given up.
-    mutating func send(_ count: Int, to descriptor: Int32) -> Int {
-        precondition(count <= capacity, "datagram count")
-        var start = 0
+    /// Sends these datagrams. One that the kernel refuses (unreachable peer, full buffer) is given up, as any datagram may be lost, and
+    /// the rest goes on. The number given up.
+    func send(_ range: Range<Int>, to descriptor: Int32) -> Int {
+        precondition(range.upperBound <= capacity, "datagram count")
+        var start = range.lowerBound
         var lost = 0
-        while start < count {
-            let sent = Int(unsafe exeat_sendmmsg(descriptor, messages + start, UInt32(count - start), 0))
+        while start < range.upperBound {
+            let sent = Int(unsafe exeat_sendmmsg(descriptor, messages + start, UInt32(range.upperBound - start), 0))
             if sent > 0 {
                 start += sent
             } else if sent < 0, errno == EINTR {
@@ -120,5 +120,37 @@ struct DatagramBatch: ~Copyable {
             }
         }
         return lost
+    }
+
+    // MARK: what is to be sent
+
+    func length(_ index: Int) -> Int { unsafe Int(vector(index).iov_len) }
+
+    func vector(_ index: Int) -> iovec {
+        precondition(index >= 0 && index < capacity, "datagram index")
+        return unsafe vectors[index]
+    }
+
+    func header(_ index: Int) -> msghdr {
+        precondition(index >= 0 && index < capacity, "datagram index")
+        return unsafe messages[index].header
+    }
+
+    /// Whether two datagrams have one peer and one address of ours.
+    func goesTheSameWay(_ first: Int, _ second: Int) -> Bool {
+        let (one, other) = unsafe (header(first), header(second))
+        guard unsafe one.msg_namelen == other.msg_namelen, unsafe one.msg_controllen == other.msg_controllen,
+            unsafe memcmp(one.msg_name, other.msg_name, Int(one.msg_namelen)) == 0
+        else { return false }
+        return unsafe one.msg_controllen == 0 || memcmp(one.msg_control, other.msg_control, Int(one.msg_controllen)) == 0
+    }
+
+    /// Equal for those that go the same way.
+    func wayHash(_ index: Int) -> UInt64 {
+        precondition(index >= 0 && index < capacity, "datagram index")
+        let name = unsafe names[index]
+        // `sockaddr_in` is two words, of which the second is padding.
+        let words = unsafe messages[index].header.msg_namelen > 16 ? name[0] ^ name[1] ^ name[2] : name[0]
+        return ((words ^ words >> 32) &* 0x9e37_79b9_7f4a_7c15) >> 48
     }
 }

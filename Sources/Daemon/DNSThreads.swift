@@ -56,6 +56,7 @@ enum DNSThreads {
         options.tunnels.exemptZones += configuration.dns.search.suffixes
         options.search = configuration.dns.search
         options.serviceBindings = configuration.dns.serviceBindings
+        options.coalescesAnswers = configuration.dns.coalescesAnswers
         options.failureSeconds = configuration.dns.failureSeconds
         options.staleSecondsMax = configuration.dns.stale.isEnabled ? configuration.dns.stale.staleSecondsMax : 0
         options.staleAnswerSeconds = configuration.dns.stale.answerSeconds

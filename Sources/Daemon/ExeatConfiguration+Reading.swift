@@ -118,7 +118,7 @@ extension ExeatConfiguration {
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let own = [
             "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "noTrack", "workers",
-            "cacheBytesMax", "rebindingGuard",
+            "coalesceAnswers", "cacheBytesMax", "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
             "sinkholeAddresses", "negativeSecondsMax", "nxdomainCut", "failureSeconds", "serveStale", "prefetch", "localZones", "records",
             "hosts",
@@ -141,6 +141,7 @@ extension ExeatConfiguration {
             given.insert("dns.classPort")
         }
         if let value = reader["workers"]?.integer(in: 1...16, &problems) { dns.workers = value }
+        if let value = reader["coalesceAnswers"]?.boolean(&problems) { dns.coalescesAnswers = value }
         if let value = reader["cacheBytesMax"]?.integer(in: 65_536...(1 << 34), &problems) { dns.cacheBytesMax = value }
         readCache(reader, &problems)
         readLocalNames(reader, &problems)

@@ -65,6 +65,8 @@ public struct ExeatConfiguration: Sendable {
         public var classPort: UInt16 = 10_054
         /// Threads that answer queries, each with sockets, cache and upstream connections of its own.
         public var workers = 1
+        /// Whether answers that go to one socket at one time leave as one packet.
+        public var coalescesAnswers = true
         public var cacheBytesMax = 32 << 20
         /// The longest that the word that there is no such name or data is kept.
         public var negativeSecondsMax: UInt32 = 900

@@ -58,6 +58,19 @@ final class DatagramClient: @unchecked Sendable {
         }
     }
 
+    /// The next datagrams that come back, as many as these; fewer after three seconds of silence.
+    func replies(_ count: Int) -> [[UInt8]] {
+        var replies: [[UInt8]] = []
+        var buffer = [UInt8](repeating: 0, count: 2_048)
+        while replies.count < count {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&entry, 1, 3_000) > 0 else { break }
+            let length = unsafe recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            if length > 0 { replies.append(Array(buffer[..<length])) }
+        }
+        return replies
+    }
+
     /// Whether a datagram comes back.
     func isEchoed(_ bytes: [UInt8]) -> Bool {
         send(bytes)

@@ -61,5 +61,57 @@ extension KernelSuites {
             }
             print("truncation: " + table.joined(separator: "; "))
         }
+
+        /// Answers of 2 to 60 addresses.
+        private static let widths = (1...10).map { 2 + 58 * ($0 - 1) / 9 }
+
+        /// What a pod's socket is sent in answer to queries that have come all at once; `mtu`: of the way to the pod.
+        @Test(arguments: [(true, 1_500), (true, 700), (false, 1_500)])
+        func `answers that leave together arrive each by itself, also where the way is too narrow for that`(
+            coalesces: Bool, mtu: Int
+        ) throws {
+            let zone = Self.widths.flatMap { width in (0..<width).map { "w\(width) 300 A 198.18.\(width).\($0 + 1)" } }
+            let node = try RunningNode(
+                NodeSettings(dns: "  coalesceAnswers: \(coalesces)\n"), zones: ["ladder.example.org": zone.joined(separator: "\n")],
+                policies: ["shop.yaml": PolicyText.allow("shop", domains: ["*.ladder.example.org"]), "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            var random = SeededRandom(seed: 1)
+            func query(_ width: Int) -> [UInt8] {
+                let name = "w\(width).ladder.example.org"
+                return GeneratedQuery(id: UInt16(width), name: name, type: 1, datagramBytes: 1_232, from: &random).bytes
+            }
+            let pod = try node.pod("pod-a")
+            try #require(node.lab.node.run(["ip", "link", "set", pod.interfaceOnNode, "mtu", "\(mtu)"]).isSuccess)
+            let clients = try (0..<2).map { _ in try DatagramClient(in: pod.namespace, to: RunningNode.resolver, port: 53) }
+            for width in Self.widths {
+                clients[0].send(query(width))
+                try #require(clients[0].replies(1).count == 1)
+            }
+            let daemon = try #require(node.daemon)
+            daemon.kill(SIGSTOP)
+            for width in Self.widths { clients[0].send(query(width)) }
+            // Of one length.
+            for _ in 0..<3 { clients[1].send(query(60)) }
+            daemon.kill(SIGCONT)
+            for (client, widths) in zip(clients, [Self.widths, [60, 60, 60]]) {
+                let replies = client.replies(widths.count)
+                #expect(replies.map { Int($0[0]) << 8 | Int($0[1]) }.sorted() == widths)
+                for reply in replies {
+                    let read = try #require(WireReply(reply))
+                    let width = Int(reply[0]) << 8 | Int(reply[1])
+                    let addresses = read.answer.records.compactMap { IPAddress(networkBytes: $0.data.span) }
+                    #expect(Set(addresses) == Set((1...width).map { IPAddress(v4: 0xc612_0000 | UInt32(width) << 8 | UInt32($0)) }))
+                }
+                #expect(client.answers(quietMilliseconds: 100) == 0)
+            }
+            let coalesced = try node.metrics()["exeat_dns_answers_coalesced_total"]
+            // With 12 bytes of header, the question and OPT, 39 addresses and more are longer than 672 bytes.
+            switch (coalesces, mtu) {
+            case (true, 1_500): #expect(coalesced == 13)
+            case (true, _): #expect(coalesced == 6)
+            default: #expect(coalesced == 0)
+            }
+            #expect(try node.metrics()["exeat_dns_datagrams_lost_total{direction=\"out\"}"] == 0)
+        }
     }
 }
