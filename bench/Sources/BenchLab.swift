@@ -66,7 +66,7 @@ final class BenchLab {
     /// Other measurements than that of the limits ask more in a second than a pod may. `extra` are further lines of the configuration.
     func startDaemon(
         _ program: String, hasLeases: Bool = false, namesPerClient: Int = 65_536, hasLimits: Bool = false, connectionsPerSecond: Int = 0,
-        extra: String = ""
+        dns: String = "", extra: String = ""
     ) throws {
         try write(
             """
@@ -78,6 +78,7 @@ final class BenchLab {
               listen: ["\(Self.resolver)"]
               upstreams: ["\(DemoNetwork.nameServerAddresses[0])"]
               allowFrom: ["\(Self.outsider)/32"]
+              \(dns)
             bindings:
               namesPerClient: \(namesPerClient)
             kernelLeases: \(hasLeases)
