@@ -130,6 +130,8 @@ enum MetricsPage {
                 "exeat_name_check_refused", .counter, help: "Flows whose name could not be looked for, because the table was full.",
                 value: sum(\.refusals)),
             MetricFamily(
+                "exeat_name_check_expired", .counter, help: "Connections that were forgotten without any data.", value: sum(\.expiries)),
+            MetricFamily(
                 "exeat_name_check_waiting_packets", .gauge, help: "Packets that wait for a name.",
                 value: hellos.reduce(0) { $0 + $1.waitingPackets }),
             MetricFamily(

@@ -11,6 +11,7 @@ public final class HelloCounters: Sendable {
     private let storage = CounterArray(count: HelloCounters.datagrams + 1)
     private let waiting = Atomic<Int>(0)
     private let flows = Atomic<Int>(0)
+    private let expired = Atomic<UInt64>(0)
 
     public init() {}
 
@@ -24,9 +25,10 @@ public final class HelloCounters: Sendable {
 
     func noteDatagrams() { storage.increment(Self.datagrams) }
 
-    func set(waiting packets: Int, flows count: Int) {
+    func set(waiting packets: Int, flows count: Int, expired ended: UInt64) {
         waiting.store(packets, ordering: .relaxed)
         flows.store(count, ordering: .relaxed)
+        expired.store(ended, ordering: .relaxed)
     }
 
     public subscript(_ result: HelloRecord.Result) -> UInt64 { storage[Int(result.rawValue)] }
@@ -39,6 +41,8 @@ public final class HelloCounters: Sendable {
     public var allowedDatagrams: UInt64 { storage[Self.datagrams] }
     /// Packets that wait for a decision.
     public var waitingPackets: Int { waiting.load(ordering: .relaxed) }
+    /// Connections that were forgotten without any data.
+    public var expiries: UInt64 { expired.load(ordering: .relaxed) }
     /// Flows that are kept in mind.
     public var flowCount: Int { flows.load(ordering: .relaxed) }
 }

@@ -76,7 +76,7 @@ public struct HelloEngine: ~Copyable {
         if let deadline = checks.nextDeadline, deadline <= now {
             for decision in checks.expire(now: now) { expired(decision) }
         }
-        counters.set(waiting: checks.waitingPacketCount, flows: checks.flowCount)
+        counters.set(waiting: checks.waitingPacketCount, flows: checks.flowCount, expired: checks.counters.expired)
     }
 
     /// The next packet that waits no more.

@@ -17,8 +17,10 @@ public struct NameCheckLimits: Hashable, Sendable {
     public var packets = 4_096
     /// Bytes of one client that are put together; more are `tooManyWaiting`. Those of decided QUIC flows count as well, which then are forgotten first.
     public var bytesPerClient = 2 << 20
-    /// Flows of one client. For one more, the one that was decided first is forgotten; if none is decided, it is not opened.
+    /// Flows of one client. For one more, the one that was decided first is forgotten; if none is decided, the first one without data, once it is
+    /// `unansweredSeconds` old; if there is none, it is not opened.
     public var flowsPerClient = 4_096
+    /// Flows of all. For one more, one of the client that has most is forgotten, if this one has less than half as many.
     public var flows = 32_768
     /// From the first packet that waits to the decision; then it is `timeout`.
     public var waitingSeconds: UInt64 = 5

@@ -20,6 +20,8 @@ public struct NameCheckTable: Sendable {
         var bytes = 0
         /// Its decided flows, those decided first ahead; they give way to its new ones.
         var settled = DeadlineQueue()
+        /// Its connections without data, those opened first ahead.
+        var open = DeadlineQueue()
     }
 
     public let limits: NameCheckLimits
@@ -281,8 +283,7 @@ public struct NameCheckTable: Sendable {
     // MARK: Room
 
     private mutating func insert(_ flow: InspectedFlow, _ client: EndpointID, _ check: NameCheckEntry.Check, _ now: Instant) -> Bool {
-        if !hasRoom(for: client) { forgetOldestSettled(of: client) }
-        guard hasRoom(for: client) else {
+        guard makeRoom(for: client, now) else {
             counters.refused += 1
             return false
         }
@@ -293,18 +294,41 @@ public struct NameCheckTable: Sendable {
         return true
     }
 
-    private func hasRoom(for client: EndpointID) -> Bool {
-        flows.count < limits.flows && flowCount(of: client) < limits.flowsPerClient
+    /// Has room for one more flow of the client, if need be by forgetting another one.
+    private mutating func makeRoom(for client: EndpointID, _ now: Instant) -> Bool {
+        let own = flowCount(of: client)
+        guard own < limits.flowsPerClient else {
+            return forgetFirst(\.settled, of: client) || forgetUnanswered(of: client, now)
+        }
+        if flows.count < limits.flows || forgetFirst(\.settled, of: client) { return true }
+        // Who has most gives way to who has less than half of that: however many are greedy, another one finds room.
+        guard let most = shares.max(by: { $0.value.flows < $1.value.flows }), most.value.flows > 2 * own + 1 else { return false }
+        return forgetFirst(\.settled, of: most.key) || forgetFirst(\.open, of: most.key)
     }
 
-    /// What was decided needs no room any more, but for packets that are in the queue just then.
-    private mutating func forgetOldestSettled(of client: EndpointID) {
-        while let entry = shares[client]?.settled.first {
-            shares[client]?.settled.removeFirst()
-            guard flows[entry.flow]?.serial == entry.serial else { continue }
+    /// What was decided needs no room any more, but for packets that are in the queue just then. Data of a connection that is forgotten without any
+    /// is `unknownStart`.
+    private mutating func forgetFirst(_ queue: WritableKeyPath<Share, DeadlineQueue>, of client: EndpointID) -> Bool {
+        while let entry = shares[client]?[keyPath: queue].first {
+            shares[client]?[keyPath: queue].removeFirst()
+            guard let flow = flows[entry.flow], flow.serial == entry.serial else { continue }
+            if flow.state == .open { counters.expired += 1 }
             forget(entry.flow)
-            return
+            return true
         }
+        return false
+    }
+
+    /// The client's first connection without data, if its server has probably never answered.
+    private mutating func forgetUnanswered(of client: EndpointID, _ now: Instant) -> Bool {
+        let rest = limits.openSeconds > limits.unansweredSeconds ? limits.openSeconds - limits.unansweredSeconds : 0
+        while let entry = shares[client]?.open.first {
+            if flows[entry.flow]?.serial == entry.serial {
+                return entry.due <= now.advanced(bySeconds: rest) && forgetFirst(\.open, of: client)
+            }
+            shares[client]?.open.removeFirst()
+        }
+        return false
     }
 
     /// Forgets decided flows of QUIC, those decided first ahead, while more is kept than may be. False if what waits alone is too much.
@@ -359,11 +383,16 @@ public struct NameCheckTable: Sendable {
         let deadline = DeadlineQueue.Entry(due: entry.due, flow: flow, serial: entry.serial)
         deadlines[keyPath: queue].append(deadline)
         if deadlines[keyPath: queue].count > 2 * limits.flows { deadlines[keyPath: queue].compact(keeping: counts(beside: deadline)) }
-        guard entry.state == .settled else { return }
-        shares[entry.client]?.settled.append(deadline)
-        guard let count = shares[entry.client]?.settled.count, count > 2 * limits.flowsPerClient else { return }
+        let own: WritableKeyPath<Share, DeadlineQueue>
+        switch entry.state {
+        case .open: own = \.open
+        case .settled: own = \.settled
+        case .waiting: return
+        }
+        shares[entry.client]?[keyPath: own].append(deadline)
+        guard let count = shares[entry.client]?[keyPath: own].count, count > 2 * limits.flowsPerClient else { return }
         let counts = counts(beside: deadline)
-        shares[entry.client]?.settled.compact(keeping: counts)
+        shares[entry.client]?[keyPath: own].compact(keeping: counts)
     }
 
     private func counts(beside last: DeadlineQueue.Entry) -> (DeadlineQueue.Entry) -> Bool {

@@ -173,6 +173,46 @@ struct NameCheckTableTests {
         #expect(datagram == .decided(Self.decision(Self.flow(1, .udp), .fault(.tooManyWaiting), [5], of: Self.other)))
     }
 
+    @Test func `who has most connections without data gives way to who has few`() throws {
+        var limits = NameCheckLimits()
+        limits.flowsPerClient = 40
+        limits.flows = 100
+        var table = NameCheckTable(limits: limits)
+        for client: UInt32 in 11...13 {
+            for number: UInt16 in 0..<40 {
+                _ = table.open(Self.flow(UInt16(client) * 100 + number), of: EndpointID(rawValue: client), synSequence: 99, now: Self.start)
+            }
+        }
+        #expect(table.flowCount == 100 && (11...13).map { table.flowCount(of: EndpointID(rawValue: $0)) } == [40, 40, 20])
+        for port: UInt16 in 0..<10 {
+            let isOpen = table.open(Self.flow(port), of: Self.client, synSequence: 99, now: Self.start)
+            #expect(isOpen)
+            let action = Self.segment(&table, 1, Self.hello, port: port)
+            #expect(action == .decided(Self.decision(Self.flow(port), name("www.example.org"), [1])))
+        }
+        #expect(table.flowCount == 100)
+        // One that was forgotten is never let through.
+        let places = (11...12).flatMap { client in (0..<40).map { UInt16(client * 100 + $0) } }
+        let forgotten = try #require(places.first { !table.contains(Self.flow($0)) })
+        let client = EndpointID(rawValue: UInt32(forgotten / 100))
+        let action = table.handle(Self.flow(forgotten), of: client, packet: 2, sequence: 100, flags: 0x18, Self.hello.span, now: Self.start)
+        #expect(action == .decided(Self.decision(Self.flow(forgotten), .fault(.unknownStart), [2], of: client)))
+    }
+
+    @Test func `connections that were never answered give way to the client's new ones, but none that may be`() {
+        var limits = NameCheckLimits()
+        limits.flowsPerClient = 3
+        var table = Self.opened(limits, flows: 3)
+        var isOpen = table.open(Self.flow(1), of: Self.client, synSequence: 99, now: Self.start.advanced(bySeconds: 119))
+        #expect(!isOpen && table.counters.refused == 1)
+        for port: UInt16 in 1...3 {
+            isOpen = table.open(Self.flow(port), of: Self.client, synSequence: 99, now: Self.start.advanced(bySeconds: 120))
+            #expect(isOpen && !table.contains(Self.flow(40_000 + port - 1)))
+        }
+        isOpen = table.open(Self.flow(4), of: Self.client, synSequence: 99, now: Self.start.advanced(bySeconds: 120))
+        #expect(!isOpen && table.counters.expired == 3)
+    }
+
     @Test func `what was decided gives way to what is new, of the same client and those decided first ahead`() throws {
         var limits = NameCheckLimits()
         limits.flowsPerClient = 3
