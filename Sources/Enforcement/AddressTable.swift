@@ -289,6 +289,9 @@ public final class AddressTable: @unchecked Sendable {
     /// Slots in use.
     public var count: Int { usedSlots }
 
+    /// Before that what finds no room does not want for slots.
+    var isHalfFull: Bool { 2 * usedSlots > mask }
+
     /// The word where a number of an address stands.
     private func place(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Int? {
         var part = 0
