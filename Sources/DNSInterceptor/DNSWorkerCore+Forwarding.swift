@@ -44,7 +44,8 @@ extension DNSWorkerCore {
         let plan = ForwardingPlan(
             now: now, startsOverTCP: startsOverTCP(waiting.origin, zones[zone].options), configuration: configuration)
         let transaction = Transaction(
-            query: waiting.query, key: key, hash: hash, zone: zone, generation: nextGeneration(), plan: plan)
+            query: waiting.query, key: key, hash: hash, zone: zone, generation: nextGeneration(), plan: plan,
+            share: waiting.share)
         transactions[slot] = transaction
         inFlight[key] = slot
         append(waiting, to: transaction)
@@ -63,7 +64,7 @@ extension DNSWorkerCore {
 
     /// Where less than half of the room is left nobody may have more than eight times what is left: one alone gets most of it, and however many are greedy,
     /// who asks for little finds some. That there is none at all is for others to tell.
-    private static func leaves(_ left: Int, of most: Int, to ofClient: Int) -> Bool {
+    static func leaves(_ left: Int, of most: Int, to ofClient: Int) -> Bool {
         left == 0 || 2 * left > most || ofClient < 8 * left
     }
 
