@@ -121,6 +121,21 @@ extension DNSWorkerTests {
             #expect(upstream.requests.count == 1)
         }
 
+        /// HTTPS (65) and TYPE97 are as far apart as a capital and its small letter.
+        @Test func `a reply to a question of another type is not taken for one in other letters`() throws {
+            let upstream = try FakeUpstream { request in
+                var reply = TestMessage.reply(to: request.bytes, [TestMessage.Record(owner: nil, type: 97, ttl: 60, data: [1])])
+                reply[TestMessage.questionEnd(reply) - 3] = 97
+                return [.reply(reply)]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) { $0.root.options.forcesTCP = true }
+            defer { worker.stop() }
+            let reply = try #require(try worker.client().ask(TestMessage.query("www.example.org", type: 65)))
+            #expect(reply.code == 2 && reply.answerCount == 0)
+            #expect(worker.counters[.wrongLetterCase] == 0)
+        }
+
         @Test func `under a flood of wrong replies the question moves to TCP`() throws {
             let upstream = try FakeUpstream { request in
                 if request.isTCP { return [.reply(TestMessage.reply(to: request.bytes, [.a(1)]))] }
