@@ -52,7 +52,7 @@ extension DNSWorkerCore {
         inFlight[transaction.key] = nil
         attemptDeadlines.remove(slot)
         if configuration.keepsStale { staleDeadlines.remove(slot) }
-        if transaction.isRefresh { refreshCount -= 1 }
+        endRefresh(transaction)
         for place in 0..<2 { retire(place, transaction) }
         transactions[slot] = nil
         freeTransactions.append(slot)

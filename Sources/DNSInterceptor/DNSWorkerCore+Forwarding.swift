@@ -44,7 +44,8 @@ extension DNSWorkerCore {
         let plan = ForwardingPlan(
             now: now, startsOverTCP: startsOverTCP(waiting.origin, zones[zone].options), configuration: configuration)
         let transaction = Transaction(
-            query: waiting.query, key: key, hash: hash, zone: zone, generation: nextGeneration(), plan: plan)
+            query: waiting.query, key: key, hash: hash, zone: zone, generation: nextGeneration(), plan: plan,
+            share: waiting.share)
         transactions[slot] = transaction
         inFlight[key] = slot
         append(waiting, to: transaction)
@@ -63,7 +64,7 @@ extension DNSWorkerCore {
 
     /// Where less than half of the room is left nobody may have more than eight times what is left: one alone gets most of it, and however many are greedy,
     /// who asks for little finds some. That there is none at all is for others to tell.
-    private static func leaves(_ left: Int, of most: Int, to ofClient: Int) -> Bool {
+    static func leaves(_ left: Int, of most: Int, to ofClient: Int) -> Bool {
         left == 0 || 2 * left > most || ofClient < 8 * left
     }
 
@@ -337,6 +338,10 @@ extension DNSWorkerCore {
             counters.add(.upstreamTruncated)
             take(.truncated, place: place, slot, transaction, gate: &gate)
         case .ednsRefused:
+            if lacksCookie(message, transaction, place) {
+                counters.add(.wrongCookie)
+                return take(.cookieMissing, place: place, slot, transaction, gate: &gate)
+            }
             counters.add(.upstreamWithoutEDNS)
             take(.ednsRefused, place: place, slot, transaction, gate: &gate)
         case .answer:
@@ -401,6 +406,15 @@ extension DNSWorkerCore {
         counters.addMalformedAnswer(fault)
         transaction.lastFault = fault
         take(.answeredBadly, place: place, slot, transaction, gate: &gate)
+    }
+
+    /// Whether a complaint about EDNS came over UDP without the cookie that its upstream gives: without EDNS no cookie would be looked at.
+    private func lacksCookie(_ message: Span<UInt8>, _ transaction: Transaction, _ place: Int) -> Bool {
+        let attempt = transaction[place]
+        let expected = zones[transaction.zone].upstreams[attempt.upstream].cookie
+        guard zones[transaction.zone].options.sendsCookies, !attempt.isTCP, expected.hasServerPart else { return false }
+        let response = try? DNSResponse(parsing: message)
+        return DNSCookie(in: message, optOffset: response?.optOffset)?.client != expected.client
     }
 
     /// Whether the cookie of a reply forbids to use it (RFC 7873 §5.3), and what became of it then. One that is right is learned.

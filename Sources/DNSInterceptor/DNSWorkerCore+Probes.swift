@@ -79,7 +79,7 @@ extension DNSWorkerCore {
         let query = zones[zone].probe
         let transaction = Transaction(
             query: query, key: query.cacheKey, hash: 0, zone: zone, generation: nextGeneration(),
-            plan: ForwardingPlan(now: now, configuration: configuration), isProbe: true)
+            plan: ForwardingPlan(now: now, configuration: configuration), share: nil, isProbe: true)
         transactions[slot] = transaction
         let hasEDNS = zones[zone].upstreams[upstream].acceptsEDNS(now: now)
         transaction.startedAt = now

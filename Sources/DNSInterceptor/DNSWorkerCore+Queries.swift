@@ -43,7 +43,7 @@ extension DNSWorkerCore {
                 return reject(query, name, origin, refusal)
             }
             deliver(hit.answer, hit, to: query, name, client, origin, gate: &gate)
-            if hit.wantsRefresh { prefetch(hit, DNSQuery(query, of: message), gate: &gate) }
+            if hit.wantsRefresh { prefetch(hit, DNSQuery(query, of: message), for: ClientShare(client, at: source), gate: &gate) }
         } else {
             counters.add(.cacheMisses)
             let whole = DNSQuery(query, of: message)

@@ -19,28 +19,46 @@ extension DNSWorkerCore {
         }
         counters.add(stale.isFailing ? .staleFailing : .staleLate)
         deliver(stale.answer, as: .stale, to: waiting, gate: &gate)
-        guard stale.wantsRefresh, mayRefresh(key) else { return }
+        guard stale.wantsRefresh, mayRefresh(key, for: waiting.share) else { return }
         counters.add(.refreshesStale)
         cache.noteRefresh(of: stale, retryAt: refreshEnd)
-        refresh(waiting.query, key, stale.answer, gate: &gate)
+        refresh(waiting.query, key, stale.answer, for: waiting.share, gate: &gate)
     }
 
     /// Fetches an answer that was just given out and ends soon.
-    mutating func prefetch<G: AnswerGate & ~Copyable>(_ hit: AnswerCache.Hit, _ query: DNSQuery, gate: inout G) {
-        guard mayRefresh(query.cacheKey) else { return }
+    mutating func prefetch<G: AnswerGate & ~Copyable>(_ hit: AnswerCache.Hit, _ query: DNSQuery, for share: ClientShare, gate: inout G) {
+        guard mayRefresh(query.cacheKey, for: share) else { return }
         counters.add(.refreshesPrefetch)
         cache.noteRefresh(of: hit, retryAt: refreshEnd)
-        refresh(query, query.cacheKey, hit.answer, gate: &gate)
+        refresh(query, query.cacheKey, hit.answer, for: share, gate: &gate)
     }
 
     /// Whether there is room for a question that nobody waits for: a quarter of the places is left to those that somebody does.
-    private func mayRefresh(_ key: CacheKey) -> Bool {
+    private func mayRefresh(_ key: CacheKey, for share: ClientShare) -> Bool {
         guard inFlight[key] == nil else { return false }
-        guard refreshCount < configuration.refreshesMax, freeTransactions.count > Self.outstandingMax(configuration) / 4 else {
+        guard hasRefreshRoom(for: share), freeTransactions.count > Self.outstandingMax(configuration) / 4 else {
             counters.add(.refreshesSkipped)
             return false
         }
         return true
+    }
+
+    /// Not the last places for one whose names are never answered: an answer that has failed once would serve others to the end of its time.
+    private func hasRefreshRoom(for share: ClientShare?) -> Bool {
+        let left = configuration.refreshesMax - refreshCount
+        return left > 0 && Self.leaves(left, of: configuration.refreshesMax, to: share.map { refreshesByShare[$0, default: 0] } ?? 0)
+    }
+
+    private mutating func beginRefresh(_ transaction: Transaction) {
+        transaction.isRefresh = true
+        refreshCount += 1
+        if let share = transaction.share { refreshesByShare[share, default: 0] += 1 }
+    }
+
+    mutating func endRefresh(_ transaction: Transaction) {
+        guard transaction.isRefresh else { return }
+        refreshCount -= 1
+        if let share = transaction.share, let left = refreshesByShare[share] { refreshesByShare[share] = left > 1 ? left - 1 : nil }
     }
 
     /// By then a question has come to its end, come what may.
@@ -48,14 +66,16 @@ extension DNSWorkerCore {
         now.advanced(byNanoseconds: UInt64(max(0, configuration.totalTimeoutMilliseconds) + 1_000) * 1_000_000)
     }
 
-    private mutating func refresh<G: AnswerGate & ~Copyable>(_ query: DNSQuery, _ key: CacheKey, _ stale: Answer, gate: inout G) {
+    private mutating func refresh<G: AnswerGate & ~Copyable>(
+        _ query: DNSQuery, _ key: CacheKey, _ stale: Answer, for share: ClientShare, gate: inout G
+    ) {
         guard let slot = freeTransactions.popLast() else { return }
         let plan = ForwardingPlan(now: now, configuration: configuration)
         let zone = query.name.withSpan { zoneTable.zone(of: $0) }
-        let transaction = Transaction(query: query, key: key, hash: stale.hash, zone: zone, generation: nextGeneration(), plan: plan)
+        let transaction = Transaction(
+            query: query, key: key, hash: stale.hash, zone: zone, generation: nextGeneration(), plan: plan, share: share)
         transaction.stale = stale
-        transaction.isRefresh = true
-        refreshCount += 1
+        beginRefresh(transaction)
         transactions[slot] = transaction
         inFlight[key] = slot
         let first = transaction.plan.start(&zones[zone], configuration: configuration, now: now)
@@ -82,12 +102,11 @@ extension DNSWorkerCore {
     /// Nobody waits for this question any more: it goes on as one of those that nobody waited for at their start, or ends if there are too many.
     private mutating func becomeRefresh<G: AnswerGate & ~Copyable>(_ slot: Int, _ transaction: Transaction, gate: inout G) {
         guard !transaction.isRefresh, transactions[slot] === transaction else { return }
-        guard refreshCount < configuration.refreshesMax else {
+        guard hasRefreshRoom(for: transaction.share) else {
             counters.add(.refreshesSkipped)
             return giveUp(slot, transaction, gate: &gate)
         }
-        transaction.isRefresh = true
-        refreshCount += 1
+        beginRefresh(transaction)
     }
 
     /// Gives out an answer that does not count down, to one who waits for it.

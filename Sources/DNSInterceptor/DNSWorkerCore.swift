@@ -52,6 +52,7 @@ struct DNSWorkerCore: ~Copyable {
     var isDraining = false
     /// Transactions that nobody waited for at their start, or when they were late.
     var refreshCount = 0
+    var refreshesByShare: [ClientShare: Int] = [:]
     var waitingCount = 0
     var waitingByShare: [ClientShare: Int] = [:]
     var generation: UInt32 = 0

@@ -203,7 +203,10 @@ struct ForwardingPlan {
             return next(place, &zone, configuration, now)
         case .timeout where self[place].sawFoldedCase && !self[place].isTCP && now < deadline:
             return askOverTCP(place, configuration, now)
-        case .timeout, .failed, .notConnected, .truncated, .streamEnded, .wrongReply, .upstreamReturned:
+        case .timeout:
+            wentDown = zone.upstreams[upstream].noteTimeout(askedAt: self[place].startedAt, now: now, configuration: configuration)
+            return next(place, &zone, configuration, now)
+        case .failed, .notConnected, .truncated, .streamEnded, .wrongReply, .upstreamReturned:
             wentDown = zone.upstreams[upstream].fail(now: now, configuration: configuration)
             return next(place, &zone, configuration, now)
         }
@@ -219,7 +222,7 @@ struct ForwardingPlan {
 
     private func noteAnswer(_ place: Int, _ zone: inout ZoneState, _ now: Instant) {
         let attempt = self[place]
-        zone.upstreams[attempt.upstream].succeed()
+        zone.upstreams[attempt.upstream].noteAnswer(now: now)
         // The time of a question that had to be repeated says nothing of the upstream's.
         guard attempt.isTCP == startsOverTCP || zone.isSecure(attempt.upstream), attempt.wrongReplies == 0 else { return }
         let time = now.nanoseconds(since: attempt.startedAt)

@@ -29,6 +29,8 @@ final class Transaction {
     var isLate = false
     /// Nobody waited at its start, or when it was late.
     var isRefresh = false
+    /// For whom it was begun; nil of a probe.
+    let share: ClientShare?
     /// Why the last upstream message could not be used.
     var lastFault: MessageFault?
     /// Why the last TLS connection that it was to go over was no use.
@@ -36,13 +38,17 @@ final class Transaction {
 
     private var attempts: (UpstreamAttempt, UpstreamAttempt) = (UpstreamAttempt(), UpstreamAttempt())
 
-    init(query: DNSQuery, key: CacheKey, hash: UInt64, zone: Int, generation: UInt32, plan: ForwardingPlan, isProbe: Bool = false) {
+    init(
+        query: DNSQuery, key: CacheKey, hash: UInt64, zone: Int, generation: UInt32, plan: ForwardingPlan, share: ClientShare?,
+        isProbe: Bool = false
+    ) {
         self.query = query
         self.key = key
         self.hash = hash
         self.zone = zone
         self.generation = generation
         self.plan = plan
+        self.share = share
         self.isProbe = isProbe
     }
 

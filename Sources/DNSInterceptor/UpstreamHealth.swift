@@ -13,6 +13,8 @@ struct UpstreamHealth {
     var tally = UpstreamTally()
     private(set) var failuresInARow = 0
     private(set) var isUp = true
+    /// When it answered last, whatever it was asked.
+    private(set) var answeredAt = Instant(nanoseconds: 0)
     /// Questions in flight to it.
     var inFlight = 0
     var roundTrip = RoundTripEstimate()
@@ -34,6 +36,21 @@ struct UpstreamHealth {
     mutating func succeed() {
         failuresInARow = 0
         isUp = true
+    }
+
+    mutating func noteAnswer(now: Instant) {
+        answeredAt = now
+        succeed()
+    }
+
+    /// No answer came to a question of that time: a failure unless it has answered others since. Then the question is what it cannot answer, and whoever
+    /// asks such could have everybody's questions go elsewhere.
+    mutating func noteTimeout(askedAt: Instant, now: Instant, configuration: DNSWorkerConfiguration) -> Bool {
+        guard answeredAt <= askedAt else {
+            tally.failures += 1
+            return false
+        }
+        return fail(now: now, configuration: configuration)
     }
 
     /// Counts a failure; true if the upstream goes down with it.

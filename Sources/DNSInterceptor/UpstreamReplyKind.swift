@@ -47,7 +47,9 @@ enum UpstreamReplyKind: Equatable {
         for index in 0..<question.count {
             let one = reply[12 + index]
             let other = question[index]
-            guard one == other || (one ^ other == 0x20 && (one | 0x20) &- 0x61 < 26) else { return false }
+            // Behind the name stand its type and class.
+            let isLetter = index < question.count - 4 && (one | 0x20) &- 0x61 < 26
+            guard one == other || (isLetter && one ^ other == 0x20) else { return false }
         }
         return true
     }

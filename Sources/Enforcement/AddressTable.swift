@@ -289,6 +289,9 @@ public final class AddressTable: @unchecked Sendable {
     /// Slots in use.
     public var count: Int { usedSlots }
 
+    /// Before that what finds no room does not want for slots.
+    var isHalfFull: Bool { 2 * usedSlots > mask }
+
     /// The word where a number of an address stands.
     private func place(_ endpoint: EndpointID, _ address: IPAddress, _ number: PatternNumber) -> Int? {
         var part = 0
@@ -389,13 +392,16 @@ public final class AddressTable: @unchecked Sendable {
         UInt64(endpoint.rawValue &+ 1) << 32 | UInt64(UInt32(truncatingIfNeeded: part))
     }
 
+    /// Two multiplications to 128 bits whose halves are folded together: then no bits of an address, the upper ones neither, go into a few bits of
+    /// the place alone, wherever the seed is.
     static func hash(_ key: UInt64, _ address: IPAddress, _ seed: (UInt64, UInt64)) -> Int {
-        var value = (key ^ seed.0) &* 0x9e37_79b9_7f4a_7c15
-        value ^= value >> 29
-        value = (value ^ address.lower ^ seed.1) &* 0xbf58_476d_1ce4_e5b9
-        value ^= value >> 32
-        value = (value ^ address.upper) &* 0x94d0_49bb_1331_11eb
-        value ^= value >> 31
-        return Int(truncatingIfNeeded: value)
+        let first = mix(address.upper ^ seed.0 ^ 0x9e37_79b9_7f4a_7c15, key ^ seed.1 ^ 0xbf58_476d_1ce4_e5b9)
+        return Int(truncatingIfNeeded: mix(first ^ address.lower, seed.1 ^ 0x94d0_49bb_1331_11eb))
+    }
+
+    @inline(__always)
+    private static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
+        let product = a.multipliedFullWidth(by: b)
+        return product.high ^ product.low
     }
 }

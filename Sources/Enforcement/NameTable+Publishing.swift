@@ -4,10 +4,11 @@ import PolicyEngine
 
 /// What the verdict threads and the readers of hellos may know of a record.
 extension NameTable {
-    /// Publishes one record under "any name" and under every number of its name. What is remembered gives way.
+    /// Publishes one record under "any name" and under every number of its name. What is remembered gives way where it may be in the way: not for an
+    /// address that has all the parts it may have.
     mutating func publish(_ record: Int32) -> Bool {
         if tryToPublish(record) { return true }
-        guard rememberedCount > 0, records[Int(record)].state != .remembered else { return false }
+        guard rememberedCount > 0, table.isHalfFull, records[Int(record)].state != .remembered else { return false }
         while let oldest = takeOldestRemembered() { forget(oldest) }
         return tryToPublish(record)
     }

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// One word for each endpoint number, `[changes 32][in flight 32]`; numbers beyond the size share words, so that a packet may wait for
 /// somebody else's answer, within its bound, and nothing more. DNS workers and, for redials, the verdict threads write; whoever wants reads.
-/// No locks. A change is stored after what it tells of was published, and read before that is looked up: who has seen the change sees the
+/// No locks. Changes are counted on from 0 when their number is over. A change is stored after what it tells of was published, and read before that is looked up: who has seen the change sees the
 /// binding.
 @safe
 public final class QueryFlights: @unchecked Sendable {
@@ -22,12 +22,15 @@ public final class QueryFlights: @unchecked Sendable {
     private let total = Atomic<UInt64>(0)
 
     /// For endpoint numbers below `endpointsMax`, rounded up to a power of two.
-    public init(endpointsMax: Int) {
+    public convenience init(endpointsMax: Int) { self.init(endpointsMax: endpointsMax, changes: 0) }
+
+    /// As after so many changes of each endpoint.
+    package init(endpointsMax: Int, changes: UInt32) {
         var count = 1
         while count < endpointsMax { count *= 2 }
         mask = count - 1
         unsafe words = .allocate(capacity: count)
-        for index in 0..<count { unsafe (words + index).initialize(to: Atomic(0)) }
+        for index in 0..<count { unsafe (words + index).initialize(to: Atomic(UInt64(changes) << 32)) }
     }
 
     deinit {
@@ -44,14 +47,14 @@ public final class QueryFlights: @unchecked Sendable {
 
     /// The query was answered, in whatever way; what it taught is published.
     public func end(_ endpoint: EndpointID) {
-        unsafe words[place(endpoint)].add(Self.oneChange &- 1, ordering: .releasing)
+        unsafe words[place(endpoint)].wrappingAdd(Self.oneChange &- 1, ordering: .releasing)
         total.add(1, ordering: .releasing)
     }
 
     /// Something was published for the endpoint. Nobody waits for it who has nothing in flight.
     public func noteAnswer(_ endpoint: EndpointID) {
         guard state(of: endpoint).inFlight > 0 else { return }
-        unsafe words[place(endpoint)].add(Self.oneChange, ordering: .releasing)
+        unsafe words[place(endpoint)].wrappingAdd(Self.oneChange, ordering: .releasing)
         total.add(1, ordering: .releasing)
     }
 

@@ -25,7 +25,7 @@ public final class SharedNameTable: Sendable {
         table.withLock { names in
             let evicted = names.counters.evicted
             let result = names.learn(name, addresses, timeToLiveSeconds: timeToLiveSeconds, client: client, now: now)
-            if names.counters.evicted != evicted { eras.add(1, ordering: .releasing) }
+            if names.counters.evicted != evicted { eras.wrappingAdd(1, ordering: .releasing) }
             return result
         }
     }
@@ -34,7 +34,7 @@ public final class SharedNameTable: Sendable {
     func change(_ body: (inout NameTable) -> Void) {
         table.withLock { names in
             // First: whoever finds the old one has released its answer before anything is withdrawn.
-            eras.add(1, ordering: .releasing)
+            eras.wrappingAdd(1, ordering: .releasing)
             body(&names)
         }
     }

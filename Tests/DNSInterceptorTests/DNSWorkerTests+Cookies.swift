@@ -92,6 +92,46 @@ extension DNSWorkerTests {
             #expect(worker.counters[.wrongCookie] == 1 && worker.counters[.upstreamTimeouts] == 0)
         }
 
+        /// Whoever could forge such a complaint would have cookies no longer looked at.
+        @Test(arguments: [true, false])
+        func `a complaint about EDNS without the cookie that the server gives is not believed: TCP tells`(_ isBare: Bool) throws {
+            let upstream = try FakeUpstream { request in
+                let client = (Self.cookie(request.bytes) ?? []).prefix(8)
+                guard request.name == "forged.example.org", !request.isTCP else {
+                    return [.reply(Self.reply(to: request.bytes, cookie: client + Self.server))]
+                }
+                guard request.bytes[11] == 1 else { return [.reply(TestMessage.reply(to: request.bytes, [.a(66)]))] }
+                let complaint =
+                    isBare
+                    ? Array(request.bytes[0..<2]) + [0x80, 0x81] + [UInt8](repeating: 0, count: 8)
+                    : TestMessage.reply(to: request.bytes, [], code: 1)
+                return [.reply(complaint)]
+            }
+            defer { upstream.stop() }
+            let worker = try Self.worker([upstream])
+            defer { worker.stop() }
+            let client = try worker.client()
+            #expect(client.ask(TestMessage.query("www.example.org"))?.addresses == [1])
+            #expect(client.ask(TestMessage.query("forged.example.org"))?.addresses == [1])
+            #expect(upstream.requests.map(\.isTCP) == [false, false, true])
+            #expect(worker.counters[.wrongCookie] == 1 && worker.counters[.upstreamWithoutEDNS] == 0)
+        }
+
+        @Test func `a server that knows EDNS no more is asked without it once TCP has told`() throws {
+            let upstream = try FakeUpstream { request in
+                let client = (Self.cookie(request.bytes) ?? []).prefix(8)
+                if request.number == 0 { return [.reply(Self.reply(to: request.bytes, cookie: client + Self.server))] }
+                return [.reply(TestMessage.reply(to: request.bytes, [.a(1)], code: request.bytes[11] == 1 ? 1 : 0))]
+            }
+            defer { upstream.stop() }
+            let worker = try Self.worker([upstream])
+            defer { worker.stop() }
+            let client = try worker.client()
+            for number in 0..<3 { #expect(client.ask(TestMessage.query("n\(number).example.org"))?.addresses == [1]) }
+            #expect(upstream.requests.map(\.isTCP) == [false, false, true, true, false])
+            #expect(upstream.requests.map { $0.bytes[11] } == [1, 1, 1, 0, 0])
+        }
+
         @Test func `a server that gives cookies no more is believed again after one question over TCP`() throws {
             let upstream = try FakeUpstream { request in
                 let client = (Self.cookie(request.bytes) ?? []).prefix(8)

@@ -252,6 +252,44 @@ extension DNSWorkerTests {
             #expect(worker.counters[.failedOutstanding] == 0 && worker.counters[.refreshesSkipped] == 16)
         }
 
+        /// Each name is answered, then fails, and then its servers are silent.
+        @Test func `names of one client that are fetched without end leave others a place to have theirs fetched`() throws {
+            let asked = Mutex<[String: Int]>([:])
+            let upstream = try FakeUpstream { request in
+                let number = asked.withLock { counts in
+                    counts[request.name, default: 0] += 1
+                    return counts[request.name, default: 0]
+                }
+                switch number {
+                case 1: return [.reply(TestMessage.reply(to: request.bytes, [.a(1, ttl: 1)]))]
+                case 2: return [.reply(TestMessage.reply(to: request.bytes, [], code: 2))]
+                default: return request.name.hasPrefix("slow") ? [] : [.reply(TestMessage.reply(to: request.bytes, [.a(9)]))]
+                }
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) {
+                $0.refreshesMax = 16
+                $0.prefetchHitsMin = 0
+                $0.tryTimeoutsMilliseconds = [60_000]
+                $0.totalTimeoutMilliseconds = 60_000
+            }
+            defer { worker.stop() }
+            let greedy = try worker.client()
+            let other = try worker.client(from: "127.0.0.2")
+            let slow = (0..<20).map { TestMessage.query("slow\($0).example.org") }
+            let query = TestMessage.query("www.example.org")
+            for _ in 0..<2 {
+                for name in slow { #expect(greedy.ask(name)?.addresses == [1]) }
+                #expect(other.ask(query)?.addresses == [1])
+                usleep(1_200_000)
+            }
+            #expect(worker.counters[.staleFailed] == 21)
+            for name in slow { #expect(greedy.ask(name)?.addresses == [1]) }
+            #expect(worker.counters[.refreshesSkipped] >= 4)
+            #expect(other.ask(query)?.addresses == [1])
+            #expect(eventually { other.ask(query)?.addresses == [9] })
+        }
+
         @Test func `where no question has room an expired answer serves`() throws {
             let upstream = try Upstream(ttl: 1)
             defer { upstream.stop() }

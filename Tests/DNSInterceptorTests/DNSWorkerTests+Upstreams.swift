@@ -17,6 +17,28 @@ extension DNSWorkerTests {
             #expect(worker.counters[.upstreamTimeouts] == 3 && worker.counters[.upstreamDown] == 1)
         }
 
+        /// Names whose own servers are silent must not lead others' questions elsewhere.
+        @Test func `an upstream that answers others meanwhile is not put down by names that it cannot resolve`() throws {
+            let first = try FakeUpstream { $0.name.hasPrefix("slow") ? [] : [.reply(TestMessage.reply(to: $0.bytes, [.a(1)]))] }
+            defer { first.stop() }
+            let second = try FakeUpstream { $0.name.hasPrefix("slow") ? [] : [.reply(TestMessage.reply(to: $0.bytes, [.a(2)]))] }
+            defer { second.stop() }
+            let worker = try RunningWorker(upstreams: [first, second]) {
+                $0.tryTimeoutsMilliseconds = [2_000]
+                $0.totalTimeoutMilliseconds = 2_000
+                $0.probeMilliseconds = 60_000
+            }
+            defer { worker.stop() }
+            let greedy = try worker.client()
+            for number in 0..<8 { greedy.send(TestMessage.query("slow\(number).example.org")) }
+            #expect(eventually { first.requests.count == 8 })
+            let other = try worker.client(from: "127.0.0.2")
+            #expect(other.ask(TestMessage.query("www.example.org"))?.addresses == [1])
+            #expect(eventually { worker.counters[.upstreamTimeouts] >= 8 })
+            #expect(other.ask(TestMessage.query("intern.example.org"))?.addresses == [1])
+            #expect(worker.counters[.upstreamDown] == 0)
+        }
+
         @Test func `a closed port is noticed at once`() throws {
             let closed = try FakeUpstream.plain()
             closed.stop()
@@ -97,6 +119,21 @@ extension DNSWorkerTests {
                 }
             if let counted { #expect(worker.counters[counted] == 3) }
             #expect(upstream.requests.count == 1)
+        }
+
+        /// HTTPS (65) and TYPE97 are as far apart as a capital and its small letter.
+        @Test func `a reply to a question of another type is not taken for one in other letters`() throws {
+            let upstream = try FakeUpstream { request in
+                var reply = TestMessage.reply(to: request.bytes, [TestMessage.Record(owner: nil, type: 97, ttl: 60, data: [1])])
+                reply[TestMessage.questionEnd(reply) - 3] = 97
+                return [.reply(reply)]
+            }
+            defer { upstream.stop() }
+            let worker = try RunningWorker(upstreams: [upstream]) { $0.root.options.forcesTCP = true }
+            defer { worker.stop() }
+            let reply = try #require(try worker.client().ask(TestMessage.query("www.example.org", type: 65)))
+            #expect(reply.code == 2 && reply.answerCount == 0)
+            #expect(worker.counters[.wrongLetterCase] == 0)
         }
 
         @Test func `under a flood of wrong replies the question moves to TCP`() throws {

@@ -54,6 +54,22 @@ struct AddressTableTests {
         #expect(try bindings.learn("a.example.org", "192.0.2.1", at: 1_000) == nil)
     }
 
+    /// Whoever owns a zone chooses what its AAAA records say.
+    @Test(arguments: [(1, 2), (0x1234_5678_9abc_def0, 0xbf58_476d_1ce4_e5b9), (.max, 0x0fed_cba9_8765_4321)] as [(UInt64, UInt64)])
+    func `addresses that differ in a few bits do not stand in one another's way`(seed: (UInt64, UInt64)) throws {
+        var limits = BindingLimits.small
+        (limits.bindings, limits.bindingsPerClient, limits.addressesPerName) = (512, 512, 512)
+        for shift in stride(from: 0 as UInt64, through: 56, by: 2) {
+            let bits = (0..<256 as Range<UInt64>).map { $0 << shift }
+            for addresses in [
+                bits.map { IPAddress(v6Upper: $0, lower: 1) }, bits.map { IPAddress(v6Upper: 0x2001_0db8_0000_0000, lower: $0) },
+            ] {
+                let bindings = try TestBindings(limits: limits, seed: seed)
+                #expect(try bindings.learn("a.example.org", addresses) == nil, "bits from \(shift) on")
+            }
+        }
+    }
+
     @Test func `removed slots are used again and hide nothing`() throws {
         var limits = BindingLimits.small
         (limits.bindings, limits.bindingsPerClient, limits.addressesPerName, limits.namesPerClient) = (4_096, 4_096, 4_096, 4_096)

@@ -51,6 +51,25 @@ struct HoldTests {
         #expect(Self.counts(flights, two) == [0, 5])
     }
 
+    /// A pod that asks without end has as many changes within hours.
+    @Test func `changes of an endpoint are counted on from 0 when their number is over`() {
+        let flights = QueryFlights(endpointsMax: 4, changes: .max - 1)
+        let (one, two) = (EndpointID(rawValue: 1), EndpointID(rawValue: 2))
+        for _ in 0..<3 { flights.begin(one) }
+        flights.noteAnswer(one)
+        #expect(Self.counts(flights, one) == [3, .max])
+        flights.end(one)
+        #expect(Self.counts(flights, one) == [2, 0])
+        flights.begin(two)
+        for _ in 0..<3 { flights.noteAnswer(two) }
+        #expect(Self.counts(flights, two) == [1, 1])
+        flights.end(one)
+        flights.end(one)
+        flights.cancel(two)
+        #expect(Self.counts(flights, one) == [0, 2] && Self.counts(flights, two) == [0, 1])
+        #expect(flights.changes == 7)
+    }
+
     @Test func `a pass gives the packets of endpoints for which something changed, and those whose time is over`() {
         let flights = QueryFlights(endpointsMax: 16)
         var room = HoldRoom(capacity: 8, milliseconds: 100)

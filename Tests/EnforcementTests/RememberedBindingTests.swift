@@ -84,6 +84,22 @@ struct RememberedBindingTests {
         #expect(bindings.table.count == 0)
     }
 
+    /// Its names have more patterns than one address has places.
+    @Test func `an answer that finds no place in the table takes nothing of what is remembered of others`() throws {
+        var limits = BindingLimits.small
+        (limits.bindings, limits.bindingsPerClient, limits.namesPerClient) = (2_048, 2_000, 2_000)
+        limits.redialSeconds = 60
+        let domains = (0..<1_300).map { "n\($0).example.org" }
+        let bindings = try TestBindings(TestPolicy.allow(domains.joined(separator: ", ")), limits: limits)
+        try bindings.learn("a.example.org", "192.0.2.1", ttl: 10, client: TestPolicy.db)
+        bindings.sweep(at: 21)
+        #expect(Self.isRemembered(bindings, "192.0.2.1", client: TestPolicy.db, at: 22) == "a.example.org")
+        var refused = 0
+        for name in domains where try bindings.learn(name, "192.0.2.9", at: 22) == .bindings { refused += 1 }
+        #expect(refused > 0)
+        #expect(Self.isRemembered(bindings, "192.0.2.1", client: TestPolicy.db, at: 22) == "a.example.org")
+    }
+
     @Test func `the oldest remembered go first`() throws {
         let bindings = try Self.make { $0.bindings = 4 }
         for number in 1...4 {

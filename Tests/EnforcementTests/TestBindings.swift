@@ -11,10 +11,13 @@ final class TestBindings {
     var table: AddressTable
     var names: NameTable
 
-    init(_ yaml: String = TestPolicy.allow("'*.example.org'"), limits: BindingLimits = .small, slots: Int = 4_096) throws {
+    init(
+        _ yaml: String = TestPolicy.allow("'*.example.org'"), limits: BindingLimits = .small, slots: Int = 4_096,
+        seed: (UInt64, UInt64) = (1, 2)
+    ) throws {
         policy = try TestPolicy.compile(yaml, &compiler)
         memory = SharedMemory(byteCount: BindingStore.byteCount(capacity: limits.bindings))
-        table = AddressTable(slots: slots, seed: (1, 2))
+        table = AddressTable(slots: slots, seed: seed)
         names = NameTable(
             limits: limits, table: table, store: BindingStore(memory, capacity: limits.bindings, bootMark: 1), policy: policy,
             now: Instant(seconds: 0))
@@ -22,12 +25,18 @@ final class TestBindings {
 
     @discardableResult
     func learn(
-        _ text: String, _ addresses: String..., ttl: UInt32 = 20, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0
+        _ text: String, _ addresses: [IPAddress], ttl: UInt32 = 20, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0
     ) throws -> NameTableFullness? {
-        let result = names.learn(
-            try domain(text), addresses.map { address($0) }, timeToLiveSeconds: ttl, client: client, now: Instant(seconds: seconds))
+        let result = names.learn(try domain(text), addresses, timeToLiveSeconds: ttl, client: client, now: Instant(seconds: seconds))
         if case .failure(let fullness) = result { return fullness }
         return nil
+    }
+
+    @discardableResult
+    func learn(
+        _ text: String, _ addresses: String..., ttl: UInt32 = 20, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0
+    ) throws -> NameTableFullness? {
+        try learn(text, addresses.map { address($0) }, ttl: ttl, client: client, at: seconds)
     }
 
     /// Whether the address is held under a pattern of the policy.
