@@ -259,7 +259,7 @@ public struct ExeatConfiguration: Sendable {
                 dnsOverHTTPSAddresses: dns.refusesDNSOverHTTPS ? dns.dohAddresses : [],
                 // Where Exeat serves no DNS, there is nothing to ask instead.
                 resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
-            trustedResolvers: trustedResolvers([]))
+            trustedResolvers: trustedResolvers([]), node: node)
     }
 
     /// Whom the node asks, with the servers that files of upstreams name. Nil where Exeat asks nobody: then nobody is known to be asked.

@@ -41,7 +41,7 @@ enum StatusReport {
             line.add("interface", endpoint.interfaceName)
             line.add("addresses", endpoint.addresses.map(\.description))
             line.add("labels", endpoint.labels)
-            line.add("policed", endpoint.isPoliced || !policy.unselectedAllowed)
+            line.add("policed", endpoint.isPoliced)
             line.add("generation", endpoint.generation)
             return line.finished
         }

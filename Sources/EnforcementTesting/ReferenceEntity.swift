@@ -53,14 +53,14 @@ struct ReferenceEntity {
         inherit(own: set.labels, profiles: [], resources)
     }
 
-    /// Own labels, else those of the profiles, the first that has it; then what Calico adds.
+    /// Own labels, else those of the profiles, the first that has it; then what Calico adds. What is inherited nobody gives to himself.
     private mutating func inherit(own: [String: String], profiles: [String], _ resources: ResourceSet) {
         for name in profiles.reversed() {
             for profile in resources.profiles where profile.name == name {
                 for (label, value) in profile.labelsToApply { labels[label] = value }
             }
         }
-        for (label, value) in own { labels[label] = value }
+        for (label, value) in own where !label.hasPrefix("pcns.") && !label.hasPrefix("pcsa.") { labels[label] = value }
         if let namespace {
             namespaceLabels["projectcalico.org/name"] = namespace
             namespaceLabels["kubernetes.io/metadata.name"] = namespace

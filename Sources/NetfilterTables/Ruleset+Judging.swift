@@ -75,7 +75,10 @@ extension Ruleset.Builder {
             rule("untracked", icmpv6Type(type, hopLimit: 255), [.verdict(.accept)], comment: type == 133 ? "neighbour discovery" : nil)
         }
         for type: UInt8 in [130, 131, 132, 143] {
-            rule("untracked", icmpv6Type(type, hopLimit: 1), [.verdict(.accept)], comment: type == 130 ? "multicast listener" : nil)
+            // To a group: to one host these would leave with a hop limit of 2.
+            rule(
+                "untracked", icmpv6Type(type, hopLimit: 1), Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 24, equals: [0xff]),
+                [.verdict(.accept)], comment: type == 130 ? "multicast listener" : nil)
         }
         if hasClasses { untrackedOfClasses() }
         for family: IPFamily in [.v4, .v6] {

@@ -42,14 +42,16 @@ extension Ruleset.Builder {
             rule("neighbours", icmpv6Type(type, hopLimit: 1), [.verdict(.accept)], comment: type == 131 ? "multicast listener" : nil)
         }
         rule(
-            "workload", Expression.isIPv4, Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 16, equals: [255, 255, 255, 255]),
-            Expression.isProtocol(Ruleset.udp), transportPort(source: true, 68), transportPort(source: false, 67), [.verdict(.accept)],
-            comment: "DHCP")
-        rule(
-            "workload", Expression.isIPv6,
+            "neighbours",
             Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 24, equals: [0xff, 2] + Array(repeating: 0, count: 11) + [1, 0, 2]),
             Expression.isProtocol(Ruleset.udp), transportPort(source: true, 546), transportPort(source: false, 547), [.verdict(.accept)],
             comment: "DHCPv6")
+        // From no address: that of another would be judged as that one's, and spend its rates. Who renews one has it.
+        rule(
+            "workload", Expression.isIPv4, Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 12, equals: [0, 0, 0, 0]),
+            Expression.payload(NFT_PAYLOAD_NETWORK_HEADER, 16, equals: [255, 255, 255, 255]),
+            Expression.isProtocol(Ruleset.udp), transportPort(source: true, 68), transportPort(source: false, 67), [.verdict(.accept)],
+            comment: "DHCP")
         // A tunnel could carry packets with any source past everything that is checked here.
         rule("workload", Expression.isProtocol(Ruleset.ipInIP), deny(.encapsulation), comment: "IP in IP")
         rule(

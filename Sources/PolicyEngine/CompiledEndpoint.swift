@@ -5,8 +5,8 @@ import PolicyModel
 public struct CompiledEndpoint: Sendable {
     public internal(set) var id: EndpointID
     var info: EndpointInfo
-    /// Whether policy may deny it anything: an egress policy selects it, or its profiles allow less than everything, or names are
-    /// exclusively others', or it is a host endpoint.
+    /// Whether policy may deny it anything: an egress policy selects it, or its profiles allow less than everything, or it has none and
+    /// unselected endpoints are denied, or names are exclusively others', or it is a host endpoint.
     public internal(set) var isPoliced: Bool
     /// Equal for equal effective policies, over restarts: a change of it is a change of the endpoint's policy.
     public internal(set) var fingerprint: UInt64

@@ -106,9 +106,13 @@ extension PolicyCompiler {
     // MARK: Configuration
 
     private func updateFailsafes(_ parts: inout PolicyParts) {
-        // The configuration of one node or for all; what is more special goes after `default` and wins.
-        let all = resources.values.compactMap { if case .felixConfiguration(let felix) = $0 { felix } else { nil } }
-            .sorted { ($0.name != "default" ? 1 : 0, $0.name) < ($1.name != "default" ? 1 : 0, $1.name) }
+        // For all nodes, and of this one: the latter wins.
+        let all = ["default", options.node.map { "node.\($0)" }].compactMap { name -> FelixConfiguration? in
+            guard let name, case .felixConfiguration(let felix) = resources[ResourceKey(.felixConfiguration, name: name)] else {
+                return nil
+            }
+            return felix
+        }
         let ports = all.compactMap(\.failsafeOutboundHostPorts).last ?? FelixConfiguration.defaultFailsafeOutbound
         let anywhere = IPPrefix(IPAddress(v4: 0))
         parts.failsafes = FlatMemory(

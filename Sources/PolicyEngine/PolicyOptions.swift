@@ -18,12 +18,15 @@ public struct PolicyOptions: Sendable, Hashable {
     /// Resolvers that host endpoints may ask whatever policy says; failsafe ports 53 without `net` mean these alone. Nil: not known, such
     /// ports mean any server.
     public var trustedResolvers: [TrustedResolver]?
+    /// The name of this node: the FelixConfiguration `node.NAME` counts beside `default`, and no other. Nil: `default` alone.
+    public var node: String?
 
     public init(
         unselectedAllowed: Bool = true, exclusiveByDefault: Bool = false, nameVerification: NameVerification = .observe,
         queryPolicy: QueryPolicy = .any, queryExemptZones: [DomainName] = [], builtIns: BuiltInRules = .none,
-        trustedResolvers: [TrustedResolver]? = nil
+        trustedResolvers: [TrustedResolver]? = nil, node: String? = nil
     ) {
+        self.node = node
         self.builtIns = builtIns
         self.trustedResolvers = trustedResolvers
         self.unselectedAllowed = unselectedAllowed

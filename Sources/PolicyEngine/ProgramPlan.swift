@@ -86,7 +86,8 @@ struct ProgramPlan: ~Copyable {
         sets = Array(buffers.sets)
         var profile = tierBlockCount
         while profile < blocks.count, blocks[profile].view.ruleCount == 0 { profile += 1 }
-        isOpen = tierBlockCount == 0 && !ending.isHost && (!ending.hasProfiles || (profile < blocks.count && blocks[profile].isOpen))
+        let opensAtEnd = ending.hasProfiles ? profile < blocks.count && blocks[profile].isOpen : ending.allowsAtEnd
+        isOpen = tierBlockCount == 0 && !ending.isHost && opensAtEnd
         if isOpen { flags.insert(.isOpen) }
         if opensAnyDestination(ending) { flags.insert(.opensAnyDestination) }
     }

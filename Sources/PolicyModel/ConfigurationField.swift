@@ -80,6 +80,10 @@ public struct ConfigurationField: Sendable {
             error("must be \(wanted), not a text", hint: "remove the quotes", into: &problems)
             return nil
         }
+        guard !PlainScalarType.isOctal(text) else {
+            error("\(text) begins with 0, which YAML takes for octal", hint: "write it without leading zeros", into: &problems)
+            return nil
+        }
         return text
     }
 

@@ -18,7 +18,7 @@ public struct LabelContext: Sendable, Equatable {
     public func labels(of endpoint: WorkloadEndpoint) -> [String: String] {
         var result: [String: String] = [:]
         for name in endpoint.profiles { result.merge(profiles[name] ?? [:]) { first, _ in first } }
-        result.merge(endpoint.labels) { $1 }
+        result.merge(Self.own(endpoint.labels)) { $1 }
         result.merge(inherited(fromNamespace: endpoint.namespace)) { $1 }
         result[ReservedLabel.orchestrator] = endpoint.orchestrator ?? "k8s"
         if let account = endpoint.serviceAccount {
@@ -34,12 +34,18 @@ public struct LabelContext: Sendable, Equatable {
     public func labels(of endpoint: HostEndpoint) -> [String: String] {
         var result: [String: String] = [:]
         for name in endpoint.profiles { result.merge(profiles[name] ?? [:]) { first, _ in first } }
-        return result.merging(endpoint.labels) { $1 }
+        return result.merging(Self.own(endpoint.labels)) { $1 }
     }
 
     public func labels(of set: NetworkSet) -> [String: String] {
-        guard let namespace = set.namespace else { return set.labels }
-        return set.labels.merging(inherited(fromNamespace: namespace)) { $1 }
+        let own = Self.own(set.labels)
+        guard let namespace = set.namespace else { return own }
+        return own.merging(inherited(fromNamespace: namespace)) { $1 }
+    }
+
+    /// Without those that would pass for labels of the namespace or the service account.
+    private static func own(_ labels: [String: String]) -> [String: String] {
+        labels.contains { ReservedLabel.isInherited($0.key) } ? labels.filter { !ReservedLabel.isInherited($0.key) } : labels
     }
 
     /// `projectcalico.org/namespace` and, under `pcns.`, the namespace's labels and name.

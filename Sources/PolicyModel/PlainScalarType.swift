@@ -21,6 +21,13 @@ enum PlainScalarType {
         }
     }
 
+    /// Digits with a zero before them, with or without sign: `0100` is 64 to the Kubernetes API. `0` and `0.5` are not.
+    static func isOctal(_ text: String) -> Bool {
+        var digits = Array(text.utf8)[...]
+        if let first = digits.first, first == UInt8(ascii: "+") || first == UInt8(ascii: "-") { digits.removeFirst() }
+        return digits.count > 1 && digits.first == UInt8(ascii: "0") && digits.allSatisfy { (48...57).contains($0) }
+    }
+
     /// Decimal, `0x`, `0o`, `0b`, with sign and with `_` between digits.
     private static func isInteger(_ text: String) -> Bool {
         var digits = text.utf8.filter { $0 != UInt8(ascii: "_") }

@@ -9,6 +9,9 @@ public enum ReservedLabel {
     /// Before the name of a label that is inherited from the service account.
     public static let serviceAccountPrefix = "pcsa."
 
+    /// Whether only a namespace or a service account gives such a label.
+    static func isInherited(_ label: String) -> Bool { label.hasPrefix(namespacePrefix) || label.hasPrefix(serviceAccountPrefix) }
+
     /// What everything in a namespace inherits from it, beside the namespace's own labels.
     static func inherited(fromNamespace name: String) -> [String: String] {
         [

@@ -45,6 +45,9 @@ extension ResourceDecoder {
             ConfigurationField(node, path: ConfigurationField.path(of: ReservedLabel.namespace, in: join(field.path, "labels"))).error(
                 "a set cannot have this label", hint: "Calico gives it by itself, to what lives in a namespace", into: &problems)
         }
+        if kind.isNetworkSet || kind == .workloadEndpoint || kind == .hostEndpoint, let labelField = reader["labels"] {
+            warnOfInheritedLabels(labels, labelField, &problems)
+        }
         var annotations: [String: String] = [:]
         var own = OwnAnnotations()
         if let annotationField = reader["annotations"] {
@@ -69,6 +72,15 @@ extension ResourceDecoder {
             name: name, nameField: nameField, namespace: namespace, uid: uid, labels: labels, annotations: annotations,
             isExclusive: own.isExclusive, deniesByName: own.deniesByName, nameVerification: own.nameVerification,
             namePorts: own.namePorts, queryPolicy: own.queryPolicy, processes: own.processes)
+    }
+
+    /// A label that would pass for one of the namespace or the service account.
+    private func warnOfInheritedLabels(_ labels: [String: String], _ field: ConfigurationField, _ problems: inout DiagnosticList) {
+        for label in labels.keys.sorted() where ReservedLabel.isInherited(label) {
+            problems.warning(
+                at: field.node.first(label)?.location ?? field.location, field: ConfigurationField.path(of: label, in: field.path),
+                "has no effect", hint: "selectors see under this prefix what the namespace or the service account has")
+        }
     }
 
     /// `crd.projectcalico.org/v1`: the name of a policy in the tier `default` begins with `default.` there. Labels that an older Calico

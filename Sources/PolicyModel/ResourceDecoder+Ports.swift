@@ -21,6 +21,10 @@ extension ResourceDecoder {
             field.error("\"\(text)\" is no port", hint: "write 443, \"8000:9000\" or the name of a port", into: &problems)
             return nil
         }
+        guard isQuoted || ends.count == 2 || !PlainScalarType.isOctal(text) else {
+            field.error("\(text) begins with 0, which YAML takes for octal", hint: "write it without leading zeros", into: &problems)
+            return nil
+        }
         guard let lower = Int(ends[0]), let upper = Int(ends[ends.count - 1]), (1...65535).contains(lower), (1...65535).contains(upper)
         else {
             field.error("\"\(text)\" is out of range", hint: "ports go from 1 to 65535", into: &problems)

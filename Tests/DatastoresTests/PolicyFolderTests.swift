@@ -105,6 +105,27 @@ struct PolicyFolderTests {
             ])
     }
 
+    @Test func `however many warnings there are, an error is among the findings`() throws {
+        let folder = try TemporaryFolder()
+        let warned = (0...DiagnosticList.capacityMax).map { number in
+            """
+            apiVersion: projectcalico.org/v3
+            kind: GlobalNetworkPolicy
+            metadata: {name: p\(number)}
+            spec: {types: [Ingress], ingress: [{action: Allow}]}
+            """
+        }
+        try folder.write(warned.joined(separator: "\n---\n"), to: "a.yaml")
+        #expect(PolicyFolder(folder.path).load().isUsable)
+        try folder.write(
+            "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: deny}\n"
+                + "spec: {types: [Egress], egress: [{action: Deni}]}\n", to: "b.yaml")
+        let load = PolicyFolder(folder.path).load()
+        #expect(!load.isUsable)
+        #expect(load.diagnostics.count == DiagnosticList.capacityMax)
+        #expect(load.diagnostics.filter { $0.severity == .error }.map(\.location?.file) == [folder.path + "/b.yaml"])
+    }
+
     @Test func `an empty folder is valid`() throws {
         let folder = try TemporaryFolder()
         let load = PolicyFolder(folder.path).load()

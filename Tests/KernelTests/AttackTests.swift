@@ -65,6 +65,29 @@ extension KernelSuites {
             #expect(try !node.isReached("pod-a", "2001:db8:2::66", port: 80))
         }
 
+        @Test func `a listener message to one host is decided as everything else`() throws {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            let pod = try node.pod("pod-a")
+            let own = try #require(pod.addresses.first { $0.family == .v6 })
+            let victim = try Self.address("2001:db8:2::66")
+            let arrived = try Witness(in: node.lab, to: victim)
+            // With 2 the node sends it on with 1.
+            func attack() throws {
+                try pod.namespace.withThread {
+                    for type: UInt8 in [130, 131, 132, 143] {
+                        try Forgery.send(Forgery.icmpv6(type: type, hopLimit: 2, from: own, to: victim), to: victim)
+                    }
+                }
+            }
+            try attack()
+            try Stopwatch.wait("without enforcement they arrive", seconds: 3) { try arrived.packets() == 4 }
+            try node.start()
+            try attack()
+            Thread.sleep(forTimeInterval: 0.5)
+            #expect(try arrived.packets() == 4)
+        }
+
         @Test func `a second daemon in the same folder ends and says why, and what the first enforces stays`() throws {
             let node = try RunningNode(policies: Self.policies)
             defer { node.stop() }

@@ -62,6 +62,16 @@ extension KernelSuites {
             #expect(try pump.stop().failure == .ended(errno: ECONNRESET))
         }
 
+        @Test(arguments: ["allow", "deny"])
+        func `endpoints that no policy selects may do what unselectedEndpoints says`(_ unselected: String) throws {
+            let node = try RunningNode(
+                NodeSettings(extra: "unselectedEndpoints: \(unselected)\n"), policies: ["shop.yaml": Self.good])
+            defer { node.stop() }
+            try node.echo("192.0.2.10")
+            #expect(try node.isReached("pod-b", "192.0.2.10") == (unselected == "allow"))
+            #expect(try node.isRefused("pod-b", "192.0.2.10") == (unselected == "deny"))
+        }
+
         @Test(arguments: ["closed", "open"])
         func `a bad start says where the fault is and leaves workload interfaces as startFailure says`(_ startFailure: String) throws {
             let node = try RunningNode(

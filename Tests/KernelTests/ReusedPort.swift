@@ -44,7 +44,7 @@ struct ReusedPort {
                     }
                 }
                 guard status == 0 else { continue }
-                unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+                unsafe send(descriptor, bytes, bytes.count, 0x4000)  // MSG_NOSIGNAL
                 // Until the other side has ended the connection.
                 var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 unsafe poll(&entry, 1, milliseconds)

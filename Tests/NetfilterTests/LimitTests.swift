@@ -40,6 +40,37 @@ extension KernelSuites {
             #expect(try fixture.table.socket.limitedAddresses() == [Self.policed(server)])
         }
 
+        /// A datagram of DHCP as a client sends it; without a source, from none.
+        private static func discover(from namespace: String, as source: IPAddress?) throws {
+            try inNamespace(namespace) {
+                let client = Client.udp(Endpoint(IPAddress(v4: .max), 67), source: Endpoint(source ?? IPAddress(v4: 0), 68))
+                var on: Int32 = 1
+                _ = unsafe setsockopt(client.descriptor, SOL_SOCKET, SO_BROADCAST, &on, 4)
+                if source == nil { _ = unsafe setsockopt(client.descriptor, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 4) }
+                let isConnected = unsafe Endpoint(IPAddress(v4: .max), 67).withAddress { unsafe connect(client.descriptor, $0, $1) }
+                guard isConnected == 0, client.send([1, 2, 3, 4]) else { throw HarnessError("no datagram of DHCP: errno \(errno)") }
+            }
+        }
+
+        @Test func `DHCP is sent from no address, and nobody spends the rate of another by it`() throws {
+            let fixture = try Fixture { $0.connectionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
+            defer { fixture.stop() }
+            fixture.script.answer(.drop)
+            let podB = fixture.network.podB
+            try fixture.node("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.caliB.rp_filter=0").expectSuccess()
+            try inNamespace(podB) { try shell("ip addr add \(TestNetwork.addressA)/32 dev eth0") }
+            for _ in 0..<100 { try Self.discover(from: podB, as: TestNetwork.addressA) }
+            #expect(try fixture.counter(.unknownEndpoint) == 100)
+            #expect(try fixture.table.socket.limitedAddresses().isEmpty)
+            #expect(fixture.script.take().isEmpty)
+            fixture.script.answer(.allow(1))
+            #expect(try fixture.udp(from: fixture.network.podA, to: TestNetwork.serverAddress).echo() == .reached)
+            // Who has no address yet.
+            try inNamespace(podB) { try shell("ip -4 addr flush dev eth0") }
+            try Self.discover(from: podB, as: nil)
+            #expect(try fixture.counter(.unknownEndpoint) == 100)
+        }
+
         @Test(arguments: servers)
         func `a live flow never meets the limit, also when its policy changes`(server: IPAddress) throws {
             let fixture = try Fixture { $0.questionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }

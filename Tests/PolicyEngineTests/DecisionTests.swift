@@ -201,7 +201,7 @@ struct DecisionTests {
             idle 192.0.2.1 tcp 443 -> \(row.1)
             db 203.0.113.1 tcp 443 -> \(row.1)
             """)
-        #expect(try !scene.endpoint("idle").isPoliced)
+        #expect(try scene.endpoint("idle").isPoliced == !row.0)
         #expect(try scene.endpoint("db").isPoliced)
     }
 }

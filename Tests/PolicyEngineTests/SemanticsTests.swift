@@ -165,6 +165,25 @@ struct SemanticsTests {
         #expect(byDefault.endpoints[0].fingerprint != configured.endpoints[0].fingerprint)
     }
 
+    @Test(
+        arguments: [
+            (nil, [22: "failsafe", 23: "no_policy_deny"]), ("a", [22: "no_policy_deny", 23: "failsafe"]),
+            ("other", [22: "failsafe", 23: "no_policy_deny"]),
+        ] as [(String?, [UInt16: String])])
+    func `failsafe ports are those of this node, else those of all nodes`(node: String?, reasons: [UInt16: String]) throws {
+        let configurations = [("default", UInt16(22)), ("node.a", 23), ("node.b", 24), ("zzz", 25)].map { name, port in
+            var felix = FelixConfiguration(name: name)
+            felix.failsafeOutboundHostPorts = [.init(protocol: .tcp, port: port)]
+            return felix
+        }
+        let host = HostEndpoint(name: "node", expectedIPs: [Self.address])
+        let resources = ResourceSet(hostEndpoints: [host], felixConfigurations: configurations)
+        let policy = Self.compile(resources, PolicyOptions(node: node))
+        for (port, reason) in reasons.merging([24: "no_policy_deny", 25: "no_policy_deny"], uniquingKeysWith: { $1 }) {
+            #expect(try Self.decide(policy, "node", Self.outside, .tcp, port) == reason, "\(port)")
+        }
+    }
+
     @Test func `workloads do not encapsulate`() throws {
         let allow = try Self.policy("a", [PolicyRule(action: .allow)])
         var felix = FelixConfiguration()

@@ -268,6 +268,29 @@ struct ResourceKindTests {
         #expect(labels["pcsa.projectcalico.org/name"] == "web")
     }
 
+    @Test func `nobody gives himself the labels of a namespace or a service account`() throws {
+        let labels = "labels: {app: a, pcns.team: web, pcsa.role: front}"
+        let yaml = [
+            resource("WorkloadEndpoint", "{name: w, namespace: shop, \(labels)}", "interfaceName: veth0\nipNetworks: [192.0.2.10]"),
+            resource("HostEndpoint", "{name: h, \(labels)}", "node: node-1\nexpectedIPs: [192.0.2.11]"),
+            resource("GlobalNetworkSet", "{name: g, \(labels)}", "nets: [192.0.2.12]"),
+            resource("NetworkSet", "{name: s, namespace: shop, \(labels)}", "nets: [192.0.2.13]"),
+        ].joined(separator: "\n---\n")
+        let (resources, diagnostics) = load(yaml)
+        #expect(!diagnostics.containsError)
+        #expect(diagnostics.filter { $0.message == "has no effect" }.count == 8, "\(diagnostics)")
+        let context = LabelContext(resources)
+        let seen =
+            resources.endpoints.map { context.labels(of: $0) } + resources.hostEndpoints.map { context.labels(of: $0) }
+            + resources.networkSets.map { context.labels(of: $0) }
+        #expect(seen.count == 4)
+        for labels in seen {
+            #expect(labels["app"] == "a")
+            #expect(labels["pcns.team"] == nil && labels["pcsa.role"] == nil)
+        }
+        #expect(seen[0]["pcns.projectcalico.org/name"] == "shop")
+    }
+
     @Test func `an EndpointSlice is decoded as a cluster prints it`() throws {
         let yaml = """
             apiVersion: discovery.k8s.io/v1

@@ -38,6 +38,23 @@ struct RuleFieldTests {
         #expect(try Self.rule("{action: Allow, protocol: UDP, destination: \(negated)}").destination.notPorts == ports)
     }
 
+    /// To the Kubernetes API an unquoted 0100 is 64.
+    @Test func `a number with a zero before it is refused, as it is octal in YAML`() throws {
+        for rule in [
+            "protocol: TCP, destination: {ports: [0100]}", "protocol: TCP, source: {notPorts: [0100]}", "protocol: 017",
+            "protocol: ICMP, icmp: {type: 010}", "ipVersion: 04",
+        ] {
+            let found = errors(policy("types: [Egress]\negress: [{action: Allow, \(rule)}]"))
+            #expect(found.count == 1 && found[0].contains("octal"), "\(rule): \(found)")
+        }
+        for order in ["010", "-07"] {
+            #expect(errors(policy("order: \(order)\ntypes: [Egress]")).contains { $0.contains("octal") }, "\(order)")
+        }
+        for order in ["0", "0.5", "-0.5", "10", "1e3"] { #expect(errors(policy("order: \(order)\ntypes: [Egress]")).isEmpty, "\(order)") }
+        #expect(
+            try Self.rule("{action: Allow, protocol: TCP, destination: {ports: [\"0100\"]}}").destination.ports == [.range(PortRange(100))])
+    }
+
     @Test func `named ports without a protocol are those of TCP`() throws {
         #expect(try Self.rule("{action: Allow, destination: {ports: [http, https]}}").protocol == .tcp)
         #expect(
