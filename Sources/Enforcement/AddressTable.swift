@@ -392,16 +392,36 @@ public final class AddressTable: @unchecked Sendable {
         UInt64(endpoint.rawValue &+ 1) << 32 | UInt64(UInt32(truncatingIfNeeded: part))
     }
 
-    /// Two multiplications to 128 bits whose halves are folded together: then no bits of an address, the upper ones neither, go into a few bits of
-    /// the place alone, wherever the seed is.
-    static func hash(_ key: UInt64, _ address: IPAddress, _ seed: (UInt64, UInt64)) -> Int {
-        let first = mix(address.upper ^ seed.0 ^ 0x9e37_79b9_7f4a_7c15, key ^ seed.1 ^ 0xbf58_476d_1ce4_e5b9)
-        return Int(truncatingIfNeeded: mix(first ^ address.lower, seed.1 ^ 0x94d0_49bb_1331_11eb))
-    }
-
-    @inline(__always)
-    private static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
-        let product = a.multipliedFullWidth(by: b)
-        return product.high ^ product.low
+    /// SipHash-1-3 (Aumasson and Bernstein) of three words. Their number never varies, so that no block tells it.
+    package static func hash(_ key: UInt64, _ address: IPAddress, _ seed: (UInt64, UInt64)) -> Int {
+        var (v0, v1) = (seed.0 ^ 0x736f_6d65_7073_6575, seed.1 ^ 0x646f_7261_6e64_6f6d)
+        var (v2, v3) = (seed.0 ^ 0x6c79_6765_6e65_7261, seed.1 ^ 0x7465_6462_7974_6573)
+        @inline(__always)
+        func mix() {
+            v0 &+= v1
+            v2 &+= v3
+            v1 = (v1 &<< 13 | v1 &>> 51) ^ v0
+            v3 = (v3 &<< 16 | v3 &>> 48) ^ v2
+            v0 = v0 &<< 32 | v0 &>> 32
+            v2 &+= v1
+            v0 &+= v3
+            v1 = (v1 &<< 17 | v1 &>> 47) ^ v2
+            v3 = (v3 &<< 21 | v3 &>> 43) ^ v0
+            v2 = v2 &<< 32 | v2 &>> 32
+        }
+        v3 ^= address.upper
+        mix()
+        v0 ^= address.upper
+        v3 ^= address.lower
+        mix()
+        v0 ^= address.lower
+        v3 ^= key
+        mix()
+        v0 ^= key
+        v2 ^= 0xff
+        mix()
+        mix()
+        mix()
+        return Int(truncatingIfNeeded: v0 ^ v1 ^ v2 ^ v3)
     }
 }

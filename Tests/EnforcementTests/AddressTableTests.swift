@@ -70,6 +70,28 @@ struct AddressTableTests {
         }
     }
 
+    /// As the servers of one provider have them. At a fourth of the places, chance alone leaves no run of a tenth of the window.
+    @Test func `addresses that follow one another find room, whatever the seed`() {
+        let slots = 16_384
+        var random = SeededGenerator(seed: 1)
+        for _ in 0..<64 {
+            let seed = (random.next(), random.next())
+            for stride: UInt32 in [1, 2, 16, 24, 256, 65_536] {
+                var isTaken = [Bool](repeating: false, count: slots)
+                var furthest = 0
+                for number in 0..<UInt32(slots / 4) {
+                    let address = IPAddress(v4: 0xc612_0000 &+ number &* stride)
+                    let first = AddressTable.hash(1 << 32, address, seed) & (slots - 1)
+                    var distance = 0
+                    while isTaken[(first + distance) & (slots - 1)] { distance += 1 }
+                    isTaken[(first + distance) & (slots - 1)] = true
+                    furthest = max(furthest, distance)
+                }
+                #expect(furthest < 48, "every \(stride)th address, seed \(seed)")
+            }
+        }
+    }
+
     @Test func `removed slots are used again and hide nothing`() throws {
         var limits = BindingLimits.small
         (limits.bindings, limits.bindingsPerClient, limits.addressesPerName, limits.namesPerClient) = (4_096, 4_096, 4_096, 4_096)
