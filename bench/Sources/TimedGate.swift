@@ -11,9 +11,14 @@ struct TimedGate: TickingGate, ~Copyable {
     private(set) var nanoseconds: [UInt64] = []
     /// The same without interruptions: of the thread's CPU time. Packets that the kernel takes in on this thread's time count.
     private(set) var processorNanoseconds: [UInt64] = []
+    /// Of arithmetic that takes as long as learning does, between answers of the same thread.
+    private(set) var arithmeticNanoseconds: [UInt64] = []
+    private let arithmetic: PlainArithmetic
 
-    init(_ gate: consuming DNSGate, capacity: Int) {
+    init(_ gate: consuming DNSGate, capacity: Int, arithmetic: PlainArithmetic) {
         self.gate = gate
+        self.arithmetic = arithmetic
+        arithmeticNanoseconds.reserveCapacity(capacity)
         nanoseconds.reserveCapacity(capacity)
         processorNanoseconds.reserveCapacity(capacity)
     }
@@ -35,6 +40,7 @@ struct TimedGate: TickingGate, ~Copyable {
         let release = gate.learn(name, addresses: addresses, timeToLiveSeconds: timeToLiveSeconds, client: client, now: now)
         nanoseconds.append(BootClock.now().nanoseconds(since: start))
         processorNanoseconds.append(((try? CPUTime.ofThisThread()) ?? processorStart) - processorStart)
+        arithmeticNanoseconds.append(arithmetic.run())
         return release
     }
 
