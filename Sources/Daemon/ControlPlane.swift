@@ -73,6 +73,7 @@ final class ControlPlane: @unchecked Sendable {
     let isCheckWaiting = Atomic<Bool>(false)
     let queue = DispatchQueue(label: "exeat-control")
     private var timer: (any DispatchSourceTimer)?
+    private var announcements: AddressAnnouncements?
     private let isReloadWaiting = Atomic<Bool>(false)
     /// Walks over conntrack that nothing waits for: they take a while where many flows are.
     let purgeQueue = DispatchQueue(label: "exeat-purge", qos: .utility)
@@ -206,6 +207,9 @@ final class ControlPlane: @unchecked Sendable {
         timer.setEventHandler { [self] in tick() }
         timer.resume()
         self.timer = timer
+        announcements = try AddressAnnouncements(on: queue) { [self] in
+            if !isStopped, hasHostEndpoints, hasNewAddresses { apply(loaded) }
+        }
         // What changed between the first load and the start of the watch.
         queue.async { [self] in reload() }
     }
@@ -220,6 +224,8 @@ final class ControlPlane: @unchecked Sendable {
             isStopped = true
             timer?.cancel()
             timer = nil
+            announcements?.cancel()
+            announcements = nil
         }
     }
 
@@ -277,7 +283,7 @@ final class ControlPlane: @unchecked Sendable {
         // Where they cannot be listed they stay as they were.
         if hasHostEndpoints, let current = try? HostAddresses.current() { hostAddresses = current }
         let resources = hostAddresses.complete(loaded, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
-        let felix = ExeatConfiguration.felix(loaded, node: configuration.node)
+        let felix = loaded.felix(ofNode: configuration.node)
         if let current = NodeOwners.current(hasCgroups: hasCgroups) { owners = current }
         let (policy, generations, unnumbered) = Self.compile(
             resources, &compiler, &registry, previous: previous, layout: tableConfiguration.mark, isLocal: configuration.isLocal,
@@ -466,10 +472,12 @@ final class ControlPlane: @unchecked Sendable {
         if !addressesNotPurged.isEmpty { purgeSurely([]) }
         purgeLater()
         guard hasHostEndpoints else { return }
-        let hasNewAddresses = ticks % 5 == 0 && (try? HostAddresses.current()).map { $0 != hostAddresses } == true
-        // Whatever becomes of what is written now: the policy in force is meant for these, too.
-        if hasNewAddresses || hasNewOwners { apply(loaded) }
+        // Whatever becomes of what is written now: the policy in force is meant for these, too. New addresses are announced; one that could not be
+        // looked at then is found here.
+        if (ticks % 5 == 0 && hasNewAddresses) || hasNewOwners { apply(loaded) }
     }
+
+    private var hasNewAddresses: Bool { (try? HostAddresses.current()).map { $0 != hostAddresses } == true }
 
     func countRepair() { sharedStatus.withLock { $0.tableRepairs += 1 } }
 

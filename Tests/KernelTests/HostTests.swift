@@ -83,6 +83,28 @@ extension KernelSuites {
             for pair in [ssh, web] { #expect(pair.push()) }
         }
 
+        /// A poll every 5 s would need 30 s for the six.
+        @Test func `a new address of the node is policed when it is announced`() throws {
+            let node = try RunningNode(policies: ["host.yaml": Self.host])
+            defer { node.stop() }
+            let start = Stopwatch()
+            for number in 1...6 {
+                let address = "10.99.77.\(number)"
+                try #require(node.lab.node.run(["ip", "addr", "add", "\(address)/32", "dev", "lo"]).isSuccess)
+                try Stopwatch.wait("\(address) is policed", seconds: 10) {
+                    try node.lab.node.run(["nft", "get", "element", "inet", "exeat", "policed4", "{ \(address) }"]).isSuccess
+                }
+            }
+            #expect(start.seconds < 20)
+            let url = "http://192.0.2.10:\(RunningNode.echoPort)/"
+            let curl = try node.lab.node.run(["curl", "-s", "-m", "5", "--interface", "10.99.77.6", url], timeoutSeconds: 10)
+            #expect(curl.status == 7, "refused: \(curl.status)")
+            try #require(node.lab.node.run(["ip", "addr", "del", "10.99.77.6/32", "dev", "lo"]).isSuccess)
+            try Stopwatch.wait("10.99.77.6 is policed no longer", seconds: 10) {
+                try !node.lab.node.run(["nft", "get", "element", "inet", "exeat", "policed4", "{ 10.99.77.6 }"]).isSuccess
+            }
+        }
+
         @Test func `of DNS a closed node reaches its trusted resolvers alone`() throws {
             let node = try RunningNode(policies: ["host.yaml": Self.host])
             defer { node.stop() }
