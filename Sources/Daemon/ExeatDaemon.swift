@@ -103,7 +103,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     private init(_ given: ExeatConfiguration, _ lacking: Set<KernelFeature>, watch: FolderWatch, load: ResourceLoad, logger: Logger) throws
     {
         var configuration = given
-        let felix = ExeatConfiguration.felix(load.resources, node: configuration.node)
+        let felix = load.resources.felix(ofNode: configuration.node)
         configuration.adopt(felix)
         if configuration.limits.connectionsPerEndpoint == nil {
             let text = try? TextFile.read("/proc/sys/net/netfilter/nf_conntrack_max")

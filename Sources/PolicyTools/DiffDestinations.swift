@@ -17,9 +17,11 @@ struct DiffDestinations {
     private let subjects: LabelledSubjects
     /// What every endpoint is asked about: exclusive names, other endpoints, what nothing lists.
     private let common: DiffQuestions
+    private let failsafes: [FelixConfiguration.FailsafePort]
 
-    init(_ resources: ResourceSet, elsewhere: (v4: IPAddress, v6: IPAddress)) {
+    init(_ resources: ResourceSet, node: String?, elsewhere: (v4: IPAddress, v6: IPAddress)) {
         self.resources = resources
+        failsafes = resources.felix(ofNode: node).failsafeOutboundHostPorts ?? FelixConfiguration.defaultFailsafeOutbound
         let context = LabelContext(resources)
         policies = resources.policies.filter { $0.types.contains(.egress) && $0.stagedAction == nil }.map {
             Source(selector: $0.effectiveSelector, rules: $0.egress, namespace: $0.namespace)
@@ -56,8 +58,7 @@ struct DiffDestinations {
             for rule in profiles[name]?.egress ?? [] { add(rule, nil, to: &questions) }
         }
         if endpoint.isHost {
-            let failsafes = resources.felixConfigurations.compactMap(\.failsafeOutboundHostPorts).first
-            for failsafe in failsafes ?? FelixConfiguration.defaultFailsafeOutbound {
+            for failsafe in failsafes {
                 questions.ports[failsafe.protocol, default: []].insert(failsafe.port)
                 if let net = failsafe.net { questions.nets.insert(net) }
             }

@@ -66,7 +66,7 @@ public struct PolicyDiff: Sendable {
         removedEndpoints = oldNames.subtracting(newNames).sorted()
         addedEndpoints = newNames.subtracting(oldNames).sorted()
         let common = oldNames.intersection(newNames).sorted()
-        let destinations = [DiffDestinations(old, elsewhere: unlisted), DiffDestinations(new, elsewhere: unlisted)]
+        let destinations = [old, new].map { DiffDestinations($0, node: options.node, elsewhere: unlisted) }
         for (done, name) in common.enumerated() {
             guard questionCount < Limit.questionsMax else {
                 leftOut.append("\(common.count - done) endpoints: more than \(Limit.questionsMax) questions")

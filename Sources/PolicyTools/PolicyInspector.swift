@@ -42,7 +42,7 @@ public struct PolicyInspector: Sendable {
         self.places = places
         failsafes =
             direction == .egress
-            ? [] : resources.felixConfigurations.compactMap(\.failsafeInboundHostPorts).first ?? FelixConfiguration.defaultFailsafeInbound
+            ? [] : resources.felix(ofNode: options.node).failsafeInboundHostPorts ?? FelixConfiguration.defaultFailsafeInbound
     }
 
     /// The place of an endpoint, by `NAMESPACE/NAME` or another identity.

@@ -19,6 +19,9 @@ struct PolicyOptionFlags: ParsableArguments {
     @Option(help: "Which names endpoints may ask for of which no policy says it (dns.queryPolicy): any or allowed.")
     var queryPolicy = QueryPolicy.any
 
+    @Option(help: "The name of the node (node): its FelixConfiguration node.NAME counts beside default.")
+    var node: String?
+
     @Option(
         help: "A zone whose names anybody may ask for (dns.queryExemptZones); may be given several times.",
         transform: { try DomainName(parsing: $0) })
@@ -32,7 +35,7 @@ struct PolicyOptionFlags: ParsableArguments {
     var options: PolicyOptions {
         PolicyOptions(
             unselectedAllowed: unselected == .allow, exclusiveByDefault: exclusiveDomains, nameVerification: verifyName,
-            queryPolicy: queryPolicy, queryExemptZones: queryExemptZone, builtIns: builtInRules ? BuiltInRules() : .none)
+            queryPolicy: queryPolicy, queryExemptZones: queryExemptZone, builtIns: builtInRules ? BuiltInRules() : .none, node: node)
     }
 }
 

@@ -187,6 +187,39 @@ extension CommandLineTests {
             #expect(exclusive.status == 3 && exclusive.lines.first == "deny: exclusive_name", "\(exclusive.output)")
         }
 
+        @Test func `of several FelixConfigurations that of the node counts`() throws {
+            try folder.write(
+                """
+                apiVersion: projectcalico.org/v3
+                kind: HostEndpoint
+                metadata: {name: all}
+                spec: {node: this, interfaceName: "*", expectedIPs: [192.0.2.200]}
+                """, to: "endpoints/host.yaml")
+            // The first is another node's, and `first` would take it.
+            try folder.write(
+                [("node.another", 9_001), ("default", 9_002), ("node.this", 9_003)].map { name, port in
+                    """
+                    apiVersion: projectcalico.org/v3
+                    kind: FelixConfiguration
+                    metadata: {name: \(name)}
+                    spec:
+                      failsafeOutboundHostPorts: [{protocol: tcp, port: \(port)}]
+                      failsafeInboundHostPorts: [{protocol: tcp, port: \(port)}]
+
+                    """
+                }.joined(separator: "---\n"), to: "policies/60-felix.yaml")
+            func isAllowed(_ port: Int, _ more: String...) throws -> [Bool] {
+                let common = ["explain", "--policies", folder.path + "/policies", "--policies", folder.path + "/endpoints"] + more
+                let out = try Program.run(common + ["--from", "hostendpoint:all", "--to", "198.51.100.7:\(port)"])
+                let into = try Program.run(
+                    common + ["--direction", "ingress", "--from", "198.51.100.7", "--to", "hostendpoint:all:\(port)"])
+                return [out.status == 0, into.status == 0]
+            }
+            #expect(try [9_001, 9_002, 9_003].map { try isAllowed($0) } == [[false, false], [true, true], [false, false]])
+            #expect(
+                try [9_001, 9_002, 9_003].map { try isAllowed($0, "--node", "this") } == [[false, false], [false, false], [true, true]])
+        }
+
         @Test func `ingress, ICMP types, staged policies and endpoints as destination are explained`() throws {
             try folder.write(
                 """
