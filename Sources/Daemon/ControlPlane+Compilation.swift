@@ -19,7 +19,7 @@ extension ControlPlane {
             remote.insert(endpoint.identity)
         }
         var unnumbered: Set<String> = []
-        let policy = compiler.compile(resources) { identity in
+        let policy = compiler.compile(resources.withTrustedServersOfServices()) { identity in
             guard !remote.contains(identity) else { return nil }
             let number = registry.register(identity)
             if number == nil { unnumbered.insert(identity) }

@@ -74,6 +74,7 @@ final class ControlPlane: @unchecked Sendable {
     let queue = DispatchQueue(label: "exeat-control")
     private var timer: (any DispatchSourceTimer)?
     private var announcements: AddressAnnouncements?
+    private var onServices: (@Sendable ([ServiceEndpoints]) -> Void)?
     private let isReloadWaiting = Atomic<Bool>(false)
     /// Walks over conntrack that nothing waits for: they take a while where many flows are.
     let purgeQueue = DispatchQueue(label: "exeat-purge", qos: .utility)
@@ -89,8 +90,8 @@ final class ControlPlane: @unchecked Sendable {
     private var hostAddresses: HostAddresses
     private var owners: NodeOwners
     private let hasCgroups: Bool
-    /// Whom the files of upstreams name.
-    private var servers: [IPAddress]
+    /// Whom the files and services of upstreams name.
+    private var servers: [TrustedResolver]
     /// As they were last applied.
     private var loaded = ResourceSet()
     private var hasHostEndpoints = false {
@@ -143,7 +144,7 @@ final class ControlPlane: @unchecked Sendable {
         registry: consuming EndpointRegistry, table: consuming TableSocket, tableConfiguration: TableConfiguration,
         published: Published<CompiledPolicy>, mailboxes: [DNSMailbox<WorkerGate>], flowLog: FlowLog,
         revocations: @escaping @Sendable () -> UInt64, allowedDatagrams: @escaping @Sendable () -> UInt64, hasClassPorts: Bool,
-        hostAddresses: HostAddresses, servers: [IPAddress], hasCgroups: Bool, logger: Logger
+        hostAddresses: HostAddresses, servers: [TrustedResolver], hasCgroups: Bool, logger: Logger
     ) {
         self.hostAddresses = hostAddresses
         self.servers = servers
@@ -193,7 +194,10 @@ final class ControlPlane: @unchecked Sendable {
     }
 
     /// Begins to follow changes of the datastore and to tick.
-    func start() throws {
+    ///
+    /// - Parameter onServices: gets what is behind services whenever policy has been read.
+    func start(onServices: @escaping @Sendable ([ServiceEndpoints]) -> Void) throws {
+        self.onServices = onServices
         try watch.start { [self] in
             // One that waits reads what this one would.
             guard !isReloadWaiting.exchange(true, ordering: .acquiringAndReleasing) else { return }
@@ -258,6 +262,7 @@ final class ControlPlane: @unchecked Sendable {
             return
         }
         apply(load.resources)
+        onServices?(load.resources.serviceEndpoints)
         sharedStatus.withLock { status in
             status.reloads += 1
             status.lastReloadSucceeded = true
@@ -267,7 +272,7 @@ final class ControlPlane: @unchecked Sendable {
     }
 
     /// Has policy and table let the resolver ask these servers, and no others of a file. Blocking.
-    func ask(_ servers: [IPAddress]) {
+    func ask(_ servers: [TrustedResolver]) {
         queue.sync {
             guard !isStopped, servers != self.servers else { return }
             self.servers = servers
@@ -390,7 +395,7 @@ final class ControlPlane: @unchecked Sendable {
     private var nodeAddresses: [IPAddress] { hostAddresses.all(with: configuration.dns.listen) }
 
     /// Whom the resolver may ask.
-    private var upstreams: Set<IPAddress> { Set(configuration.dns.allUpstreams.map(\.address) + servers) }
+    private var upstreams: Set<IPAddress> { Set(configuration.dns.allUpstreams.map(\.address) + servers.map(\.address)) }
 
     /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.
     private var hasNewOwners: Bool {

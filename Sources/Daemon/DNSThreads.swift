@@ -12,11 +12,11 @@ enum DNSThreads {
     /// One worker for each mailbox. What is limited for the node is shared out among them.
     static func start(
         configuration: ExeatConfiguration, holder: borrowing HolderClient, gate: consuming WorkerGate, counters: [DNSCounters],
-        mailboxes: [DNSMailbox<WorkerGate>], hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, upstreamFiles: UpstreamFiles,
+        mailboxes: [DNSMailbox<WorkerGate>], hasClasses: Bool, link: HoldLink?, local: Published<LocalData>, liveUpstreams: LiveUpstreams,
         authorities: AuthorityFiles, logs: [Ring<DNSLogRecord>]?, logger: Logger
     ) throws {
         let sockets = try openSockets(configuration.dns, hasClasses, workers: mailboxes.count, holder, logger)
-        var options = try options(configuration, hasClasses, upstreamFiles, authorities, logger).divided(among: mailboxes.count)
+        var options = try options(configuration, hasClasses, liveUpstreams, authorities, logger).divided(among: mailboxes.count)
         options.local = local
         func begin(_ number: Int, _ gate: consuming WorkerGate) throws {
             options.log = logs?[number]
@@ -31,13 +31,13 @@ enum DNSThreads {
     }
 
     private static func options(
-        _ configuration: ExeatConfiguration, _ hasClasses: Bool, _ upstreamFiles: UpstreamFiles, _ authorities: AuthorityFiles,
+        _ configuration: ExeatConfiguration, _ hasClasses: Bool, _ liveUpstreams: LiveUpstreams, _ authorities: AuthorityFiles,
         _ logger: Logger
     ) throws -> DNSWorkerConfiguration {
         var options = DNSWorkerConfiguration(upstreams: [])
         var trust = UpstreamTrust(authorities)
-        options.root = try trust.zone(configuration.dns.rootZone, files: upstreamFiles)
-        for zone in configuration.dns.zones { options.zones.append(try trust.zone(zone, files: upstreamFiles)) }
+        options.root = try trust.zone(configuration.dns.rootZone, files: liveUpstreams)
+        for zone in configuration.dns.zones { options.zones.append(try trust.zone(zone, files: liveUpstreams)) }
         options.tell = { notice in
             // Writing may wait, and the worker must not.
             logQueue.async {

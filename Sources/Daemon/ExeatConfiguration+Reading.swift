@@ -129,7 +129,7 @@ extension ExeatConfiguration {
         if let values = reader["listen"]?.elements(&problems) { dns.listen = values.compactMap { Self.address($0, &problems) } }
         if let value = reader["interface"] { dns.interface = Self.interfaceName(value, &problems) }
         if let value = reader["port"]?.integer(in: 1...65_535, &problems) { dns.port = UInt16(value) }
-        if let value = reader["upstreams"] { (dns.upstreams, dns.upstreamFile) = readUpstreams(value, &problems) }
+        if let value = reader["upstreams"] { (dns.upstreams, dns.upstreamSource) = readUpstreams(value, &problems) }
         Self.readForwarding(reader, into: &dns.forwarding, &problems)
         if let value = reader["zones"] { readZones(value, &problems) }
         if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
@@ -168,7 +168,7 @@ extension ExeatConfiguration {
                 at: field.location, field: "dns.classPort", "dns.port or dns.interceptPort lies in \(classPorts)",
                 hint: "the \(classPorts.count) ports from dns.classPort on are for classes of processes")
         }
-        if !dns.listen.isEmpty, dns.upstreams.isEmpty, dns.upstreamFile == nil {
+        if !dns.listen.isEmpty, dns.upstreams.isEmpty, dns.upstreamSource == nil {
             problems.error(
                 at: field.location, field: "dns.upstreams", "is required", hint: "name the resolvers to ask, such as [\"192.0.2.53\"]")
         }

@@ -18,33 +18,45 @@ extension ExeatConfiguration {
     private static let scheme = "tls://"
     private static let pinsMax = 8
 
-    /// Reads upstreams, and the file of more of them, when `dns.listen` and `dns.port` are known: our own addresses among them would be asked in
+    /// Reads upstreams, and the file or service of more of them, when `dns.listen` and `dns.port` are known: our own addresses among them would be asked in
     /// a circle.
-    func readUpstreams(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> ([Upstream], file: String?) {
+    func readUpstreams(_ field: ConfigurationField, _ problems: inout DiagnosticList) -> ([Upstream], source: String?) {
         guard let values = field.elements(&problems) else { return ([], nil) }
-        let hasFile = values.contains { Self.path($0) != nil }
-        let countMax = ForwardingZone.upstreamsMax - (hasFile ? ForwardingZone.livePlaces : 0)
+        let hasSource = values.contains { Self.source($0) != nil }
+        let countMax = ForwardingZone.upstreamsMax - (hasSource ? ForwardingZone.livePlaces : 0)
         guard values.count <= countMax else {
             field.error(
-                "\(values.count) upstreams", hint: "at most \(countMax)\(hasFile ? ", the file included" : "")", into: &problems)
+                "\(values.count) upstreams", hint: "at most \(countMax)\(hasSource ? ", the file or service included" : "")",
+                into: &problems)
             return ([], nil)
         }
         var upstreams: [Upstream] = []
-        var file: String?
+        var source: String?
         for value in values {
-            if let path = Self.path(value) {
-                if let file { value.error("is the second file", hint: "there is \(file) already: name one", into: &problems) }
-                file = path
+            if let text = Self.source(value) {
+                if let source {
+                    value.error("is the second file or service", hint: "there is \(source) already: name one", into: &problems)
+                }
+                source = text
+                guard text.hasPrefix(ServiceReference.scheme) else { continue }
+                source = ServiceReference(parsing: text)?.description
+                if source == nil {
+                    value.error(
+                        "\"\(text)\" names no service", hint: "such as k8s-service:kube-system/kube-dns, and :PORT behind it if needed",
+                        into: &problems)
+                }
             } else if let upstream = readUpstream(value, &problems) {
                 upstreams.append(upstream)
             }
         }
-        return (upstreams, file)
+        return (upstreams, source)
     }
 
-    /// An element that is a file and no server.
-    private static func path(_ field: ConfigurationField) -> String? {
-        guard case .scalar(let text, _) = field.node.kind, text.hasPrefix("/") else { return nil }
+    /// An element that is a file or a service, and no server.
+    private static func source(_ field: ConfigurationField) -> String? {
+        guard case .scalar(let text, _) = field.node.kind, text.hasPrefix("/") || text.hasPrefix(ServiceReference.scheme) else {
+            return nil
+        }
         return text
     }
 

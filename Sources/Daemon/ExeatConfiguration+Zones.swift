@@ -8,8 +8,8 @@ extension ExeatConfiguration {
     public struct Zone: Sendable, Hashable {
         public var name: DomainName
         public var upstreams: [Upstream]
-        /// A `resolv.conf` that names more of them, followed as it changes.
-        public var upstreamFile: String?
+        /// A `resolv.conf` that names more of them, or a service (`ServiceReference`) behind which more are; followed as it changes.
+        public var upstreamSource: String?
         public var forwarding: ForwardingOptions
     }
 
@@ -64,15 +64,15 @@ extension ExeatConfiguration {
             }
             lines[name] = nameField.location.line
             guard name == .root else {
-                dns.zones.append(Zone(name: name, upstreams: upstreams, upstreamFile: file, forwarding: options))
+                dns.zones.append(Zone(name: name, upstreams: upstreams, upstreamSource: file, forwarding: options))
                 continue
             }
-            guard dns.upstreams.isEmpty, dns.upstreamFile == nil else {
+            guard dns.upstreams.isEmpty, dns.upstreamSource == nil else {
                 nameField.error("the zone . has its upstreams in dns.upstreams already", hint: "remove one of the two", into: &problems)
                 continue
             }
             dns.upstreams = upstreams
-            dns.upstreamFile = file
+            dns.upstreamSource = file
             dns.forwarding = options
         }
     }
@@ -81,7 +81,7 @@ extension ExeatConfiguration {
 extension ExeatConfiguration.DNS {
     /// `dns.upstreams` and how they are asked.
     public var rootZone: ExeatConfiguration.Zone {
-        .init(name: .root, upstreams: upstreams, upstreamFile: upstreamFile, forwarding: forwarding)
+        .init(name: .root, upstreams: upstreams, upstreamSource: upstreamSource, forwarding: forwarding)
     }
 
     /// Upstreams of all zones that the configuration itself names, each once.

@@ -47,8 +47,8 @@ public struct ExeatConfiguration: Sendable {
         public var port: UInt16 = 53
         /// Of all names that lie in none of `zones`.
         public var upstreams: [Upstream] = []
-        /// A `resolv.conf` that names more of them.
-        public var upstreamFile: String?
+        /// A `resolv.conf` that names more of them, or a service (`ServiceReference`) behind which more are.
+        public var upstreamSource: String?
         /// How they are asked, and those of zones that do not say it themselves.
         public var forwarding = ForwardingOptions()
         /// Zones below the root with upstreams of their own, each once.
@@ -262,11 +262,11 @@ public struct ExeatConfiguration: Sendable {
             trustedResolvers: trustedResolvers([]), node: node)
     }
 
-    /// Whom the node asks, with the servers that files of upstreams name. Nil where Exeat asks nobody: then nobody is known to be asked.
-    func trustedResolvers(_ servers: [IPAddress]) -> [TrustedResolver]? {
-        guard !dns.upstreams.isEmpty || dns.upstreamFile != nil else { return nil }
+    /// Whom the node asks, with the servers that files and services name. Nil where Exeat asks nobody: then nobody is known to be asked.
+    func trustedResolvers(_ servers: [TrustedResolver]) -> [TrustedResolver]? {
+        guard !dns.upstreams.isEmpty || dns.upstreamSource != nil else { return nil }
         return dns.allUpstreams.map { TrustedResolver(address: $0.address, port: $0.port, isSecure: $0.tls != nil) }
-            + servers.map { TrustedResolver(address: $0) }
+            + servers
     }
 
     /// What `dns.localZones` comes to, seen from where the upstreams are.
@@ -274,7 +274,7 @@ public struct ExeatConfiguration: Sendable {
         let choice = dns.localZones
         guard choice.isEnabled else { return LocalZones() }
         // Who stands in a `resolv.conf` changes, and is the site's resolver more often than not.
-        let hasSiteUpstream = dns.upstreamFile != nil || dns.upstreams.contains { RebindingGuard.isInside($0.address) }
+        let hasSiteUpstream = dns.upstreamSource != nil || dns.upstreams.contains { RebindingGuard.isInside($0.address) }
         let isPrivateLocal = choice.privateReverse == .local || (choice.privateReverse == .auto && !hasSiteUpstream)
         var zones = isPrivateLocal ? LocalZones.withPrivate : .standard
         for name in choice.empty { zones[name] = .empty }

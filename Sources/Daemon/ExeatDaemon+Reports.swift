@@ -55,7 +55,7 @@ extension ExeatDaemon {
         MetricsPage.render(
             control: control.status, guardReport: control.guardReport, verdicts: verdictCounters, hellos: helloCounters,
             forgottenNames: verifiedNames.evictionCount, queues: queueReports, flowLog: flowLog, dnsLog: dnsLog,
-            holds: link, dns: dnsTotals, upstreamFiles: upstreamFiles.report, authorityFiles: authorityFiles.report, names: nameReport(),
+            holds: link, dns: dnsTotals, liveUpstreams: liveUpstreams.report, authorityFiles: authorityFiles.report, names: nameReport(),
             flows: flows.state, lostFacts: flowMailbox.lostFacts, isReady: isServing, mode: configuration.mode,
             dnsPort: configuration.dns.port)
     }

@@ -31,7 +31,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     let dnsTotals: DNSTotals
     let link: HoldLink?
     private let hostFiles: HostFiles
-    let upstreamFiles: UpstreamFiles
+    let liveUpstreams: LiveUpstreams
     let authorityFiles: AuthorityFiles
     let verdictCounters: [VerdictCounters]
     let helloCounters: [HelloCounters]
@@ -127,10 +127,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         let directory = configuration.runtimeDirectory
 
         // Policy, with the numbers and generations of the process before.
-        upstreamFiles = UpstreamFiles(configuration, logger: logger)
+        liveUpstreams = LiveUpstreams(configuration, load.resources.serviceEndpoints, logger: logger)
         authorityFiles = try AuthorityFiles(configuration, logger: logger)
         var options = configuration.policyOptions
-        options.trustedResolvers = configuration.trustedResolvers(upstreamFiles.servers)
+        options.trustedResolvers = configuration.trustedResolvers(liveUpstreams.servers)
         var compiler = PolicyCompiler(options)
         let registryMemory = try MappedFile.map(
             "\(directory)/endpoints", byteCount: EndpointRegistry.byteCount(capacity: configuration.endpointsMax))
@@ -244,7 +244,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         dnsLog = try DNSLog(configuration.dnsLog, workers: workers, published, logger: logger)
         try DNSThreads.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsTotals.workers, mailboxes: mailboxes,
-            hasClasses: hasClassPorts, link: link, local: hostFiles.published, upstreamFiles: upstreamFiles,
+            hasClasses: hasClassPorts, link: link, local: hostFiles.published, liveUpstreams: liveUpstreams,
             authorities: authorityFiles, logs: dnsLog?.rings, logger: logger)
 
         // The table.
@@ -256,7 +256,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             tableConfiguration: tableConfiguration, published: published, mailboxes: mailboxes, flowLog: flowLog,
             revocations: { [verdictCounters] in verdictCounters.reduce(0) { $0 + $1.revocations } },
             allowedDatagrams: { [helloCounters] in helloCounters.reduce(0) { $0 + $1.allowedDatagrams } }, hasClassPorts: hasClassPorts,
-            hostAddresses: hostAddresses, servers: upstreamFiles.servers, hasCgroups: features.has(.cgroups), logger: logger)
+            hostAddresses: hostAddresses, servers: liveUpstreams.servers, hasCgroups: features.has(.cgroups), logger: logger)
         if kept == nil {
             let hosts = ControlPlane.nodeAddresses(
                 policed: ControlPlane.contents(of: policy, nodeAddresses: nodeAddresses), policy)
@@ -292,8 +292,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             try answer(words, client)
         }
         socket.start()
-        try control.start()
-        upstreamFiles.start { [control] in control.ask($0) }
+        liveUpstreams.start { [control] in control.ask($0) }
+        try control.start { [liveUpstreams] in liveUpstreams.adopt($0) }
         authorityFiles.start()
         GuardThread(
             control: control, queues: queueReports, published: published, report: control.guardReport,
@@ -334,7 +334,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         isReady.store(false, ordering: .releasing)
         for source in sources { source.cancel() }
         for task in tasks { task.cancel() }
-        upstreamFiles.stop()
+        liveUpstreams.stop()
         authorityFiles.stop()
         control.stop()
         for mailbox in mailboxes { mailbox.stop() }

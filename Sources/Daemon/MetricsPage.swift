@@ -12,7 +12,7 @@ enum MetricsPage {
     static func render(
         control: ControlPlane.Status, guardReport: GuardReport, verdicts: [VerdictCounters], hellos: [HelloCounters],
         forgottenNames: UInt64, queues: [QueueReport], flowLog: FlowLog, dnsLog: DNSLog?, holds: HoldLink?,
-        dns: DNSTotals, upstreamFiles: UpstreamFiles.Report, authorityFiles: AuthorityFiles.Report, names: NameReport, flows: FlowReport,
+        dns: DNSTotals, liveUpstreams: LiveUpstreams.Report, authorityFiles: AuthorityFiles.Report, names: NameReport, flows: FlowReport,
         lostFacts: UInt64, isReady: Bool,
         mode: VerdictEngine.Mode, dnsPort: UInt16
     ) -> String {
@@ -46,7 +46,7 @@ enum MetricsPage {
             + tamper(guardReport) + bindings(names)
             + self.flows(flows, lostFacts)
             + queue(queues) + log(flowLog) + log(dnsLog) + MetricFamily.grouped(dns.snapshot() + unasked(control))
-            + [workers(dns)] + self.upstreamFiles(upstreamFiles, authorityFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
+            + [workers(dns)] + self.liveUpstreams(liveUpstreams, authorityFiles) + servers(dns.upstreams) + coreDNS(dns, port: dnsPort)
         return OpenMetricsText.render(families)
     }
 
@@ -98,7 +98,7 @@ enum MetricsPage {
         ]
     }
 
-    private static func upstreamFiles(_ report: UpstreamFiles.Report, _ authorities: AuthorityFiles.Report) -> [MetricFamily] {
+    private static func liveUpstreams(_ report: LiveUpstreams.Report, _ authorities: AuthorityFiles.Report) -> [MetricFamily] {
         [
             MetricFamily(
                 "exeat_dns_upstream_authority_readings", .counter,
@@ -106,10 +106,11 @@ enum MetricsPage {
                 [("taken", authorities.changes), ("refused", authorities.failures)]),
             MetricFamily(
                 "exeat_dns_upstream_file_readings", .counter,
-                help: "Readings of files of upstreams that said something new, by what came of it.", by: "result",
+                help: "Readings of files and services of upstreams that said something new, by what came of it.", by: "result",
                 [("taken", report.changes), ("refused", report.failures)]),
             MetricFamily(
-                "exeat_dns_upstream_file_ignored_entries", .counter, help: "Entries of files of upstreams that were passed over.",
+                "exeat_dns_upstream_file_ignored_entries", .counter,
+                help: "Entries of files and services of upstreams that were passed over.",
                 value: report.ignoredEntries),
         ]
     }

@@ -25,7 +25,7 @@ struct UpstreamTrust {
     }
 
     /// As the DNS worker takes it, with the servers that its file names.
-    mutating func zone(_ zone: ExeatConfiguration.Zone, files: UpstreamFiles) throws(DaemonError) -> ForwardingZone {
+    mutating func zone(_ zone: ExeatConfiguration.Zone, files: LiveUpstreams) throws(DaemonError) -> ForwardingZone {
         var upstreams: [UpstreamAddress] = []
         for upstream in zone.upstreams {
             var tls: UpstreamTLS?
@@ -33,7 +33,7 @@ struct UpstreamTrust {
             upstreams.append(UpstreamAddress(upstream.address, port: upstream.port, tls: tls))
         }
         var result = ForwardingZone(zone.name, upstreams: upstreams, options: zone.forwarding)
-        result.live = zone.upstreamFile.flatMap { files.list($0) }
+        result.live = zone.upstreamSource.flatMap { files.list($0) }
         return result
     }
 }

@@ -129,13 +129,7 @@ extension ResourceDecoder {
     }
 
     private static func isTrustedServer(_ text: String) -> Bool {
-        let prefix = "k8s-service:"
-        if text.hasPrefix(prefix) {
-            let parts = text.dropFirst(prefix.count).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            if parts.count == 2, !isPort(parts[1]) { return false }
-            let names = parts[0].split(separator: "/", omittingEmptySubsequences: false)
-            return names.count <= 2 && names.allSatisfy { ResourceNameRule.isLabel(String($0)) }
-        }
+        if text.hasPrefix(ServiceReference.scheme) { return ServiceReference(parsing: text) != nil }
         if IPAddress(parsing: text) != nil { return true }
         if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
             let address = text[text.index(after: text.startIndex)..<end]

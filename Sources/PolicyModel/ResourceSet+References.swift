@@ -78,6 +78,15 @@ extension ResourceSet {
                 hint: NameSuggestion.hint(for: "\(namespace)/\(name)", among: known.sorted())
                     ?? "a slice says its service in the label kubernetes.io/service-name")
         }
+        for felix in felixConfigurations {
+            for service in (felix.dnsTrustedServers ?? []).compactMap(ServiceReference.init(parsing:))
+            where !known.contains("\(service.namespace)/\(service.name)") {
+                problems.warning(
+                    at: felix.location, field: "spec.dnsTrustedServers",
+                    "no EndpointSlice is known for the service \(service.namespace)/\(service.name): nobody is trusted by it until there is one",
+                    hint: "a slice says its service in the label kubernetes.io/service-name")
+            }
+        }
     }
 
     /// A staged deletion of what is not there, or a staged policy that would not replace its namesake, previews nothing that was meant.

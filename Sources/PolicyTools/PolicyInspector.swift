@@ -30,7 +30,7 @@ public struct PolicyInspector: Sendable {
         self.direction = direction
         var compiler = PolicyCompiler(options)
         var next: UInt32 = 0
-        policy = compiler.compile(resources) { _ in
+        policy = compiler.compile(resources.withTrustedServersOfServices()) { _ in
             defer { next += 1 }
             return EndpointID(rawValue: next)
         }

@@ -161,6 +161,12 @@ extension CommandLineTests {
                 "a bad upstream", "3:15", "dns.upstreams[0]", "[2001:db8::53]:53",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [\"192.0.2.53:0\"]\n"),
             Row(
+                "no service", "3:15", "dns.upstreams[0]", "k8s-service:kube-system/kube-dns",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [\"k8s-service:a/b/c\"]\n"),
+            Row(
+                "a service beside a file", "3:33", "dns.upstreams[1]", "/etc/resolv.conf already",
+                "workloadInterfaces: [\"cali*\"]\ndns:\n  upstreams: [/etc/resolv.conf, k8s-service:kube-dns]\n"),
+            Row(
                 "a bad record", "3:13", "dns.records[0]", "an address and its names",
                 "workloadInterfaces: [\"cali*\"]\ndns:\n  records: [\"nonsense db.example.test\"]\n"),
             Row(

@@ -264,6 +264,73 @@ extension KernelSuites {
             #expect(try node.metrics()["exeat_dns_upstream_file_readings_total{result=\"taken\"}"] == 4)
         }
 
+        @Test func `the servers behind a service are asked and trusted, as its slices change`() throws {
+            func slice(_ service: String, _ address: String) -> String {
+                """
+                apiVersion: discovery.k8s.io/v1
+                kind: EndpointSlice
+                metadata: {name: \(service)-x7k2p, namespace: kube-system, labels: {kubernetes.io/service-name: \(service)}}
+                addressType: IPv4
+                endpoints: [{addresses: [\(address)], conditions: {ready: true}}]
+                ports: [{name: dns-tcp, protocol: TCP, port: 53}, {name: dns, protocol: UDP, port: 53}]
+
+                """
+            }
+            var policies = Self.policies
+            policies["dns.yaml"] = slice("kube-dns", "192.0.2.53")
+            policies["far.yaml"] = slice("far-dns", "203.0.113.53")
+            policies["felix.yaml"] = """
+                apiVersion: projectcalico.org/v3
+                kind: FelixConfiguration
+                metadata: {name: default}
+                spec: {dnsTrustedServers: ["k8s-service:far-dns"]}
+
+                """
+            let node = try RunningNode(policies: policies, starts: false)
+            defer { node.stop() }
+            let upstream = try PatientUpstream(in: node.lab.internet)
+            defer { try? upstream.stop() }
+            let servers = try ["203.0.113.53", "203.0.113.54"].map {
+                try EchoServer(namespace: node.lab.internet, addresses: [#require(IPAddress(parsing: $0))], port: 53)
+            }
+            defer { for server in servers { server.stop() } }
+            var settings = NodeSettings()
+            settings.upstreams = "\"k8s-service:kube-dns\""
+            try node.write(settings: settings)
+            try node.start()
+            #expect(try node.resolve("api.example.org", from: "pod-a") == ["192.0.2.10"])
+            #expect(try upstreams(of: node).contains("192.0.2.53"))
+            func mayAsk(_ address: String) throws -> Bool {
+                let server = try #require(IPAddress(parsing: address))
+                return try node.lab.node.withThread { LabClient.udp(to: server, port: 53, timeoutMilliseconds: 1_000).outcome } == .answered
+            }
+            #expect(try mayAsk("203.0.113.53") && !mayAsk("203.0.113.54"), "dnsTrustedServers")
+
+            // The pods of both services are others.
+            try node.afterReload { try node.write(policy: "far.yaml", slice("far-dns", "203.0.113.54")) }
+            #expect(try !mayAsk("203.0.113.53") && mayAsk("203.0.113.54"))
+            try node.afterReload { try node.write(policy: "dns.yaml", slice("kube-dns", "192.0.2.54")) }
+            var number = 0
+            try Stopwatch.wait("the new server is asked", seconds: 10) {
+                number += 1
+                let name = "n\(number).example.org"
+                upstream.set(name, "192.0.2.77")
+                let found = try node.pod("pod-a").namespace.withThread { LabClient.resolve(name, server: RunningNode.resolver) }
+                return found.addresses.map(\.description) == ["192.0.2.77"]
+            }
+            try Stopwatch.wait("the old one is closed", seconds: 15) { try !upstreams(of: node).contains("192.0.2.53") }
+            #expect(try upstreams(of: node).contains("192.0.2.54"))
+
+            // Nobody behind it: those of before are asked.
+            try node.afterReload { try node.remove(policy: "dns.yaml") }
+            try Stopwatch.wait("the loss is told") { node.log.contains("no EndpointSlice of it has an address") }
+            upstream.set("last.example.org", "192.0.2.78")
+            #expect(try node.resolve("last.example.org", from: "pod-a") == ["192.0.2.78"])
+            let metrics = try node.metrics()
+            #expect(metrics["exeat_dns_upstream_file_readings_total{result=\"taken\"}"] == 2)
+            #expect(metrics["exeat_dns_upstream_file_readings_total{result=\"refused\"}"] == 1)
+        }
+
         @Test func `a resolver whose own user is of a class asks the servers of a changed file and not itself`() throws {
             var policies = Self.policies
             policies["class.yaml"] = """
