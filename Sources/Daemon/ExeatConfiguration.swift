@@ -262,6 +262,12 @@ public struct ExeatConfiguration: Sendable {
             trustedResolvers: trustedResolvers([]), node: node)
     }
 
+    /// Services that stand for upstreams, each once.
+    public var upstreamServices: [ServiceReference] {
+        Set(([dns.upstreamSource] + dns.zones.map(\.upstreamSource)).compactMap { $0.flatMap(ServiceReference.init(parsing:)) })
+            .sorted { $0.description < $1.description }
+    }
+
     /// Whom the node asks, with the servers that files and services name. Nil where Exeat asks nobody: then nobody is known to be asked.
     func trustedResolvers(_ servers: [TrustedResolver]) -> [TrustedResolver]? {
         guard !dns.upstreams.isEmpty || dns.upstreamSource != nil else { return nil }

@@ -30,6 +30,7 @@ struct Check: ParsableCommand {
         var diagnostics: [PolicyDiagnostic] = []
         var folders: [String] = []
         var lint = PolicyLint.Options()
+        var services: [(file: String, service: ServiceReference)] = []
         for path in paths {
             guard let file = Self.configurationFile(path) else {
                 folders.append(path)
@@ -38,6 +39,7 @@ struct Check: ParsableCommand {
             do throws(ConfigurationFailure) {
                 let configuration = try ExeatConfiguration.read(file: file, triesAuthorities: true)
                 folders += [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])
+                services += configuration.upstreamServices.map { (file, $0) }
                 lint.exclusiveByDefault = configuration.exclusiveDomains
                 lint.dns = configuration.dns.listen.isEmpty ? .notServed : configuration.dns.intercepts ? .intercepted : .notIntercepted
             } catch {
@@ -50,6 +52,13 @@ struct Check: ParsableCommand {
             diagnostics += load.diagnostics
             let resources = load.resources
             if !noLint, load.isUsable { diagnostics += PolicyLint(resources, options: lint).findings() }
+            for (file, service) in services where service.servers(in: resources.serviceEndpoints).isEmpty {
+                diagnostics.append(
+                    .init(
+                        .warning, at: SourceLocation(file: file), field: "upstreams",
+                        "no EndpointSlice of \(service) has an address: nobody is asked until one has",
+                        hint: "a slice says its service in the label kubernetes.io/service-name"))
+            }
             summary =
                 "\(resources.policies.count) policies, \(resources.networkSets.count) sets, \(resources.tiers.count) tiers, "
                 + "\(resources.endpoints.count) endpoints"

@@ -113,6 +113,30 @@ extension CommandLineTests {
             }
         }
 
+        @Test func `a service as upstream of which no server is known is warned of`() throws {
+            let folder = try TemporaryFolder()
+            func write(_ service: String) throws {
+                try folder.write(
+                    """
+                    apiVersion: discovery.k8s.io/v1
+                    kind: EndpointSlice
+                    metadata: {name: a, namespace: kube-system, labels: {kubernetes.io/service-name: \(service)}}
+                    addressType: IPv4
+                    endpoints: [{addresses: [192.0.2.53]}]
+                    """, to: "policies/slice.yaml")
+            }
+            try write("other")
+            let file = try folder.write(
+                "workloadInterfaces: [\"cali*\"]\npolicies: \(folder.path)/policies\n"
+                    + "dns: {listen: [169.254.20.10], upstreams: [k8s-service:kube-dns]}\n", to: "exeat.yaml")
+            let result = try Program.run("check", file)
+            let line = "\(file): warning: upstreams: no EndpointSlice of k8s-service:kube-system/kube-dns has an address"
+            #expect(result.status == 0 && result.output.contains(line), "\(result.output)\(result.errors)")
+            try write("kube-dns")
+            let found = try Program.run("check", file)
+            #expect(found.status == 0 && !found.output.contains("warning"), "\(found.output)")
+        }
+
         @Test func `all errors of all files are told at once, and a warning alone is good`() throws {
             let folder = try TemporaryFolder()
             let warned = try folder.write(Self.policy("  types: [Ingress]\n  egress:\n    - action: Allow\n"), to: "warned.yaml")
