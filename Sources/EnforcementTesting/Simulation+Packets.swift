@@ -314,6 +314,7 @@ extension Simulation {
         }
         let place = given ?? kernel.confirm(flight.tuple, .generation(generation), client: flight.client, now: now)
         note(flight, place)
+        if given == nil, flight.mark != .none { kernel.flows[place].wasRedecidedAtOnce = true }
         kernel.flows[place].deniedUnder = nil
         kernel.flows[place].count(isReply: flight.isReply)
         if given == nil { kernel.tellOfBeginning(place) }
