@@ -1,5 +1,6 @@
 import DomainNames
 import Enforcement
+import EnforcementTesting
 import NetworkTypes
 import PolicyEngine
 import Synchronization
