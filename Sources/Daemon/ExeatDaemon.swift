@@ -73,6 +73,9 @@ public final class ExeatDaemon: @unchecked Sendable {
             failStart(configuration, trustsDirectory: false, logger)
             throw error
         }
+        // Before anything that another daemon uses is touched, its files' owners too. The descriptor is closed by the end of the process, and by
+        // execve(2), after which it is taken again.
+        try lock(configuration.runtimeDirectory)
         do {
             if !Inheritance.isLimited { StubResolver.note(configuration) }
             // As root this process begins anew here, with what is needed and no more.
@@ -81,8 +84,6 @@ public final class ExeatDaemon: @unchecked Sendable {
             failStart(configuration, logger)
             throw error
         }
-        // Before anything that another daemon uses is touched. The descriptor is closed by the end of the process alone.
-        try lock(configuration.runtimeDirectory)
         let watch = FolderWatch(PolicyFolder(paths: [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])))
         let load = watch.load()
         guard load.isUsable else {
