@@ -142,7 +142,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             nodeAddresses: nodeAddresses)
         published = Published(policy)
         // Bindings and flows tell endpoints by their numbers.
-        let bootMark = MappedFile.bootMark() ^ registry.era
+        let boot = MappedFile.bootMark(logger)
+        let bootMark = boot ^ registry.era
 
         // Bindings.
         let limits = configuration.bindings
@@ -154,7 +155,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         verifiedNames = VerifiedNames(
             try MappedFile.map("\(directory)/hellos", byteCount: VerifiedNames.byteCount(flows: configuration.flowsMax)),
-            flows: configuration.flowsMax, bootMark: MappedFile.bootMark(), seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+            flows: configuration.flowsMax, bootMark: boot, seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let index = NameIndex(
             try MappedFile.anonymous(byteCount: NameIndex.byteCount(capacity: limits.bindings)),
             seed: verifiedNames.seed)
