@@ -49,6 +49,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var logger = Logger(label: "exeat")
         logger.logLevel = .info
         signal(SIGPIPE, SIG_IGN)
+        OpenFiles.raiseLimit(logger)
         let configuration: ExeatConfiguration
         do throws(ConfigurationFailure) {
             configuration = try ExeatConfiguration.read(file: configurationFile)
