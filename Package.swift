@@ -84,6 +84,7 @@ let package = Package(
                 "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "FlowResets", "DNSInterceptor", "Datastores", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
             ]),
         module("DemoNetwork", ["NetworkTypes", "CLinux"]),
         .executableTarget(

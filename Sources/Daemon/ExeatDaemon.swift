@@ -49,6 +49,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var logger = Logger(label: "exeat")
         logger.logLevel = .info
         signal(SIGPIPE, SIG_IGN)
+        OpenFiles.raiseLimit(logger)
         let configuration: ExeatConfiguration
         do throws(ConfigurationFailure) {
             configuration = try ExeatConfiguration.read(file: configurationFile)
@@ -73,6 +74,9 @@ public final class ExeatDaemon: @unchecked Sendable {
             failStart(configuration, trustsDirectory: false, logger)
             throw error
         }
+        // Before anything that another daemon uses is touched, its files' owners too. The descriptor is closed by the end of the process, and by
+        // execve(2), after which it is taken again.
+        try lock(configuration.runtimeDirectory)
         do {
             if !Inheritance.isLimited { StubResolver.note(configuration) }
             // As root this process begins anew here, with what is needed and no more.
@@ -81,8 +85,6 @@ public final class ExeatDaemon: @unchecked Sendable {
             failStart(configuration, logger)
             throw error
         }
-        // Before anything that another daemon uses is touched. The descriptor is closed by the end of the process alone.
-        try lock(configuration.runtimeDirectory)
         let watch = FolderWatch(PolicyFolder(paths: [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])))
         let load = watch.load()
         guard load.isUsable else {
@@ -141,7 +143,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             nodeAddresses: nodeAddresses)
         published = Published(policy)
         // Bindings and flows tell endpoints by their numbers.
-        let bootMark = MappedFile.bootMark() ^ registry.era
+        let boot = MappedFile.bootMark(logger)
+        let bootMark = boot ^ registry.era
 
         // Bindings.
         let limits = configuration.bindings
@@ -153,7 +156,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         verifiedNames = VerifiedNames(
             try MappedFile.map("\(directory)/hellos", byteCount: VerifiedNames.byteCount(flows: configuration.flowsMax)),
-            flows: configuration.flowsMax, bootMark: MappedFile.bootMark(), seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
+            flows: configuration.flowsMax, bootMark: boot, seed: (.random(in: 0 ... .max), .random(in: 0 ... .max)))
         let index = NameIndex(
             try MappedFile.anonymous(byteCount: NameIndex.byteCount(capacity: limits.bindings)),
             seed: verifiedNames.seed)

@@ -99,9 +99,15 @@ public enum MappedFile {
         }
     }
 
-    /// A number that differs from boot to boot (the boot's random id, folded).
-    static func bootMark() -> UInt64 {
-        let text = (try? TextFile.read("/proc/sys/kernel/random/boot_id")) ?? ""
+    /// A number that differs from boot to boot (the boot's random id, folded). Where the id cannot be read it differs from start to start: what is kept
+    /// could be of an earlier boot, whose clock was another one, and is believed by nobody.
+    static func bootMark(_ logger: Logger) -> UInt64 {
+        let path = "/proc/sys/kernel/random/boot_id"
+        let text = (try? TextFile.read(path)) ?? ""
+        guard !text.isEmpty else {
+            logger.warning("nothing is recovered of the daemon before: the boot has no id that can be read", metadata: ["file": "\(path)"])
+            return .random(in: 0 ... .max)
+        }
         var value: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
         return value

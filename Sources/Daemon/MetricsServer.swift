@@ -1,4 +1,5 @@
 import Hummingbird
+import HummingbirdCore
 import Logging
 import Telemetry
 
@@ -7,6 +8,10 @@ struct MetricsServer: Sendable {
     let page: @Sendable () -> String
     let isReady: @Sendable () -> Bool
     let logger: Logger
+
+    /// Any pod may connect: what it holds open must leave descriptors for names and policy. Further ones wait for a place.
+    private static let connectionsMax = min(4_096, OpenFiles.limit / 8)
+    private static let idleSeconds: Int64 = 30
 
     /// Serves until the task is cancelled.
     func run(on listener: ExeatConfiguration.Listener) async throws {
@@ -24,7 +29,10 @@ struct MetricsServer: Sendable {
         }
         let application = Application(
             router: router,
-            configuration: .init(address: .hostname(listener.address.description, port: Int(listener.port)), serverName: "exeat"),
+            server: .http1(configuration: .init(idleTimeout: .seconds(Self.idleSeconds))),
+            configuration: .init(
+                address: .hostname(listener.address.description, port: Int(listener.port)), serverName: "exeat",
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax, logger: logger)),
             logger: logger)
         try await application.run()
     }

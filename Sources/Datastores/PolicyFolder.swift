@@ -3,7 +3,7 @@ import PolicyModel
 
 /// Files and folders of YAML, read as one set of resources.
 ///
-/// A folder is read with its subfolders, its own files first, each in byte order: files `*.yaml` and `*.yml`. Names that begin with a dot
+/// A folder is read with its subfolders, its own files first, each in byte order: files `*.yaml` and `*.yml`, in capitals too. Names that begin with a dot
 /// are passed over; so are links to folders, while links to files are followed (a ConfigMap volume is made of them). A
 /// file that is named itself is read whatever its name. Everything is bounded, and what exceeds a limit is an error.
 public struct PolicyFolder: Sendable {

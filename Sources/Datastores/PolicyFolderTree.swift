@@ -41,7 +41,7 @@ struct PolicyFolderTree {
     }
 
     private mutating func visit(_ path: String, _ kind: FileSystem.Kind?, subfolders: inout [String]) {
-        let isPolicyFile = path.hasSuffix(".yaml") || path.hasSuffix(".yml")
+        let isPolicyFile = Self.isPolicyFile(path)
         if kind == .file {
             if isPolicyFile { addFile(path, isPlain: true) }
             return
@@ -59,6 +59,12 @@ struct PolicyFolderTree {
             // A broken link, or removed since the folder was listed. The reader must not take less for the whole.
             if isPolicyFile { failures.append((path, "cannot be read: \(error.text)")) }
         }
+    }
+
+    /// In capitals too: a rule that denies must not be passed over because of them.
+    private static func isPolicyFile(_ path: String) -> Bool {
+        let end = String(decoding: path.utf8.suffix(5), as: UTF8.self).lowercased()
+        return end == ".yaml" || end.hasSuffix(".yml")
     }
 
     private mutating func addFile(_ path: String, isPlain: Bool = false) {

@@ -23,9 +23,11 @@ extension ResourceDecoder {
         if let interfaceField = reader.required("interfaceName", &problems) {
             interface = decodeInterfaceName(interfaceField, &problems) ?? ""
         }
+        // Empty is as good as absent: else no policy of Kubernetes would select the pod.
+        let orchestrator = reader["orchestrator"]?.string(&problems)
         let endpoint = WorkloadEndpoint(
             name: metadata.name, namespace: metadata.namespace ?? "default", uid: metadata.uid, labels: metadata.labels,
-            addresses: addresses.map(\.0), interfaceName: interface, orchestrator: reader["orchestrator"]?.string(&problems),
+            addresses: addresses.map(\.0), interfaceName: interface, orchestrator: orchestrator == "" ? nil : orchestrator,
             node: reader["node"]?.string(&problems), pod: reader["pod"]?.string(&problems),
             serviceAccount: reader["serviceAccountName"]?.string(&problems),
             profiles: reader["profiles"].map { decodeProfileNames($0, &problems) } ?? [],

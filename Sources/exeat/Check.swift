@@ -64,7 +64,7 @@ struct Check: ParsableCommand {
                 + "\(resources.endpoints.count) endpoints"
         }
         if strict { diagnostics = diagnostics.map(Self.asError) }
-        for diagnostic in diagnostics { print(json ? DiagnosticLine.json(diagnostic) : diagnostic.description) }
+        for diagnostic in diagnostics { print(json ? DiagnosticLine.json(diagnostic) : TerminalText.plain(diagnostic.description)) }
         let errors = diagnostics.count { $0.severity == .error }
         if !json {
             let verdict = errors == 0 ? "good" : "bad: \(errors) errors"

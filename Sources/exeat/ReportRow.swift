@@ -9,7 +9,10 @@ struct ReportRow {
         self.fields = fields
     }
 
-    subscript(name: String) -> String {
+    /// For a terminal.
+    subscript(name: String) -> String { TerminalText.plain(text(of: name)) }
+
+    private func text(of name: String) -> String {
         switch fields[name] {
         case let list as [String]: list.joined(separator: ",")
         case let map as [String: String]: map.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")

@@ -2,6 +2,6 @@ import Foundation
 
 enum StandardError {
     static func print(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        FileHandle.standardError.write(Data((TerminalText.plainLines(text) + "\n").utf8))
     }
 }

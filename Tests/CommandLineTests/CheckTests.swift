@@ -344,5 +344,15 @@ extension CommandLineTests {
             #expect(started.status == 1)
             #expect(started.errors.contains(try #require(checked.lines.first)))
         }
+
+        @Test func `what a file says cannot steer the terminal`() throws {
+            let folder = try TemporaryFolder()
+            let file = try folder.write(Self.policy("  \"a\\e[2Jb\\ngood\": 1\n  egress: [{action: \"Al\\rlow\"}]\n"), to: "a.yaml")
+            let result = try Program.run("check", file)
+            #expect(result.status == 1)
+            #expect(!result.output.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" || $0.value == 0x7f })
+            #expect(result.output.contains(#"spec[a\u{1b}[2Jb\u{a}good]"#))
+            #expect(result.output.contains(#""Al\u{d}low""#))
+        }
     }
 }

@@ -66,6 +66,16 @@ struct PolicyFolderTests {
         #expect(load.resources.tiers.map(\.name) == ["first", "linked", "second", "third", "default"])
     }
 
+    @Test func `a suffix in capitals is one as well`() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(TemporaryFolder.tier("first"), to: "a.YAML")
+        try folder.write(TemporaryFolder.tier("second"), to: "b.Yml")
+        try folder.write("not: [yaml", to: "xyaml")
+        let load = PolicyFolder(folder.path).load()
+        #expect(load.diagnostics.map(\.description) == [])
+        #expect(load.resources.tiers.map(\.name) == ["first", "second", "default"])
+    }
+
     private static let unreadableHint = " (every .yaml and .yml file is read; remove it, or let its name begin with a dot)"
 
     private func messages(_ path: String, in folder: TemporaryFolder) -> [String] {

@@ -80,6 +80,18 @@ extension KernelSuites {
             }
         }
 
+        @Test func `a second daemon takes no file from the one that runs`() throws {
+            let node = try RunningNode(policies: ["shop.yaml": PolicyText.allow("shop", domains: ["api.example.org"])])
+            defer { node.stop() }
+            try node.write(settings: NodeSettings(user: "nobody"))
+            #expect(try node.startInVain() != 0)
+            #expect(node.log.contains("another daemon uses \(node.runtimeDirectory)"))
+            for path in [node.runtimeDirectory, node.runtimeDirectory + "/bindings", node.lab.directory + "/flows.jsonl"] {
+                #expect(try FileManager.default.attributesOfItem(atPath: path)[.ownerAccountID] as? Int == 0, "\(path)")
+            }
+            #expect(try node.exeat("status").isSuccess)
+        }
+
         @Test func `a user that does not exist is a bad start if the configuration names it`() throws {
             let node = try RunningNode(
                 NodeSettings(user: "nobody-of-that-name"),

@@ -87,6 +87,25 @@ extension KernelSuites {
             #expect(stream.exchange() != .echoed)
         }
 
+        @Test func `where the boot has no id nothing is taken over from what could be another boot`() throws {
+            let node = try RunningNode(policies: Self.policies, starts: false)
+            defer { node.stop() }
+            node.launcher = {
+                ["unshare", "-m", "sh", "-c", "mount --bind /dev/null /proc/sys/kernel/random/boot_id && exec \"$@\"", "sh"] + $0
+            }
+            try node.start()
+            try node.echo("192.0.2.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            try node.end(SIGKILL)
+            try node.start()
+            #expect(node.log.contains("nothing is recovered of the daemon before"))
+            #expect(try node.bindings().isEmpty)
+            #expect(try node.isRefused("pod-a", "192.0.2.10"))
+            try node.resolve("api.example.org", from: "pod-a")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+        }
+
         // MARK: The holder
 
         @Test func `a holder that does not answer ends a start aloud, and keeps nobody from ending it`() throws {

@@ -268,6 +268,14 @@ struct ResourceKindTests {
         #expect(labels["pcsa.projectcalico.org/name"] == "web")
     }
 
+    @Test func `an orchestrator that is empty is one that is not given`() throws {
+        let spec = "interfaceName: veth0\nipNetworks: [192.0.2.10]\norchestrator: \"\""
+        let (resources, diagnostics) = load(resource("WorkloadEndpoint", "{name: w, namespace: shop}", spec))
+        #expect(diagnostics.map(\.description) == [])
+        let labels = LabelContext(resources).labels(of: try #require(resources.endpoints.first))
+        #expect(labels["projectcalico.org/orchestrator"] == "k8s")
+    }
+
     @Test func `nobody gives himself the labels of a namespace or a service account`() throws {
         let labels = "labels: {app: a, pcns.team: web, pcsa.role: front}"
         let yaml = [
