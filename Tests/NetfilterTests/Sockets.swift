@@ -84,6 +84,14 @@ final class Client: Sendable {
         return Client(descriptor: descriptor, isTCP: false)
     }
 
+    /// A socket that takes datagrams from anyone.
+    static func udp(boundTo own: Endpoint) throws -> Client {
+        let descriptor = socket(own.family, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let bound = unsafe own.withAddress { unsafe bind(descriptor, $0, $1) }
+        guard bound == 0 else { throw HarnessError("bind \(own): errno \(errno)") }
+        return Client(descriptor: descriptor, isTCP: false)
+    }
+
     /// Sends text and waits for the same text to come back.
     func echo(_ text: String = "ping", timeout: Double = 0.7) -> Attempt {
         let bytes = Array(text.utf8)
