@@ -33,9 +33,9 @@ extension ControlPlane {
         }
     }
 
-    /// On the queue, every second: which endpoints the limits of questions, of intercepted queries and of new flows hold back.
+    /// On the queue, every second: which endpoints the limits of questions, of hellos, of queries and of new flows hold back.
     func reportLimited(_ counters: [CounterValue]) throws(TableError) {
-        let reasons = [TableCounter.questionRate, .queryRate, .connectionRate].map(\.rawValue)
+        let reasons = [TableCounter.questionRate, .helloRate, .queryRate, .connectionRate].map(\.rawValue)
         let count = counters.reduce(0) { reasons.contains($1.reason) ? $0 + $1.packets : $0 }
         // A table that was made anew counts from 0.
         defer { questionsHeldBack = count }
@@ -43,10 +43,10 @@ extension ControlPlane {
         let limits = configuration.limits
         for endpoint in questionLog.take(names(of: try table.limitedAddresses()), now: BootClock.now()) {
             logger.warning(
-                "an endpoint begins too many flows; those beyond the limit are dropped ahead of the queue",
+                "an endpoint begins too many flows, or sends too many packets to look at; those beyond the limit are dropped ahead of the queue",
                 metadata: [
                     "endpoint": "\(endpoint)", "questions_per_second": "\(limits.questionsPerSecond)",
-                    "connections_per_second": "\(limits.connectionsPerSecond)",
+                    "hellos_per_second": "\(limits.hellosPerSecond)", "connections_per_second": "\(limits.connectionsPerSecond)",
                 ])
         }
     }

@@ -261,12 +261,14 @@ extension ExeatConfiguration {
 
     private mutating func readLimits(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let fields = MappingReader.Fields([
-            "questionsPerSecond", "questionsBurst", "queriesPerSecond", "queriesBurst", "connectionsPerSecond", "connectionsBurst",
-            "connectionsPerEndpoint",
+            "questionsPerSecond", "questionsBurst", "hellosPerSecond", "hellosBurst", "queriesPerSecond", "queriesBurst",
+            "connectionsPerSecond", "connectionsBurst", "connectionsPerEndpoint",
         ])
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
         if let value = reader["questionsPerSecond"]?.integer(in: 0...1_000_000, &problems) { limits.questionsPerSecond = value }
         if let value = reader["questionsBurst"]?.integer(in: 1...1_000_000, &problems) { limits.questionsBurst = value }
+        if let value = reader["hellosPerSecond"]?.integer(in: 0...10_000_000, &problems) { limits.hellosPerSecond = value }
+        if let value = reader["hellosBurst"]?.integer(in: 1...10_000_000, &problems) { limits.hellosBurst = value }
         if let value = reader["queriesPerSecond"]?.integer(in: 0...10_000_000, &problems) { limits.queriesPerSecond = value }
         if let value = reader["queriesBurst"]?.integer(in: 1...10_000_000, &problems) { limits.queriesBurst = value }
         if let value = reader["connectionsPerSecond"]?.integer(in: 0...10_000_000, &problems) { limits.connectionsPerSecond = value }

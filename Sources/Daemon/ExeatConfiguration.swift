@@ -144,6 +144,9 @@ public struct ExeatConfiguration: Sendable {
         /// First packets to the queue, and how many at once after a pause; 0: as many as come.
         public var questionsPerSecond = 2_000
         public var questionsBurst = 1_000
+        /// Packets to the queues of hellos, and how many at once after a pause; 0: as many as come.
+        public var hellosPerSecond = 20_000
+        public var hellosBurst = 10_000
         /// Queries to the resolver, sent to it or brought to it, and how many at once after a pause; 0: as many as come.
         public var queriesPerSecond = 10_000
         public var queriesBurst = 5_000

@@ -63,6 +63,9 @@ extension ExeatDaemon {
                     packetsPerSecond: configuration.limits.connectionsPerSecond, burst: configuration.limits.connectionsBurst) : nil,
             capsConnections: configuration.limits.connectionsPerEndpoint != 0,
             queueBackend: backend, ownership: features.ownership)
+        if configuration.limits.hellosPerSecond > 0, features.has(.endpointLimits) {
+            table.helloLimit = RateLimit(packetsPerSecond: configuration.limits.hellosPerSecond, burst: configuration.limits.hellosBurst)
+        }
         table.isDNSUntracked = configuration.dns.isDNSUntracked
         table.countsUnaskedAnswers = features.has(.sockets)
         table.resolverUser = geteuid()

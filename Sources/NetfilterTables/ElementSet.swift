@@ -5,7 +5,7 @@ struct ElementSet: Sendable, Hashable {
     /// How long the kernel remembers a verdict.
     static let leaseMilliseconds: UInt64 = 10_000
     static let leasesMax: UInt32 = 65_536
-    /// How long an address stays in `asked`, `queried` and `begun` after its last packet, and in `limited` after it was first held back.
+    /// How long an address stays in `asked`, `queried`, `begun` and `heard` after its last packet, and in `limited` after it was first held back.
     static let limitMilliseconds: UInt64 = 60_000
     /// As many endpoints as a node can have.
     static let limitedMax: UInt32 = 65_536
@@ -83,6 +83,13 @@ struct ElementSet: Sendable, Hashable {
             isConcatenation: false, isFilledByRules: true)
     }
 
+    /// Endpoints of flows whose name is looked at, each with its bucket.
+    static func heard(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "heard4" : "heard6", keyType: addressType(family), keyLength: addressLength(family),
+            isConcatenation: false, isFilledByRules: true)
+    }
+
     /// Sources that were held back of late.
     static func limited(_ family: IPFamily) -> ElementSet {
         ElementSet(
@@ -106,8 +113,8 @@ struct ElementSet: Sendable, Hashable {
 
     static let all: [ElementSet] = [
         .known(.v4), .known(.v6), .policed(.v4), .policed(.v6), .current(.v4), .current(.v6), .leases(.v4), .leases(.v6),
-        .asked(.v4), .asked(.v6), .queried(.v4), .queried(.v6), .begun(.v4), .begun(.v6), .limited(.v4), .limited(.v6), .capped(.v4),
-        .capped(.v6),
+        .asked(.v4), .asked(.v6), .queried(.v4), .queried(.v6), .begun(.v4), .begun(.v6), .heard(.v4), .heard(.v6),
+        .limited(.v4), .limited(.v6), .capped(.v4), .capped(.v6),
         .classes(.v4), .classes(.v6), .upstreams(.v4), .upstreams(.v6),
     ]
 

@@ -147,14 +147,7 @@ extension Ruleset.Builder {
                 [.verdict(.goto("judge"))])
         }
         if hasClasses { classQuestions() }
-        if configuration.hasLeases {
-            rule(
-                "stamp", Expression.state(Ruleset.untracked), asksForLease, Expression.setPacketMark(clear: .max, set: 0),
-                [.verdict(.accept)])
-        }
-        rule(
-            "stamp", Expression.state(Ruleset.untracked), Expression.setPacketMark(clear: mask, set: 0), [.verdict(.accept)],
-            comment: "no flow to remember it by")
+        rule("stamp", Expression.state(Ruleset.untracked), [.verdict(.goto("stamp_untracked"))], comment: "no flow to remember it by")
         // One constant rule per bit keeps foreign bits; a write of register OR register cannot be listed by older nft programs.
         rule("stamp", Expression.setFlowMark(clear: mask, set: 0))
         for bit in (0..<32).map({ UInt32(1) << $0 }) where mask & bit != 0 {
@@ -182,6 +175,18 @@ extension Ruleset.Builder {
                 comment: family == .v4 ? "the address has passed to somebody who is not policed" : nil)
         }
         rule("stamp", [.verdict(.goto("judge"))])
+
+        // A verdict of another policy does not count here either.
+        for family: IPFamily in [.v4, .v6] {
+            let isCurrent = isCurrentPacket(family)
+            if configuration.hasLeases {
+                rule("stamp_untracked", isCurrent, asksForLease, Expression.setPacketMark(clear: .max, set: 0), [.verdict(.accept)])
+            }
+            rule("stamp_untracked", isCurrent, Expression.setPacketMark(clear: mask, set: 0), [.verdict(.accept)])
+        }
+        if configuration.hasLeases { rule("stamp_untracked", asksForLease, Expression.setPacketMark(clear: .max, set: 0)) }
+        rule("stamp_untracked", Expression.setPacketMark(clear: mask, set: 0))
+        rule("stamp_untracked", [.verdict(.goto("judge"))])
 
         rule(
             "admitted", asksForName, Expression.setPacketMark(clear: .max, set: 0),

@@ -1,9 +1,9 @@
 import CNetfilter
 import NetworkTypes
 
-/// What a source may have in a second: questions to the queue, intercepted queries, new flows.
+/// What a source may have in a second: questions to the queue, packets with hellos, intercepted queries, new flows.
 ///
-/// Each source has a bucket of its own in a set that the rules fill (`ElementSet.asked`, `queried`, `begun`); those who find no room there have one
+/// Each source has a bucket of its own in a set that the rules fill (`ElementSet.asked`, `heard`, `queried`, `begun`); those who find no room there have one
 /// together. Whoever is held back is noted in `ElementSet.limited`.
 extension Ruleset.Builder {
     /// First packets, and those of no flow, beyond the rate of their source. What is asked about again because policy changed is held back
@@ -25,6 +25,23 @@ extension Ruleset.Builder {
         }
         // Audit mode refuses nothing; what it cannot look at passes, as it does when the queue is full.
         rule("limited", [.counter(.questionRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
+    }
+
+    /// Packets for the queues of hellos beyond the rate of their flow's endpoint, whichever end has sent them.
+    mutating func limitHellos(_ limit: RateLimit) {
+        for family: IPFamily in [.v4, .v6] {
+            let set = ElementSet.heard(family).name
+            rule(
+                "hello_rate", originalSource(family),
+                [.exceedsLimit(limit, set: set, key: Ruleset.lookupRegister), .verdict(.goto("hello_limited"))])
+            rule(
+                "hello_rate", originalSource(family),
+                [.lookup(set: set, register: Ruleset.lookupRegister, isInverted: true), .exceeds(limit), .verdict(.goto("hello_limited"))],
+                comment: "no room for a bucket of its own")
+            rule("hello_limited", originalSource(family), [.addMember(set: ElementSet.limited(family).name, key: Ruleset.lookupRegister)])
+        }
+        // As in "limited".
+        rule("hello_limited", [.counter(.helloRate), .verdict(configuration.mode == .enforce ? .drop : .accept)])
     }
 
     /// Audit mode holds nothing back.

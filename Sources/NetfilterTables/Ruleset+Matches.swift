@@ -59,6 +59,16 @@ extension Ruleset.Builder {
         ]
     }
 
+    /// (source . our bits of the packet mark) is in `current`: for packets without a conntrack entry, which bear their verdict themselves.
+    func isCurrentPacket(_ family: IPFamily) -> [Expression] {
+        let markRegister: UInt32 = family == .v4 ? 9 : 2
+        return source(family) + [
+            .loadMeta(NFT_META_MARK.rawValue, into: markRegister),
+            .bitwise(register: markRegister, mask: Expression.native(mask), xor: Expression.native(0)),
+            .lookup(set: ElementSet.current(family).name, register: Ruleset.lookupRegister, isInverted: false),
+        ]
+    }
+
     /// The address in the lookup register lies in the prefix.
     func isIn(_ prefix: IPPrefix) -> [Expression] {
         let bits = prefix.address.family.addressBits

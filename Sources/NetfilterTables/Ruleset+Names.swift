@@ -49,9 +49,14 @@ extension Ruleset.Builder {
                     .loadPayload(base: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue, offset: 8, count: 1, into: 1), byte: 0x80, isSet: false),
                 [.verdict(.accept)], comment: family == .v4 ? "a short header" : nil)
         }
+        if configuration.helloLimit != nil { rule("checked", [.verdict(.jump("hello_rate"))]) }
         rule("checked", Expression.setPacketMark(clear: mask, set: mark.deposit(mark.redecideOriginal)))
         rule("checked", [queueExpression(configuration.helloQueues)])
 
+        if let limit = configuration.helloLimit {
+            limitHellos(limit)
+            rule("hello", [.verdict(.jump("hello_rate"))])
+        }
         rule("hello", Expression.direction(0), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.hello)))
         rule("hello", Expression.direction(1), Expression.setPacketMark(clear: mask, set: mark.deposit(mark.newReply)))
         rule("hello", [queueExpression(configuration.helloQueues)])

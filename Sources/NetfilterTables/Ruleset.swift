@@ -16,10 +16,10 @@ import NetworkTypes
 /// "decide": pending? -> "pending" | checkedQUIC? -> "checked" | the question goes into the packet mark -> "ask"
 /// "ask":    more questions of this source than it may have? -> "limited" | NFQUEUE
 /// "pending": TCP without payload that neither begins nor ends the connection nor is urgent? accept | -> "hello"
-/// "checked": from the responder, or one datagram with a short header? accept | the whole packet to the queue of "hello", as a question of its own
-/// "hello":  the question goes into the packet mark, the whole packet to the NFQUEUE of its own
+/// "checked": from the responder, or one datagram with a short header? accept | as "hello", with a question of its own
+/// "hello":  more packets of this endpoint than it may have? -> "hello_limited" | the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "unasked": UDP that came in, from an upstream or port 53? -> "no_socket": no socket waits for it? count
-/// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | packet mark -> ct mark | still current? -> "admitted" | not policed any more?
+/// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | untracked: still current? accept, else -> "judge" again | packet mark -> ct mark | still current? -> "admitted" | not policed any more?
 ///           clear ct mark | -> "judge" again
 /// "admitted": only observed? ct mark "pending" behind this packet, accept | a lease was asked for? remember it | accept
 /// ```
@@ -103,10 +103,10 @@ struct Ruleset: Sendable, Hashable {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
                 "neighbours", "queries_limited", "direct4", "direct6", "brought4", "brought6", "workload", "elsewhere", "dns_redirect",
-                "ask", "hello", "bare4",
+                "ask", "hello_limited", "hello_rate", "hello", "bare4",
                 "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
-                "reject", "refuse", "revoked", "admitted", "stamp", "leased", "lease", "own_errors", "limited",
+                "reject", "refuse", "revoked", "admitted", "stamp_untracked", "stamp", "leased", "lease", "own_errors", "limited",
                 "begun_limited", "begun_together", "begin4", "begin6",
             ] { chain(name) }
             if configuration.countsUnaskedAnswers { for name in ["no_socket", "unasked"] { chain(name) } }

@@ -36,6 +36,8 @@ public struct TableConfiguration: Sendable, Hashable {
     public var queryLimit: RateLimit?
     /// How many new flows one workload's address may begin, leased or not (`begun4`, `begun6`); nil: as many as come.
     public var connectionLimit: RateLimit?
+    /// How many packets of flows whose name is looked at may go to the queues of hellos (`heard4`, `heard6`); nil: as many as come.
+    public var helloLimit: RateLimit?
     /// Whether new flows of the addresses in `capped4` and `capped6` are refused, leases or not.
     public var capsConnections: Bool
     /// Classes of the node's own processes; where two could match, the first does.

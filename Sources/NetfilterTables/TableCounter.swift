@@ -26,6 +26,8 @@ public enum TableCounter: String, Sendable, CaseIterable {
     case queryRate = "query_rate"
     /// New flows of an endpoint beyond its rate, ahead of leases.
     case connectionRate = "connection_rate"
+    /// Packets of an endpoint's flows whose name is looked at, beyond its rate, ahead of the queue of hellos.
+    case helloRate = "hello_rate"
     /// New flows of an endpoint that has as many as it may.
     case connectionCap = "connection_cap"
 

@@ -217,6 +217,33 @@ extension KernelSuites {
             #expect(flow.reason == "name_mismatch")
         }
 
+        @Test func `long headers beyond an endpoint's rate are dropped ahead of the queue, and another's hello is read`() throws {
+            let shop = Self.policy("require", ports: "udp:7000")
+            let batch = shop.replacing("name: shop", with: "name: batch").replacing("\"shop\"", with: "\"batch\"")
+            let node = try RunningNode(
+                NodeSettings(extra: "limits: {hellosPerSecond: 20, hellosBurst: 50}\n"), zones: Self.zones,
+                policies: ["shop.yaml": shop, "batch.yaml": batch, "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            try node.echo(Self.address)
+            let address = try #require(IPAddress(parsing: Self.address))
+            func client(_ pod: String) throws -> DatagramClient {
+                try node.resolve("api.shared.test", from: pod)
+                return try DatagramClient(in: node.pod(pod).namespace, to: address, port: RunningNode.echoPort)
+            }
+            let flood = try client("pod-a")
+            #expect(flood.isEchoed(InitialDatagram.api))
+            let (queued, watch) = (try node.queuedPackets(), Stopwatch())
+            for _ in 0..<2_000 { flood.send(InitialDatagram.api) }
+            let looked = try node.queuedPackets() - queued
+            #expect(looked >= 30 && Double(looked) <= 100 + 20 * (watch.seconds + 1), "\(looked) in \(watch.seconds) s")
+            #expect(try client("pod-b").isEchoed(InitialDatagram.api))
+            let reason = "exeat_kernel_refused_packets_total{reason=\"hello_rate\"}"
+            try Stopwatch.wait("the counter is read", seconds: 5) { try node.metrics()[reason] > 1_000 }
+            try Stopwatch.wait("the endpoint is named", seconds: 5) { node.log.contains("an endpoint begins too many flows") }
+            let short: [UInt8] = [0x40] + Array(repeating: 7, count: 40)
+            try Stopwatch.wait("the flow itself goes on", seconds: 5) { flood.isEchoed(short) }
+        }
+
         @Test func `a connection whose name was good goes on after a change of policy, and ends when that name is allowed no more`() throws
         {
             let node = try RunningNode(

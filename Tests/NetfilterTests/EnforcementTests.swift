@@ -405,6 +405,36 @@ extension KernelSuites {
             #expect(client.echo().isRefused)
         }
 
+        @Test(arguments: LimitTests.servers, [Answer.allow(1), .lease(1)])
+        func `a verdict on an untracked packet that a change of policy overtakes does not count`(server: IPAddress, overtaken: Answer)
+            throws
+        {
+            let fixture = try Fixture()
+            defer { fixture.stop() }
+            try fixture.node(
+                "nft 'add table inet foreign; add chain inet foreign pre { type filter hook prerouting priority -310; }; "
+                    + "add rule inet foreign pre udp dport 80 notrack; add rule inet foreign pre udp sport 80 notrack; "
+                    + "add chain inet foreign post { type filter hook postrouting priority 0; }; "
+                    + "add rule inet foreign post oifname uplink udp dport 80 meta mark 0 counter'"
+            ).expectSuccess()
+            let client = try fixture.udp(from: fixture.network.podA, to: server)
+            let (table, policed) = (fixture.table, LimitTests.policed(server))
+            fixture.script.state.withLock { state in
+                (state.queued, state.answer) = ([overtaken], .drop)
+                state.beforeAnswer = { try? table.socket.apply([.setCurrent(policed, generation: 2)]) }
+            }
+            #expect(client.echo(timeout: 0.3) == .silent)
+            #expect(fixture.script.take().map(\.code) == Array(repeating: MarkLayout.standard.hello, count: 2))
+            // The new policy allows it: asked again once, and then it passes, unmarked.
+            fixture.script.state.withLock { state in
+                (state.queued, state.answer) = ([overtaken], .allow(3))
+                state.beforeAnswer = { try? table.socket.apply([.setCurrent(policed, generation: 3)]) }
+            }
+            #expect(client.echo() == .reached)
+            #expect(fixture.script.take().map(\.code) == Array(repeating: MarkLayout.standard.hello, count: 2))
+            #expect(try fixture.node("nft list table inet foreign").text.contains("counter packets 1 "))
+        }
+
         @Test func `a transfer of large segments passes and is asked for once`() throws {
             let fixture = try Fixture()
             defer { fixture.stop() }

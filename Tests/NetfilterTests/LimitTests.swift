@@ -1,3 +1,4 @@
+import Conntrack
 import Glibc
 import NetfilterTables
 import NetworkTypes
@@ -72,6 +73,43 @@ extension KernelSuites {
             try inNamespace(podB) { try shell("ip -4 addr flush dev eth0") }
             try Self.discover(from: podB, as: nil)
             #expect(server.receives())
+        }
+
+        /// A flow of UDP that was allowed, and whose name is in this state since.
+        private static func flow(_ fixture: borrowing Fixture, from pod: String, _ source: IPAddress, to server: IPAddress, _ state: UInt32)
+            throws
+            -> Client
+        {
+            let client = try inNamespace(pod) { Client.udp(Endpoint(server, 80), source: Endpoint(source, 40_080)) }
+            #expect(client.echo() == .reached)
+            let mark = fixture.configuration.mark
+            let addresses = FlowAddresses(source: source, destination: server, sourcePort: 40_080, destinationPort: 80)
+            try inNamespace(fixture.network.node) {
+                var conntrack = try ConntrackSocket()
+                #expect(try conntrack.setMark(mark.deposit(state), mask: mark.mask, of: addresses, .udp))
+            }
+            return client
+        }
+
+        @Test(arguments: servers, [MarkLayout.standard.checkedQUIC, MarkLayout.standard.pending])
+        func `packets that may hold a hello have a bucket of their endpoint ahead of the queue, and no other's is touched`(
+            server: IPAddress, state: UInt32
+        ) throws {
+            let fixture = try Fixture { $0.helloLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
+            defer { fixture.stop() }
+            let (policed, other) = (Self.policed(server), Self.unpoliced(server))
+            try fixture.table.socket.apply([.addPoliced(other), .setCurrent(other, generation: 1)])
+            fixture.script.answer(.allow(1))
+            let client = try Self.flow(fixture, from: fixture.network.podA, policed, to: server, state)
+            let neighbour = try Self.flow(fixture, from: fixture.network.podB, other, to: server, state)
+            for _ in 0..<60 { #expect(client.send([0xc0, 0, 0, 0])) }
+            let dropped = try fixture.counter(.helloRate)
+            #expect((30...50).contains(dropped), "\(dropped)")
+            #expect(try fixture.table.socket.limitedAddresses() == [policed])
+            for _ in 0..<5 { #expect(neighbour.send([0xc0, 0, 0, 0])) }
+            #expect(try fixture.counter(.helloRate) == dropped)
+            // A short header is no hello where the name was good.
+            if state == MarkLayout.standard.checkedQUIC { #expect(client.echo() == .reached) }
         }
 
         @Test(arguments: servers)
