@@ -36,8 +36,6 @@ struct SimulatedKernel {
         /// No verdict of its own.
         var isLeased = false
         var wasRevoked = false
-        /// The verdict on its first packet was stale, and the next one took it for a flow that was admitted.
-        var wasRedecidedAtOnce = false
         /// The generation that was current when it was revoked.
         var deniedUnder: UInt16?
         /// The last walk over the entries did not show it.

@@ -148,11 +148,8 @@ extension Simulation {
             }
             coverage.note(.boundsReached)
             model.forget(binding)
-            // The last sweep saw no flow that uses it. One that was refused then, and is allowed again since, goes on without its name; so does one that has
-            // come since by a live name, and whose first verdict a change of policy overtook: the next let it pass by this one.
-            if kernel.flows.contains(where: {
-                ($0.wasRevoked || $0.wasRedecidedAtOnce) && $0.client == client && $0.tuple.destination == binding.address
-            }) {
+            // The last sweep saw no flow that uses it. One that was refused then, and is allowed again since, goes on without its name.
+            if kernel.flows.contains(where: { $0.wasRevoked && $0.client == client && $0.tuple.destination == binding.address }) {
                 lose(ReferenceModel.ClientAddress(client: client, address: binding.address))
             }
         }

@@ -68,7 +68,7 @@ extension Simulation {
         var mark = flight?.mark ?? .none
         if let place { mark = kernel.flows[place].mark }
         let owner = self.owner(tuple.source)
-        switch kernel.judge(tuple, mark, isNew: place == nil, isReply: isReply, now: now) {
+        switch kernel.judge(tuple, mark, isNew: place == nil && flight?.isAnew != true, isReply: isReply, now: now) {
         case .dropped:
             coverage.note(.unknownSources)
             guard owner == nil else { throw failed(.reasons, "\(tuple.source) is that of an endpoint, and dropped as unknown") }
@@ -300,8 +300,9 @@ extension Simulation {
             // Back to the queue; while a policy is on its way, for as long as that takes.
             var again = flight
             again.verdict = nil
-            // Of an address that is not policed any more the mark goes.
-            again.mark = kernel.current[flight.tuple.source] == nil ? .none : .generation(generation)
+            // Of an address that is not policed any more the mark goes, and of a flow that no packet has confirmed.
+            again.isAnew = given == nil
+            again.mark = given == nil || kernel.current[flight.tuple.source] == nil ? .none : .generation(generation)
             if let given { kernel.flows[given].mark = again.mark }
             if isChanging { return flights.append(again) }
             return try send(flight.tuple, isReply: flight.isReply, after: again)
@@ -314,7 +315,6 @@ extension Simulation {
         }
         let place = given ?? kernel.confirm(flight.tuple, .generation(generation), client: flight.client, now: now)
         note(flight, place)
-        if given == nil, flight.mark != .none { kernel.flows[place].wasRedecidedAtOnce = true }
         kernel.flows[place].deniedUnder = nil
         kernel.flows[place].count(isReply: flight.isReply)
         if given == nil { kernel.tellOfBeginning(place) }

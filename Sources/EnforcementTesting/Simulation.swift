@@ -41,6 +41,8 @@ public struct Simulation: ~Copyable {
         let client: String
         let generation: UInt16
         var isFactLost = false
+        /// A first packet whose verdict was stale: no lease lets it pass.
+        var isAnew = false
         let deadline: Instant
     }
 

@@ -146,6 +146,10 @@ extension Expression {
     static let isSentHere: [Expression] = [
         .loadMeta(NFT_META_IIF.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native(0)),
     ]
+    /// By an interface: the node itself has not sent it.
+    static let cameIn: [Expression] = [
+        .loadMeta(NFT_META_IIF.rawValue, into: 1), .compare(NFT_CMP_NEQ.rawValue, register: 1, native(0)),
+    ]
     static let isForHere: [Expression] = [
         .loadMeta(NFT_META_OIF.rawValue, into: 1), .compare(NFT_CMP_EQ.rawValue, register: 1, native(0)),
     ]

@@ -174,6 +174,16 @@ extension Ruleset.Builder {
                 "stamp", originalSource(family), isPoliced(family, inverted: true), Expression.setFlowMark(clear: mask, set: 0),
                 comment: family == .v4 ? "the address has passed to somebody who is not policed" : nil)
         }
+        // Nothing of a flow that is not confirmed has passed: it was never let in, and its names are to be as live as those of any new flow. Not by a
+        // lease, as the FlowTable has been told of the verdict. Flows of the node's own processes keep their mark: it tells the class.
+        for family: IPFamily in [.v4, .v6] {
+            rule(
+                "stamp", Expression.cameIn,
+                Expression.masked(.loadConntrack(NFT_CT_STATUS.rawValue, direction: nil, into: 1), Ruleset.confirmed, NFT_CMP_EQ, 0),
+                Expression.flowMark(mask, NFT_CMP_NEQ, mark.deposit(mark.pending)),
+                Expression.flowMark(mask, NFT_CMP_NEQ, mark.deposit(mark.checkedQUIC)), originalSource(family), isPoliced(family),
+                Expression.setFlowMark(clear: mask, set: 0), [.verdict(.goto("decide"))], comment: family == .v4 ? "a first packet" : nil)
+        }
         rule("stamp", [.verdict(.goto("judge"))])
 
         // A verdict of another policy does not count here either.

@@ -110,13 +110,8 @@ extension Ruleset.Builder {
             rule(
                 "judge", isFamily(family), Expression.state(Ruleset.new), kind, Expression.flowMark(mask, NFT_CMP_EQ, 0),
                 [loadSource(family)],
-                isPoliced(family),
-                // What the node itself sends came in nowhere.
-                [
-                    .loadMeta(NFT_META_IIF.rawValue, into: Ruleset.lookupRegister),
-                    .compare(NFT_CMP_NEQ.rawValue, register: Ruleset.lookupRegister, Expression.native(0)),
-                    .verdict(.jump(family == .v4 ? "begin4" : "begin6")),
-                ], comment: family == .v4 ? "new flows of workloads" : nil)
+                isPoliced(family), Expression.cameIn, [.verdict(.jump(family == .v4 ? "begin4" : "begin6"))],
+                comment: family == .v4 ? "new flows of workloads" : nil)
         }
     }
 

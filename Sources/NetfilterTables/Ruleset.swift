@@ -20,7 +20,7 @@ import NetworkTypes
 /// "hello":  more packets of this endpoint than it may have? -> "hello_limited" | the question goes into the packet mark, the whole packet to the NFQUEUE of its own
 /// "unasked": UDP that came in, from an upstream or port 53? -> "no_socket": no socket waits for it? count
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | untracked: still current? accept, else -> "judge" again | packet mark -> ct mark | still current? -> "admitted" | not policed any more?
-///           clear ct mark | -> "judge" again
+///           clear ct mark | the flow's first packet? clear ct mark, -> "decide" | -> "judge" again
 /// "admitted": only observed? ct mark "pending" behind this packet, accept | a lease was asked for? remember it | accept
 /// ```
 /// A verdict is `NF_REPEAT` with our bits of the packet mark set: the packet enters the same base chain again, from its start. So
@@ -40,6 +40,8 @@ struct Ruleset: Sendable, Hashable {
     static let untracked: UInt32 = 1 << 6
     /// `IPS_EXPECTED`.
     static let expected: UInt32 = 1 << 0
+    /// `IPS_CONFIRMED`: a packet of it has passed all hooks.
+    static let confirmed: UInt32 = 1 << 3
     static let tcp: UInt8 = 6
     static let udp: UInt8 = 17
     static let sctp: UInt8 = 132

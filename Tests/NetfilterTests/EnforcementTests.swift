@@ -145,7 +145,7 @@ extension KernelSuites {
             let (client, attempt, _) = try fixture.connect(from: fixture.network.podA, to: server)
             #expect(attempt == .reached)
             #expect(client?.echo() == .reached)
-            #expect(fixture.script.take().map(\.code) == [0, Self.mark.redecideOriginal, Self.mark.redecideOriginal])
+            #expect(fixture.script.take().map(\.code) == [0, 0, 0])
             // And the answer to the second question may be a refusal.
             fixture.script.state.withLock { state in
                 state.queued = [.allow(2), .reject]
@@ -388,6 +388,29 @@ extension KernelSuites {
             }
             #expect(late.echo(timeout: 0.2) == .silent)
             #expect(try fixture.counter(.relatedDenied) > 0)
+        }
+
+        @Test(arguments: LimitTests.servers)
+        func `a first packet whose verdict a change of policy overtakes is asked about as one never let in`(server: IPAddress) throws {
+            let fixture = try Fixture()
+            defer { fixture.stop() }
+            let (table, policed) = (fixture.table, LimitTests.policed(server))
+            fixture.script.state.withLock { state in
+                (state.queued, state.answer) = ([.allow(1)], .allow(2))
+                state.beforeAnswer = { try? table.socket.apply([.setCurrent(policed, generation: 2)]) }
+            }
+            let client = try fixture.udp(from: fixture.network.podA, to: server)
+            #expect(client.echo() == .reached)
+            #expect(fixture.script.take().map(\.code) == [0, 0])
+            // What has been let in is asked about as that.
+            fixture.script.state.withLock { state in
+                (state.queued, state.answer) = ([.allow(3)], .allow(4))
+                state.beforeAnswer = { try? table.socket.apply([.setCurrent(policed, generation: 4)]) }
+            }
+            try table.socket.apply([.setCurrent(policed, generation: 3)])
+            #expect(client.echo() == .reached)
+            let again = MarkLayout.standard.redecideOriginal
+            #expect(fixture.script.take().map(\.code) == [again, again])
         }
 
         @Test func `an untracked packet of a policed source is asked for every time`() throws {

@@ -82,7 +82,7 @@ extension KernelSuites {
             }
             #expect(try fixture.connect(from: fixture.network.podA, to: TestNetwork.serverAddress).1 == .refused(errno: ECONNREFUSED))
             let questions = fixture.script.take()
-            #expect(questions.map(\.code) == [0, Self.mark.redecideOriginal])
+            #expect(questions.map(\.code) == [0, 0])
             #expect(questions.allSatisfy { $0.mark & Self.mark.foreignBits == 0 })
             #expect(try fixture.counter(.leaseAsked) == 0)
             #expect(try fixture.table.socket.leaseCount() == 0)

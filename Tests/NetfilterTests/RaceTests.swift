@@ -109,7 +109,8 @@ extension KernelSuites {
             #expect(failure == nil)
             #expect(raced >= wanted)
             #expect(try arrived() == opened, "something passed on a policy that was gone")
-            #expect(again >= raced, "each overtaken verdict is asked for again")
+            // Each overtaken verdict is asked for again, of a first packet as of one never let in.
+            #expect(what.shape == .liveFlows ? again >= raced : again == 0 && refused >= raced / 2)
             #expect(try fixture.counter(.leaseAsked) == 0)
             #expect(try fixture.counter(.leased) == 0)
 
