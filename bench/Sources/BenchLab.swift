@@ -82,7 +82,7 @@ final class BenchLab {
             bindings:
               namesPerClient: \(namesPerClient)
             kernelLeases: \(hasLeases)
-            \(hasLimits ? "" : "limits: {questionsPerSecond: 0, queriesPerSecond: 0, connectionsPerSecond: \(connectionsPerSecond), connectionsPerEndpoint: 0}")
+            \(hasLimits ? "" : "limits: {questionsPerSecond: 0, hellosPerSecond: 0, queriesPerSecond: 0, connectionsPerSecond: \(connectionsPerSecond), connectionsPerEndpoint: 0}")
             \(extra)
             """, "exeat.yaml")
         let daemon = try network.node.spawn([program, "run", "--config", path("exeat.yaml")], output: path("daemon.log"))
