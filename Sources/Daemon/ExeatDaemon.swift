@@ -46,7 +46,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     ///
     /// Ending by a signal leaves the table and the holder: workloads then reach nothing new until the next start.
     public static func run(configurationFile: String, lacking: Set<KernelFeature> = []) async throws {
-        var logger = Logger(label: "exeat")
+        var logger = Logger(label: "exeat") { PlainLogHandler(label: $0) }
         logger.logLevel = .info
         signal(SIGPIPE, SIG_IGN)
         OpenFiles.raiseLimit(logger)

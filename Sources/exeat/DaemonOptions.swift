@@ -1,5 +1,6 @@
 import ArgumentParser
 import Daemon
+import Telemetry
 
 /// Options of the commands that ask the running daemon.
 struct DaemonOptions: ParsableArguments {
@@ -13,7 +14,7 @@ struct DaemonOptions: ParsableArguments {
     func ask(_ request: String, row: (ReportRow) -> String) throws {
         do {
             try ControlClient.ask(request, runtimeDirectory: runtimeDirectory) { line in
-                print(json ? line : ReportRow(json: line).map(row) ?? line)
+                print(json ? TerminalText.json(line) : ReportRow(json: line).map(row) ?? TerminalText.plain(line))
                 return true
             }
         } catch {
