@@ -10,11 +10,12 @@ struct DaemonOptions: ParsableArguments {
     @Flag(help: "Print JSON lines.")
     var json = false
 
-    /// Asks, and prints each line as JSON or by `row`.
-    func ask(_ request: String, row: (ReportRow) -> String) throws {
+    /// Asks, and prints each line as JSON or by `row`; those that follow what happens at once, whoever reads them.
+    func ask(_ request: String, follows: Bool = false, row: (ReportRow) -> String) throws {
         do {
             try ControlClient.ask(request, runtimeDirectory: runtimeDirectory) { line in
                 print(json ? TerminalText.json(line) : ReportRow(json: line).map(row) ?? TerminalText.plain(line))
+                if follows { StandardOutput.flush() }
                 return true
             }
         } catch {
