@@ -179,7 +179,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var counters: [VerdictCounters] = []
         var reports: [QueueReport] = []
         for index in 0..<configuration.queues.count {
-            let ring = Ring<FlowRecord>(capacity: 16_384, filler: .filler)
+            let ring = Ring<FlowRecord>(capacity: FlowLog.recordsMax, filler: .filler)
             let verdicts = VerdictCounters()
             let resets = Ring<FlowReset>(capacity: 4_096, filler: .filler)
             let number = configuration.queues.first + UInt16(index)
@@ -207,7 +207,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var helloRings: [Ring<HelloRecord>] = []
         var hellos: [HelloCounters] = []
         for number in configuration.helloQueues {
-            let ring = Ring<HelloRecord>(capacity: 2_048, filler: .filler)
+            let ring = Ring<HelloRecord>(capacity: FlowLog.helloRecordsMax, filler: .filler)
             let verdicts = VerdictCounters()
             let counted = HelloCounters()
             let resets = Ring<FlowReset>(capacity: 4_096, filler: .filler)
@@ -346,8 +346,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         flowLog.stop()
         dnsLog?.stop()
         socket.stop()
-        for _ in 0..<300 where dnsLog?.hasEnded == false { try? await Task.sleep(for: .milliseconds(10)) }
-        // The log's last lines.
+        for _ in 0..<300 where dnsLog?.hasEnded == false || !flowLog.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
+        // The answer to `exeat down`.
         try? await Task.sleep(for: .milliseconds(50))
     }
 
