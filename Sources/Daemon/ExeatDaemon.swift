@@ -37,6 +37,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     let helloCounters: [HelloCounters]
     let verifiedNames: VerifiedNames
     let queueReports: [QueueReport]
+    let lastNameReport = Mutex(NameReport())
     let isReady = Atomic<Bool>(false)
     let startTime = BootClock.now()
 
