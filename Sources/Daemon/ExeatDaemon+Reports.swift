@@ -7,9 +7,9 @@ extension ExeatDaemon {
 
     func statusLines() -> [String] {
         StatusReport.lines(
-            configuration: configuration, control: control.status, isReady: isServing,
-            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), flows: flows.state,
-            queues: queueReports)
+            configuration: configuration, control: control.status, guardReport: control.guardReport, isReady: isServing,
+            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, dnsLog: dnsLog, names: nameReport(),
+            upstreamsDown: Int(dnsTotals[.upstreamsDown]), flows: flows.state, queues: queueReports)
     }
 
     func endpointLines() -> [String] { StatusReport.endpoints(published.current) }
