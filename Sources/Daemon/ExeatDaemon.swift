@@ -364,13 +364,18 @@ public final class ExeatDaemon: @unchecked Sendable {
                 for line in try liveFlowLines() where !client.write(line) { return }
                 return
             }
-            for line in flowLog.recentLines() where !client.write(line) { return }
-            guard words.contains("follow") else { return }
-            let follower = flowLog.follow()
-            defer { follower.close() }
-            while isReady.load(ordering: .relaxed), client.isOpen {
-                for line in follower.take() where !client.write(line) { return }
-                usleep(50_000)
+            guard words.contains("follow") else {
+                for line in flowLog.recentLines() where !client.write(line) { return }
+                return
+            }
+            try flowLog.follow { recent, follower in
+                for line in recent where !client.write(line) { return }
+                while isReady.load(ordering: .relaxed), client.isOpen {
+                    let (lines, lost) = follower.take()
+                    for line in lines where !client.write(line) { return }
+                    if lost > 0, !client.write("\(ControlClient.lossPrefix)\(lost)") { return }
+                    usleep(50_000)
+                }
             }
         case "down":
             try control.removeTable()

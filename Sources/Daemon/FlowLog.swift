@@ -88,17 +88,27 @@ final class FlowLog: Sendable {
     }
 
     /// The last lines, oldest first.
-    func recentLines() -> [String] {
-        state.withLock { Array($0.recent[$0.recentStart...]) + Array($0.recent[..<$0.recentStart]) }.map(\.json)
+    func recentLines() -> [String] { state.withLock { Self.recentEntries($0) }.map(\.json) }
+
+    private static func recentEntries(_ state: State) -> [FlowLogEntry] {
+        Array(state.recent[state.recentStart...]) + Array(state.recent[..<state.recentStart])
     }
 
-    func follow() -> FlowFollower {
+    /// Gives `body` the last lines, oldest first, and a follower that gets every later one.
+    func follow(_ body: (_ recent: [String], FlowFollower) -> Void) throws(DaemonError) {
         let follower = FlowFollower()
-        state.withLock { state in
+        let (number, recent): (Int?, [FlowLogEntry]) = state.withLock { state in
+            guard state.followers.count < Self.followersMax else { return (nil, []) }
             state.followers[state.nextFollower] = follower
             state.nextFollower += 1
+            return (state.nextFollower - 1, Self.recentEntries(state))
         }
-        return follower
+        guard let number else {
+            throw DaemonError(
+                "\(Self.followersMax) others follow the flows", hint: "end one of them, or ask for `exeat flows --recent` again and again")
+        }
+        defer { state.withLock { $0.followers[number] = nil } }
+        body(recent.map(\.json), follower)
     }
 
     private func drain() -> Int {
@@ -155,7 +165,7 @@ final class FlowLog: Sendable {
             }
             guard !lines.isEmpty || !state.followers.isEmpty else { return }
             if lines.isEmpty { lines = entries.map(\.json) }
-            state.followers = state.followers.filter { $0.value.offer(lines) }
+            for follower in state.followers.values { follower.offer(lines) }
         }
         file?.write(lines)
     }

@@ -17,6 +17,8 @@ struct DaemonOptions: ParsableArguments {
                 print(json ? TerminalText.json(line) : ReportRow(json: line).map(row) ?? TerminalText.plain(line))
                 if follows { StandardOutput.flush() }
                 return true
+            } loss: {
+                StandardError.print("\($0) lines were lost here: they came faster than they were read")
             }
         } catch {
             StandardError.print("\(error)")
