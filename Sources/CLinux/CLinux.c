@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include <stdlib.h>
 #include <unistd.h>
 #include <string.h>
 #include <fcntl.h>
@@ -91,6 +92,19 @@ int exeat_peer_credentials(int socket, int *group, int *process) {
     *group = (int)credentials.gid;
     *process = (int)credentials.pid;
     return (int)credentials.uid;
+}
+
+int exeat_peer_has_group(int socket, unsigned int group) {
+    socklen_t length = 0;
+    // Says in ERANGE how many bytes it wants.
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, NULL, &length) == 0) return 0;
+    if (errno != ERANGE || length == 0) return -1;
+    gid_t *groups = malloc(length);
+    if (!groups) return -1;
+    int found = getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) < 0 ? -1 : 0;
+    for (size_t index = 0; found == 0 && index < length / sizeof *groups; index++) found = groups[index] == group;
+    free(groups);
+    return found;
 }
 
 int exeat_set_nonblocking(int descriptor, int on) {

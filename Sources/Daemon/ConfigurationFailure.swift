@@ -1,4 +1,5 @@
 import PolicyModel
+import Telemetry
 
 /// A configuration or policy that cannot be used, with everything that is wrong with it.
 public struct ConfigurationFailure: Error, CustomStringConvertible, Sendable {
@@ -13,5 +14,6 @@ public struct ConfigurationFailure: Error, CustomStringConvertible, Sendable {
         self.readSoFar = readSoFar
     }
 
-    public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+    /// A line for each, whatever the files say.
+    public var description: String { diagnostics.map { TerminalText.plain($0.description) }.joined(separator: "\n") }
 }

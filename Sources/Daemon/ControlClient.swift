@@ -3,25 +3,41 @@ import Glibc
 
 /// Asks the running daemon.
 public enum ControlClient {
-    /// Sends one request and hands each line of the answer to `line`; false from it ends the reading.
-    public static func ask(_ request: String, runtimeDirectory: String, line: (String) -> Bool) throws {
+    /// Begins a line that says how many others were lost.
+    static let lossPrefix = "lost: "
+
+    /// Sends one request and hands each line of the answer to `line`; false from it ends the reading. `loss` gets the number of lines that were
+    /// lost at one place, as they came faster than they were read.
+    public static func ask(
+        _ request: String, runtimeDirectory: String, line: (String) -> Bool, loss: (String) -> Void = { _ in }
+    ) throws {
         let path = ControlSocket.path(runtimeDirectory: runtimeDirectory)
         let descriptor: Int32
         do throws(DaemonError) {
             descriptor = try UnixSocket.connect(path, kind: Int32(SOCK_STREAM.rawValue))
         } catch {
+            let isForbidden = error.code == EACCES || error.code == EPERM
             throw DaemonError(
-                "no daemon answers at \(path)", code: error.code,
-                hint: "start it with `exeat run --config FILE`, or name its --runtime-directory")
+                isForbidden ? "\(path) may not be asked" : "no daemon answers at \(path)", code: error.code,
+                hint: isForbidden
+                    ? "ask as root or as a member of its group"
+                    : "start it with `exeat run --config FILE`, or name its --runtime-directory")
         }
         defer { close(descriptor) }
-        guard LineIO.write(descriptor, request + "\n") else { throw DaemonError("the daemon has gone", code: errno) }
+        // One that has no place for us says so and closes before it has read anything.
+        let isSent = LineIO.write(descriptor, request + "\n")
+        let code = errno
         var reader = BufferedLines(descriptor: descriptor)
         while let text = reader.next() {
             if text == "ok" { return }
             if text.hasPrefix("error: ") { throw DaemonError(String(text.dropFirst("error: ".count))) }
+            if text.hasPrefix(lossPrefix) {
+                loss(String(text.dropFirst(lossPrefix.count)))
+                continue
+            }
             guard line(text) else { return }
         }
+        guard isSent else { throw DaemonError("the daemon has gone", code: code) }
         throw DaemonError("the daemon broke the answer off")
     }
 

@@ -4,12 +4,14 @@ import Logging
 import Synchronization
 
 /// The socket by which the command line asks the daemon. One request is a line of words; the answer is lines, the last one
-/// `ok` or `error: ...`, then the connection ends. Only root and the group of the socket file get an answer.
+/// `ok` or `error: ...`, then the connection ends. Only root and the group of the socket file are answered; others, and those for whom there is no
+/// place, are told why.
 final class ControlSocket: Sendable {
     /// Answers one request line by line; throws what went wrong.
     typealias Handler = @Sendable (_ words: [String], _ client: ControlConnection) throws -> Void
 
-    private static let clientsMax = 16
+    /// Followers of flows, who stay, have half of these (`FlowLog.followersMax`): what remains is for requests that end.
+    private static let clientsMax = 32
 
     private let listener: Int32
     private let path: String
@@ -35,7 +37,9 @@ final class ControlSocket: Sendable {
                     usleep(10_000)
                     continue
                 }
-                guard clients.load(ordering: .relaxed) < Self.clientsMax, isAllowed(client) else {
+                if let refusal = refusal(of: client) {
+                    // The buffer of a new connection has room for it.
+                    _ = ControlConnection(descriptor: client).write("error: \(refusal)")
                     close(client)
                     continue
                 }
@@ -55,13 +59,25 @@ final class ControlSocket: Sendable {
         close(listener)
     }
 
+    /// Why a client is not heard; nil if it is.
+    private func refusal(of client: Int32) -> DaemonError? {
+        guard isAllowed(client) else {
+            return DaemonError("not allowed", hint: "only root and the members of the group of \(path) are answered")
+        }
+        guard clients.load(ordering: .relaxed) < Self.clientsMax else {
+            return DaemonError("\(Self.clientsMax) others ask at this moment", hint: "try again in a moment")
+        }
+        return nil
+    }
+
     private func isAllowed(_ client: Int32) -> Bool {
         var group: Int32 = 0
         var process: Int32 = 0
         let user = unsafe exeat_peer_credentials(client, &group, &process)
         var status = stat()
-        guard unsafe stat(path, &status) == 0 else { return user == 0 }
-        return user == 0 || gid_t(bitPattern: group) == status.st_gid && status.st_gid != 0
+        guard user != 0, unsafe stat(path, &status) == 0 else { return user == 0 }
+        guard status.st_gid != 0 else { return false }
+        return gid_t(bitPattern: group) == status.st_gid || exeat_peer_has_group(client, status.st_gid) == 1
     }
 
     private func serve(_ client: Int32) {

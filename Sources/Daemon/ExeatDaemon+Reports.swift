@@ -7,16 +7,19 @@ extension ExeatDaemon {
 
     func statusLines() -> [String] {
         StatusReport.lines(
-            configuration: configuration, control: control.status, isReady: isServing,
-            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, names: nameReport(), flows: flows.state,
-            queues: queueReports)
+            configuration: configuration, control: control.status, guardReport: control.guardReport, isReady: isServing,
+            uptime: BootClock.now().nanoseconds(since: startTime), flowLog: flowLog, dnsLog: dnsLog, names: nameReport(),
+            upstreamsDown: Int(dnsTotals[.upstreamsDown]), flows: flows.state, queues: queueReports)
     }
 
     func endpointLines() -> [String] { StatusReport.endpoints(published.current) }
 
     func bindingLines() throws -> [String] {
         let policy = published.current
-        return onWorker { gate in StatusReport.bindings(gate, policy, now: BootClock.now()) } ?? []
+        guard let lines = onWorker({ gate in StatusReport.bindings(gate, policy, now: BootClock.now()) }) else {
+            throw DaemonError("the first DNS worker does not answer", hint: "ask again in a moment")
+        }
+        return lines
     }
 
     func liveFlowLines() throws -> [String] {
@@ -32,11 +35,17 @@ extension ExeatDaemon {
         return lines
     }
 
+    /// As it was last told while the worker does not answer: counters must not go back.
     private func nameReport() -> NameReport {
-        onWorker { gate in
+        let told = onWorker { gate in
             let names = gate.names
             return NameReport(bindings: names.bindingCount, names: names.nameCount, counters: names.counters, refusals: names.refusals)
-        } ?? NameReport()
+        }
+        return lastNameReport.withLock { last in
+            if let told { last = told }
+            last.isCurrent = told != nil
+            return last
+        }
     }
 
     /// Runs `body` on the thread of the first DNS worker; nil if it does not answer within two seconds.

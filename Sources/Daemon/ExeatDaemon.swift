@@ -37,6 +37,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     let helloCounters: [HelloCounters]
     let verifiedNames: VerifiedNames
     let queueReports: [QueueReport]
+    let lastNameReport = Mutex(NameReport())
     let isReady = Atomic<Bool>(false)
     let startTime = BootClock.now()
 
@@ -46,7 +47,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     ///
     /// Ending by a signal leaves the table and the holder: workloads then reach nothing new until the next start.
     public static func run(configurationFile: String, lacking: Set<KernelFeature> = []) async throws {
-        var logger = Logger(label: "exeat")
+        var logger = Logger(label: "exeat") { PlainLogHandler(label: $0) }
         logger.logLevel = .info
         signal(SIGPIPE, SIG_IGN)
         OpenFiles.raiseLimit(logger)
@@ -179,7 +180,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var counters: [VerdictCounters] = []
         var reports: [QueueReport] = []
         for index in 0..<configuration.queues.count {
-            let ring = Ring<FlowRecord>(capacity: 16_384, filler: .filler)
+            let ring = Ring<FlowRecord>(capacity: FlowLog.recordsMax, filler: .filler)
             let verdicts = VerdictCounters()
             let resets = Ring<FlowReset>(capacity: 4_096, filler: .filler)
             let number = configuration.queues.first + UInt16(index)
@@ -207,7 +208,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         var helloRings: [Ring<HelloRecord>] = []
         var hellos: [HelloCounters] = []
         for number in configuration.helloQueues {
-            let ring = Ring<HelloRecord>(capacity: 2_048, filler: .filler)
+            let ring = Ring<HelloRecord>(capacity: FlowLog.helloRecordsMax, filler: .filler)
             let verdicts = VerdictCounters()
             let counted = HelloCounters()
             let resets = Ring<FlowReset>(capacity: 4_096, filler: .filler)
@@ -346,8 +347,8 @@ public final class ExeatDaemon: @unchecked Sendable {
         flowLog.stop()
         dnsLog?.stop()
         socket.stop()
-        for _ in 0..<300 where dnsLog?.hasEnded == false { try? await Task.sleep(for: .milliseconds(10)) }
-        // The log's last lines.
+        for _ in 0..<300 where dnsLog?.hasEnded == false || !flowLog.hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
+        // The answer to `exeat down`.
         try? await Task.sleep(for: .milliseconds(50))
     }
 
@@ -363,13 +364,18 @@ public final class ExeatDaemon: @unchecked Sendable {
                 for line in try liveFlowLines() where !client.write(line) { return }
                 return
             }
-            for line in flowLog.recentLines() where !client.write(line) { return }
-            guard words.contains("follow") else { return }
-            let follower = flowLog.follow()
-            defer { follower.close() }
-            while isReady.load(ordering: .relaxed), client.isOpen {
-                for line in follower.take() where !client.write(line) { return }
-                usleep(50_000)
+            guard words.contains("follow") else {
+                for line in flowLog.recentLines() where !client.write(line) { return }
+                return
+            }
+            try flowLog.follow { recent, follower in
+                for line in recent where !client.write(line) { return }
+                while isReady.load(ordering: .relaxed), client.isOpen {
+                    let (lines, lost) = follower.take()
+                    for line in lines where !client.write(line) { return }
+                    if lost > 0, !client.write("\(ControlClient.lossPrefix)\(lost)") { return }
+                    usleep(50_000)
+                }
             }
         case "down":
             try control.removeTable()

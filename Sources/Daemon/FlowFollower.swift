@@ -1,29 +1,28 @@
 import Synchronization
 
-/// Lines for one `exeat flows --follow`. Bounded: a follower that does not read loses lines, not the daemon memory.
+/// Lines for one `exeat flows --follow`. Bounded: a follower that reads too slowly loses lines, and is told how many.
 final class FlowFollower: Sendable {
     private struct State {
         var lines: [String] = []
-        var isClosed = false
+        var lost = 0
     }
 
     private static let linesMax = 16_384
     private let state = Mutex(State())
 
-    /// False when the follower has gone.
-    func offer(_ lines: [String]) -> Bool {
+    func offer(_ lines: [String]) {
         state.withLock { state in
-            if state.lines.count < Self.linesMax { state.lines += lines }
-            return !state.isClosed
+            let taken = lines.prefix(Self.linesMax - state.lines.count)
+            state.lines += taken
+            state.lost += lines.count - taken.count
         }
     }
 
-    func take() -> [String] {
+    /// What has come since the last call, and how many lines came after these for which there was no room.
+    func take() -> (lines: [String], lost: Int) {
         state.withLock { state in
-            defer { state.lines = [] }
-            return state.lines
+            defer { state = State() }
+            return (state.lines, state.lost)
         }
     }
-
-    func close() { state.withLock { $0.isClosed = true } }
 }

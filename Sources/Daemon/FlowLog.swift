@@ -19,6 +19,12 @@ final class FlowLog: Sendable {
     }
 
     private static let recentMax = 1_024
+    /// Of one ring.
+    static let recordsMax = 16_384
+    static let helloRecordsMax = 2_048
+    private static let recordsPerDrain = 4_096
+    /// They stay: others must find a place at the control socket.
+    private static let followersMax = 16
     /// Records name a policy version; so many of the last ones are kept to look it up.
     private static let policiesMax = 128
 
@@ -29,6 +35,7 @@ final class FlowLog: Sendable {
     private let file: LogSink?
     private let state = Mutex(State())
     private let stopping = Atomic<Bool>(false)
+    private let isOver = Atomic<Bool>(false)
 
     init(
         rings: [Ring<FlowRecord>], hellos: [Ring<HelloRecord>], store: BindingStore, mailbox: FlowMailbox,
@@ -52,14 +59,20 @@ final class FlowLog: Sendable {
 
     func start() {
         DaemonThread.start("exeat-flowlog") {
-            while !self.stopping.load(ordering: .relaxed) {
+            while !self.stopping.load(ordering: .acquiring) {
                 if self.drain() == 0 { usleep(5_000) }
             }
-            _ = self.drain()
+            // As much as the rings hold; verdicts go on meanwhile.
+            var drains = Self.recordsMax / Self.recordsPerDrain
+            while drains > 0, self.drain() > 0 { drains -= 1 }
+            self.isOver.store(true, ordering: .releasing)
         }
     }
 
-    func stop() { stopping.store(true, ordering: .relaxed) }
+    /// What has come by now is written; `hasEnded` tells when.
+    func stop() { stopping.store(true, ordering: .releasing) }
+
+    var hasEnded: Bool { isOver.load(ordering: .acquiring) }
 
     /// Call it before the policy is published.
     func use(_ policy: CompiledPolicy) {
@@ -75,24 +88,34 @@ final class FlowLog: Sendable {
     }
 
     /// The last lines, oldest first.
-    func recentLines() -> [String] {
-        state.withLock { Array($0.recent[$0.recentStart...]) + Array($0.recent[..<$0.recentStart]) }.map(\.json)
+    func recentLines() -> [String] { state.withLock { Self.recentEntries($0) }.map(\.json) }
+
+    private static func recentEntries(_ state: State) -> [FlowLogEntry] {
+        Array(state.recent[state.recentStart...]) + Array(state.recent[..<state.recentStart])
     }
 
-    func follow() -> FlowFollower {
+    /// Gives `body` the last lines, oldest first, and a follower that gets every later one.
+    func follow(_ body: (_ recent: [String], FlowFollower) -> Void) throws(DaemonError) {
         let follower = FlowFollower()
-        state.withLock { state in
+        let (number, recent): (Int?, [FlowLogEntry]) = state.withLock { state in
+            guard state.followers.count < Self.followersMax else { return (nil, []) }
             state.followers[state.nextFollower] = follower
             state.nextFollower += 1
+            return (state.nextFollower - 1, Self.recentEntries(state))
         }
-        return follower
+        guard let number else {
+            throw DaemonError(
+                "\(Self.followersMax) others follow the flows", hint: "end one of them, or ask for `exeat flows --recent` again and again")
+        }
+        defer { state.withLock { $0.followers[number] = nil } }
+        body(recent.map(\.json), follower)
     }
 
     private func drain() -> Int {
         var entries: [FlowLogEntry] = []
         var facts: [FlowFact] = []
         for ring in rings {
-            for _ in 0..<4_096 {
+            for _ in 0..<Self.recordsPerDrain {
                 guard let record = ring.popFirst() else { break }
                 let policy = state.withLock { $0.policies.last { $0.version == record.policyVersion } }
                 let name = name(of: record)
@@ -142,7 +165,7 @@ final class FlowLog: Sendable {
             }
             guard !lines.isEmpty || !state.followers.isEmpty else { return }
             if lines.isEmpty { lines = entries.map(\.json) }
-            state.followers = state.followers.filter { $0.value.offer(lines) }
+            for follower in state.followers.values { follower.offer(lines) }
         }
         file?.write(lines)
     }

@@ -7,4 +7,6 @@ struct NameReport: Sendable {
     var counters = NameTableCounters()
     /// By `AnswerRefusal.rawValue`.
     var refusals: [UInt64] = []
+    /// The worker has answered; else this is what it told last.
+    var isCurrent = true
 }

@@ -101,7 +101,8 @@ enum Privileges {
     }
 
     private static func prepare(_ what: String, _ log: String, _ account: Account) throws {
-        let descriptor = unsafe open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o640)
+        // As `LogFile` opens it: a FIFO that nobody reads yet does not keep the start.
+        let descriptor = unsafe open(log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o640)
         guard descriptor >= 0 else { throw DaemonError("cannot open the \(what) \(log)", code: errno, hint: "make its folder") }
         defer { close(descriptor) }
         guard fchown(descriptor, account.user, account.group) == 0 else {

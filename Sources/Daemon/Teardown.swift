@@ -14,6 +14,20 @@ public enum Teardown {
         }
     }
 
+    /// Runtime directories whose holders live in this network namespace, by their listening sockets (`/proc/net/unix`, proc(5)):
+    ///
+    ///     Num: RefCount Protocol Flags Type St Inode Path
+    private static func directoriesOfHolders() -> [String] {
+        guard let text = try? TextFile.read("/proc/net/unix") else { return [] }
+        let holder = Holder.socketPath(runtimeDirectory: "")
+        return text.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: " ", maxSplits: 7)
+            // `__SO_ACCEPTCON`
+            guard fields.count == 8, fields[3] == "00010000", fields[7].hasSuffix(holder) else { return nil }
+            return String(fields[7].dropLast(holder.count))
+        }
+    }
+
     private static func withoutDaemon(_ runtimeDirectory: String) throws -> String {
         // One that starts or ends holds the lock and has no control socket: it would go on without holder and table, and close the node at its end.
         let lock = unsafe open(ExeatDaemon.lockPath(runtimeDirectory), O_RDWR | O_CLOEXEC | O_NOFOLLOW)
@@ -31,6 +45,10 @@ public enum Teardown {
             }
             try holder.quit()
             done = "the daemon is dead: table removed, holder ended"
+        } else if let other = directoriesOfHolders().first(where: { $0 != runtimeDirectory }) {
+            throw DaemonError(
+                "nothing runs in \(runtimeDirectory), but \(other) has what enforces here",
+                hint: "`exeat down --runtime-directory \(other)`")
         } else {
             // Nobody owns the table: it is an orphan, or there is none.
             var table = try TableSocket()

@@ -5,9 +5,9 @@ import Synchronization
 /// Watches the files and folders of a `PolicyFolder` with inotify(7) and one thread.
 ///
 /// A change is reported 10 ms after the last event, at the latest 25 ms after the first; while somebody writes a file in place and has
-/// not closed it, 100 ms after the last event and at the latest 1 s after the first. What counts as a change: anything
-/// in the folders but hidden names (an editor's swap files), the targets of links to files, and the folders above, so that
-/// a folder that is deleted, renamed or not there yet is noticed too. A ConfigMap volume replaces its link `..data`, an editor
+/// not closed it, 100 ms after the last event and at the latest 1 s after the first. What counts as a change: in the
+/// folders, files `*.yaml` and `*.yml` and other folders, but for hidden names (an editor's swap files); the targets of links to files; and the
+/// folders above, so that a folder that is deleted, renamed or not there yet is noticed too. A ConfigMap volume replaces its link `..data`, an editor
 /// renames a new file over the old one: both are changes in the folder. Who writes files in place should rename instead:
 /// a reader could see half of the file in between.
 ///

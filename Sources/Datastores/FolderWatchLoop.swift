@@ -7,8 +7,9 @@ import Glibc
 final class FolderWatchLoop {
     /// Which names in a watched folder matter.
     private enum Interest {
-        /// All but hidden ones; `..data` and its kind are not hidden in this sense.
-        case all
+        /// A folder that is read: files of policy, links to such, folders that are not hidden, `..data` and its kind; and the next components of
+        /// paths that lead through it.
+        case folder(leading: Set<String>)
         /// A folder above: the next component of the path.
         case names(Set<String>)
     }
@@ -172,7 +173,7 @@ final class FolderWatchLoop {
         }
         let matters =
             switch interest {
-            case .all: !name.hasPrefix(".") || name.hasPrefix("..")
+            case .folder(let leading): leading.contains(name) || isRead(name, mask)
             case .names(let names): names.contains(name)
             }
         if matters {
@@ -182,9 +183,15 @@ final class FolderWatchLoop {
         return matters
     }
 
+    /// Whether a folder is read for something of this name. Of others, such as a log that is written there, nothing is to be learned.
+    private func isRead(_ name: String, _ mask: UInt32) -> Bool {
+        if name.hasPrefix("..") { return true }
+        return !name.hasPrefix(".") && (mask & UInt32(IN_ISDIR) != 0 || PolicyFolderTree.isPolicyFile(name))
+    }
+
     /// A file that is no link, in a folder that is read, is found by name whenever the folder is read.
     private func changesWatches(_ watch: Int32, _ interest: Interest, _ mask: UInt32, _ name: String) -> Bool {
-        guard case .all = interest, mask & UInt32(IN_ISDIR) == 0, let folder = watchedPaths[watch] else { return true }
+        guard case .folder = interest, mask & UInt32(IN_ISDIR) == 0, let folder = watchedPaths[watch] else { return true }
         let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
         return links.contains(path) || FileSystem.isSymbolicLink(path)
     }
@@ -226,7 +233,7 @@ final class FolderWatchLoop {
             links.formUnion(tree.links)
             let fresh = found.filter { known.insert($0).inserted }
             if fresh.isEmpty { break }
-            for path in fresh { add(path, .all, to: &renewed) }
+            for path in fresh { add(path, .folder(leading: []), to: &renewed) }
         }
         for watch in interests.keys where renewed[watch] == nil { inotify_rm_watch(inotify, watch) }
         interests = renewed
@@ -239,12 +246,14 @@ final class FolderWatchLoop {
             if errno != ENOENT, errno != ENOTDIR { isBlind = true }
             return
         }
-        if case .all = interest { watchedPaths[watch] = path }
-        switch (renewed[watch], interest) {
-        case (.names(let old)?, .names(let new)): renewed[watch] = .names(old.union(new))
-        case (.all?, .names): break
-        case (nil, _), (_, .all): renewed[watch] = interest
-        }
+        if case .folder = interest { watchedPaths[watch] = path }
+        renewed[watch] =
+            switch (renewed[watch], interest) {
+            case (nil, _): interest
+            case (.names(let old)?, .names(let new)): .names(old.union(new))
+            case (.names(let old)?, .folder(let new)), (.folder(let old)?, .names(let new)), (.folder(let old)?, .folder(let new)):
+                .folder(leading: old.union(new))
+            }
     }
 
     /// The folders above `path` as far as they exist, each with the name in it that leads on.

@@ -62,7 +62,7 @@ struct PolicyFolderTree {
     }
 
     /// In capitals too: a rule that denies must not be passed over because of them.
-    private static func isPolicyFile(_ path: String) -> Bool {
+    static func isPolicyFile(_ path: String) -> Bool {
         let end = String(decoding: path.utf8.suffix(5), as: UTF8.self).lowercased()
         return end == ".yaml" || end.hasSuffix(".yml")
     }

@@ -10,15 +10,13 @@ enum BatchRows {
         case failure(String)
     }
 
-    /// Reads JSON lines from standard input and answers each with one.
+    /// Reads JSON lines from standard input and answers each with one, at once: who asks may wait for it with the next.
     static func run(_ answer: ([String: Any]) -> Outcome) {
         while let line = readLine() {
             guard !line.isEmpty else { continue }
-            guard let row = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
-                Swift.print(json(.failure("this line is no JSON object")))
-                continue
-            }
-            Swift.print(json(answer(row)))
+            let row = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            Swift.print(json(row.map(answer) ?? .failure("this line is no JSON object")))
+            StandardOutput.flush()
         }
     }
 

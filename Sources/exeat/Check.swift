@@ -4,6 +4,7 @@ import Datastores
 import Foundation
 import PolicyModel
 import PolicyTools
+import Telemetry
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -64,7 +65,9 @@ struct Check: ParsableCommand {
                 + "\(resources.endpoints.count) endpoints"
         }
         if strict { diagnostics = diagnostics.map(Self.asError) }
-        for diagnostic in diagnostics { print(json ? DiagnosticLine.json(diagnostic) : TerminalText.plain(diagnostic.description)) }
+        for diagnostic in diagnostics {
+            print(json ? TerminalText.json(DiagnosticLine.json(diagnostic)) : TerminalText.plain(diagnostic.description))
+        }
         let errors = diagnostics.count { $0.severity == .error }
         if !json {
             let verdict = errors == 0 ? "good" : "bad: \(errors) errors"

@@ -38,7 +38,7 @@ struct Diff: ParsableCommand {
             StandardError.print("\(error)")
             throw ExitCode(2)
         }
-        for line in json ? Self.jsonLines(diff) : Self.textLines(diff) { print(line) }
+        for line in json ? Self.jsonLines(diff).map(TerminalText.json) : Self.textLines(diff).map(TerminalText.plain) { print(line) }
         for text in diff.leftOut { StandardError.print("left out: \(text)") }
         if !diff.isEmpty { throw ExitCode(1) }
         // What was not compared may have changed.

@@ -68,7 +68,10 @@ struct Explain: ParsableCommand {
             endpoint: try inspector.place(of: own), peer: direction == .egress ? destination : try FlowPeer.parse(from).peer,
             transport: transport, port: port, icmp: try Self.icmp(icmp), resolved: try resolved.map { try DomainName(parsing: $0) })
         let answer = try inspector.answer(question)
-        print(json ? Self.json(answer, from: from, to: to) : Self.text(answer, isName: isName(destination), to: to))
+        print(
+            json
+                ? TerminalText.json(Self.json(answer, from: from, to: to))
+                : Self.text(answer, isName: isName(destination), to: to).map(TerminalText.plain).joined(separator: "\n"))
         if !answer.verdict.isAllowed { throw ExitCode(3) }
     }
 
@@ -89,7 +92,7 @@ struct Explain: ParsableCommand {
         return match
     }
 
-    private static func text(_ answer: FlowAnswer, isName: Bool, to: String) -> String {
+    private static func text(_ answer: FlowAnswer, isName: Bool, to: String) -> [String] {
         let verdict = answer.verdict
         var lines = ["\(verdict.word): \(verdict.reason.label)"]
         if let rule = verdict.rule { lines.append("rule: \(rule)" + (rule.location.map { " at \($0)" } ?? "")) }
@@ -110,7 +113,7 @@ struct Explain: ParsableCommand {
         if let staged = answer.staged {
             lines.append("staged: \(staged.word): \(staged.reason.label)" + (staged.rule.map { " by \($0)" } ?? ""))
         }
-        return (lines + answer.trace.map { "  \($0)" }).joined(separator: "\n")
+        return lines + answer.trace.map { "  \($0)" }
     }
 
     private static func json(_ answer: FlowAnswer, from: String, to: String) -> String {

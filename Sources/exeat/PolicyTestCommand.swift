@@ -3,6 +3,7 @@ import Datastores
 import Foundation
 import PolicyModel
 import PolicyTools
+import Telemetry
 
 struct PolicyTestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,8 +37,9 @@ struct PolicyTestCommand: ParsableCommand {
             report.add(PolicyTestRun(suite, resources, &problems), file: file)
         }
         let errors = problems.diagnostics.filter { $0.severity == .error }
-        for error in errors.sortedByLocation() { StandardError.print(error.description) }
-        for line in tap ? report.tapLines : json ? report.jsonLines : report.textLines { print(line) }
+        for error in errors.sortedByLocation() { StandardError.print(TerminalText.plain(error.description)) }
+        let lines = tap ? report.tapLines : json ? report.jsonLines.map(TerminalText.json) : report.textLines
+        for line in lines { print(json ? line : TerminalText.plain(line)) }
         if let junit {
             do {
                 try Data(report.junit.utf8).write(to: URL(filePath: junit))

@@ -1,4 +1,5 @@
 import Foundation
+import Telemetry
 
 /// One JSON object of a report, for printing.
 struct ReportRow {

@@ -1,4 +1,5 @@
 import Foundation
+import Telemetry
 
 enum StandardError {
     static func print(_ text: String) {

@@ -57,7 +57,7 @@ struct Flows: ParsableCommand {
     }
 
     private func decisions() throws {
-        try options.ask(follow ? "flows follow" : "flows") { row in
+        try options.ask(follow ? "flows follow" : "flows", follows: follow) { row in
             row.column("time", 28) + row.column("verdict", 11) + row.column("reason", 22) + "\(row["namespace"])/\(row["endpoint"]) -> "
                 + "\(row["destination"]) \(row["protocol"]) \(row["destination_port"]) \(row["names"]) \(row["policy"]) \(row["rule"])"
         }

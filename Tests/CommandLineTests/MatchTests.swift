@@ -43,6 +43,20 @@ extension CommandLineTests {
             #expect(!result.errors.isEmpty)
         }
 
+        @Test func `a batch answers a line before the next one comes`() throws {
+            let (input, output) = (Pipe(), Pipe())
+            let process = Process()
+            process.executableURL = URL(filePath: Program.path)
+            process.arguments = ["match", "selector", "--batch"]
+            (process.standardInput, process.standardOutput) = (input, output)
+            try process.run()
+            defer { process.terminate() }
+            try input.fileHandleForWriting.write(contentsOf: Data("{\"selector\":\"all()\"}\n".utf8))
+            var state = pollfd(fd: output.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+            try #require(unsafe poll(&state, 1, 20_000) == 1, "no answer while the input is open")
+            #expect(String(decoding: output.fileHandleForReading.availableData, as: UTF8.self) == "{\"valid\":true,\"match\":true}\n")
+        }
+
         @Test func `a batch answers each line with one, whatever stands in it`() throws {
             let input = """
                 {"selector":"a == 'b'","labels":{"a":"b"}}

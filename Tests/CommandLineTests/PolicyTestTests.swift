@@ -25,6 +25,21 @@ extension CommandLineTests {
             #expect(result.lines.count == 1 && result.output.hasSuffix(" 0 failed\n"))
         }
 
+        @Test(arguments: [[], ["--tap"], ["--json"]])
+        func `what a test is called cannot steer the terminal or add lines`(_ arguments: [String]) throws {
+            let file = try folder.write(
+                "policies: policies\nendpoints: [{namespace: default, name: shop}]\ntests:\n"
+                    + "  - {name: \"a\\e[2J\\u009b2J\\nok 7 - false\", from: default/shop, to: api.example.org, expect: allow}\n",
+                to: "tests.yaml")
+            let result = try Program.run(["test", file] + arguments)
+            #expect(result.status == 1, "\(result.errors)")
+            #expect(!result.output.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" || (0x7f..<0xa0).contains($0.value) })
+            #expect(!result.lines.contains { $0.hasPrefix("ok 7") })
+            if arguments == ["--json"] {
+                #expect(try result.objects().first?["test"] as? String == "a\u{1b}[2J\u{9b}2J\nok 7 - false")
+            }
+        }
+
         struct Row: Sendable, CustomTestStringConvertible {
             let test: String
             /// Stands in the failure; nil: passes.

@@ -153,6 +153,33 @@ struct FolderWatchTests {
         }
     }
 
+    @Test func `what is not read is not reported, such as a log in the folder`() async throws {
+        let folder = try TemporaryFolder()
+        try folder.write(TemporaryFolder.tier("one"), to: "a.yaml")
+        try await watching(folder.path) { counter, watch in
+            for name in ["flows.jsonl", "flows.jsonl.1", "notes"] {
+                try await expectSilence(counter) { try folder.write("x", to: name) }
+            }
+            try await expectReport(counter, "made a file of policy") {
+                try FileManager.default.moveItem(atPath: folder.path + "/notes", toPath: folder.path + "/b.YML")
+            }
+            try await expectReport(counter, "no such file any more") {
+                try FileManager.default.moveItem(atPath: folder.path + "/b.YML", toPath: folder.path + "/b.bak")
+            }
+            #expect(watch.load().resources.tiers.map(\.name) == ["one", "default"])
+        }
+    }
+
+    @Test func `a file that is named itself is watched in a folder that is read, too`() async throws {
+        let folder = try TemporaryFolder()
+        try folder.write(TemporaryFolder.tier("one"), to: "named")
+        let watch = FolderWatch(PolicyFolder(paths: [folder.path, folder.path + "/named"]))
+        let counter = Counter()
+        try watch.start { counter.increment() }
+        defer { watch.stop() }
+        try await expectReport(counter, "written") { try folder.write(TemporaryFolder.tier("two"), to: "named") }
+    }
+
     @Test func `events without a pause are reported all the same`() async throws {
         let folder = try TemporaryFolder()
         try await watching(folder.path) { counter, _ in

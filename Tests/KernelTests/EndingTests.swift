@@ -44,6 +44,25 @@ extension KernelSuites {
             #expect(try node.isRefused("pod-a", "203.0.113.66"))
         }
 
+        /// Where nothing owns the table, anybody may delete it.
+        @Test(arguments: [true, false])
+        func `exeat down of another runtime directory leaves enforcement alone and names the right one`(whileAlive isAlive: Bool) throws {
+            let node = try RunningNode(
+                policies: ["rest.yaml": PolicyText.denyRest], arguments: ["--pretend", "table owner and persist=no"])
+            defer { node.stop() }
+            try node.echo("203.0.113.66")
+            if !isAlive { try node.end(SIGKILL) }
+            let handle = try Self.tableHandle(node)
+            let other = node.lab.directory + "/other"
+            let result = try node.lab.node.run([Program.path, "down", "--runtime-directory", other], timeoutSeconds: 15)
+            #expect(result.status == 1)
+            #expect(result.stderr.contains("`exeat down --runtime-directory \(node.runtimeDirectory)`"), "\(result.stderr)")
+            #expect(try Self.tableHandle(node) == handle)
+            if isAlive { #expect(try node.metrics()["exeat_table_repairs_total"] == 0) }
+            #expect(try node.exeat("down").isSuccess)
+            #expect(try node.lab.node.run(["nft", "list tables"]).stdout.isEmpty)
+        }
+
         @Test func `SIGTERM leaves enforcement, and the next start takes it over without touching a flow`() throws {
             let node = try Self.makeNode()
             defer { node.stop() }

@@ -84,6 +84,27 @@ extension KernelSuites {
             #expect(try node.isRefused("pod-a", Self.denied))
         }
 
+        @Test func `what is decided before the end is in the log, however much waits to be written`() throws {
+            let node = try Self.makeNode(flowLogExtra: "")
+            defer { node.stop() }
+            // A pipe that nobody reads keeps the thread of the log waiting.
+            let path = node.lab.directory + "/flows.jsonl"
+            try #require(unsafe mkfifo(path, 0o600) == 0)
+            try node.start()
+            for _ in 0..<4 { try Self.refuse(node, 1_200) }
+            let decided = "exeat_verdicts_total{reason=\"tier_default_deny\"}"
+            try Stopwatch.wait("packets are decided", seconds: 20) { try node.metrics()[decided] > 1_500 }
+            Thread.sleep(forTimeInterval: 0.5)
+            let metrics = try node.metrics()
+            #expect(metrics["exeat_flow_log_lost_records_total"] == 0)
+            node.daemon?.kill(SIGTERM)
+            Thread.sleep(forTimeInterval: 0.5)
+            let copy = node.lab.directory + "/copy"
+            #expect(try node.lab.node.run(["sh", "-c", "cat \(path) > \(copy)"], timeoutSeconds: 20).isSuccess)
+            let lines = try String(contentsOfFile: copy, encoding: .utf8).split(separator: "\n")
+            #expect(lines.count { $0.contains("tier_default_deny") } == Int(metrics[decided]))
+        }
+
         private static func makeNode(flowLogExtra: String) throws -> RunningNode {
             try RunningNode(
                 NodeSettings(flowLog: flowLogExtra), policies: ["rest.yaml": PolicyText.denyRest], starts: false)

@@ -55,6 +55,8 @@ long exeat_receive_descriptors(int socket, void *bytes, unsigned long count, int
 /// The user of the process at the other end of a Unix socket (SO_PEERCRED, `struct ucred` needs _GNU_SOURCE); -1 on error.
 /// Group and process are stored through the pointers.
 int exeat_peer_credentials(int socket, int *group, int *process);
+/// Whether that process had this among its supplementary groups when it connected (SO_PEERGROUPS, Linux 4.13): 1, 0, or -1 and errno.
+int exeat_peer_has_group(int socket, unsigned int group);
 /// fcntl(2) F_SETFL O_NONBLOCK on or off; variadic in C.
 int exeat_set_nonblocking(int descriptor, int on);
 

@@ -1,7 +1,7 @@
 /// Texts of others on a terminal.
-enum TerminalText {
+public enum TerminalText {
     /// With control characters written out (`\u{1b}`), so that a file or a name cannot move the cursor, wipe what stands there or end a line.
-    static func plain(_ text: some StringProtocol) -> String {
+    public static func plain(_ text: some StringProtocol) -> String {
         guard text.unicodeScalars.contains(where: isControl) else { return String(text) }
         var result = ""
         for scalar in text.unicodeScalars {
@@ -11,8 +11,23 @@ enum TerminalText {
     }
 
     /// The same for each line.
-    static func plainLines(_ text: String) -> String {
+    public static func plainLines(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { plain($0) }.joined(separator: "\n")
+    }
+
+    /// A line of JSON that says the same. Such characters stand in its texts only, and C0 is escaped there already.
+    public static func json(_ line: String) -> String {
+        guard line.unicodeScalars.contains(where: isControl) else { return line }
+        var result = ""
+        for scalar in line.unicodeScalars {
+            guard isControl(scalar) else {
+                result.unicodeScalars.append(scalar)
+                continue
+            }
+            let digits = String(scalar.value, radix: 16)
+            result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+        return result
     }
 
     /// C0, DEL, C1, the line ends of Unicode, and what turns the direction of writing.
