@@ -85,7 +85,7 @@ extension KernelSuites {
         }
 
         @Test func `what is decided before the end is in the log, however much waits to be written`() throws {
-            let node = try Self.makeNode(flowLogExtra: "")
+            let node = try Self.makeNode(flowLogExtra: "", extra: "limits: {questionsPerSecond: 0, connectionsPerSecond: 0}\n")
             defer { node.stop() }
             // A pipe that nobody reads keeps the thread of the log waiting.
             let path = node.lab.directory + "/flows.jsonl"
@@ -105,9 +105,9 @@ extension KernelSuites {
             #expect(lines.count { $0.contains("tier_default_deny") } == Int(metrics[decided]))
         }
 
-        private static func makeNode(flowLogExtra: String) throws -> RunningNode {
+        private static func makeNode(flowLogExtra: String, extra: String = "") throws -> RunningNode {
             try RunningNode(
-                NodeSettings(flowLog: flowLogExtra), policies: ["rest.yaml": PolicyText.denyRest], starts: false)
+                NodeSettings(flowLog: flowLogExtra, extra: extra), policies: ["rest.yaml": PolicyText.denyRest], starts: false)
         }
 
         /// UDP, so that each is a line of its own and nothing waits.
