@@ -84,6 +84,19 @@ final class RunningNode {
         return started
     }
 
+    /// Has every thread of the daemon stand still, until SIGCONT.
+    func suspend() throws -> ChildProcess {
+        let daemon = try #require(daemon)
+        daemon.kill(SIGSTOP)
+        let threads = "/proc/\(daemon.pid)/task"
+        try Stopwatch.wait("every thread stands still") {
+            try FileManager.default.contentsOfDirectory(atPath: threads).allSatisfy { thread in
+                try String(contentsOfFile: "\(threads)/\(thread)/stat", encoding: .utf8).contains(") T ")
+            }
+        }
+        return daemon
+    }
+
     /// Ends the daemon with a signal and gives its exit status.
     @discardableResult
     func end(_ signal: Int32) throws -> Int32 {

@@ -218,14 +218,7 @@ extension KernelSuites {
         @Test func `a full queue drops, counts and says so`() throws {
             let node = try Self.makeNode(NodeSettings(extra: "queues: {lengthMax: 64}"))
             defer { node.stop() }
-            let daemon = try #require(node.daemon)
-            daemon.kill(SIGSTOP)
-            try Stopwatch.wait("all threads stand still") {
-                try FileManager.default.contentsOfDirectory(atPath: "/proc/\(daemon.pid)/task").allSatisfy { thread in
-                    let line = try String(contentsOfFile: "/proc/\(daemon.pid)/task/\(thread)/stat", encoding: .utf8)
-                    return line.contains(") T ")
-                }
-            }
+            let daemon = try node.suspend()
             let denied = try #require(IPAddress(parsing: Self.denied))
             try node.pod("pod-a").namespace.withThread {
                 for port in UInt16(20_000)..<20_200 { _ = LabClient.udp(to: denied, port: port, timeoutMilliseconds: 0) }

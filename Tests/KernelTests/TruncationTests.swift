@@ -90,8 +90,7 @@ extension KernelSuites {
                 clients[0].send(query(width))
                 try #require(clients[0].replies(1).count == 1)
             }
-            let daemon = try #require(node.daemon)
-            daemon.kill(SIGSTOP)
+            let daemon = try node.suspend()
             for width in Self.widths { clients[0].send(query(width)) }
             // Of one length.
             for client in clients[1...] { for _ in 0..<3 { client.send(query(60)) } }
