@@ -119,6 +119,7 @@ let package = Package(
             exclude: ["Corpus"],
             swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .target(name: "CThreadFreezer", path: "Tests/CThreadFreezer"),
         tests("ImportTests", []),
         tests("NetworkTypesTests", ["NetworkTypes"]),
         tests("DomainNamesTests", ["DomainNames", "CAllocationCounter"]),
@@ -151,7 +152,7 @@ let package = Package(
         tests(
             "KernelTests",
             [
-                "NetworkTypes", "DemoNetwork", "CLinux", .product(name: "Crypto", package: "swift-crypto"),
+                "NetworkTypes", "DemoNetwork", "CLinux", "CThreadFreezer", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]),
         tests("CommandLineTests", ["NetworkTypes", "DemoNetwork"]),

@@ -3,7 +3,10 @@ import Dispatch
 /// What the control socket and the page of metrics tell.
 extension ExeatDaemon {
     /// Whether DNS is served, and the table is as it is to be.
-    var isServing: Bool { isReady.load(ordering: .acquiring) && !control.status.isTableBehind }
+    var isServing: Bool {
+        let now = BootClock.now()
+        return isReady.load(ordering: .acquiring) && !control.status.isTableBehind && !pulses.contains { $0.isSilent(now: now) }
+    }
 
     func statusLines() -> [String] {
         StatusReport.lines(

@@ -28,6 +28,7 @@ public final class ExeatDaemon: @unchecked Sendable {
     let flows: FlowWatch
     /// One for each DNS worker; redials, and work on the table of names, go to the first.
     let mailboxes: [DNSMailbox<WorkerGate>]
+    let pulses: [WorkerPulse]
     let dnsTotals: DNSTotals
     let link: HoldLink?
     private let hostFiles: HostFiles
@@ -127,6 +128,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             load.resources, resolver: configuration.dns.listen, isLocal: configuration.isLocal)
         holder = try HolderClient(startingIn: configuration.runtimeDirectory)
         mailboxes = try (0..<workers).map { _ in try DNSMailbox<WorkerGate>() }
+        pulses = mailboxes.map { WorkerPulse($0) }
         let directory = configuration.runtimeDirectory
 
         // Policy, with the numbers and generations of the process before.
@@ -300,7 +302,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         try control.start { [liveUpstreams] in liveUpstreams.adopt($0) }
         authorityFiles.start()
         GuardThread(
-            control: control, queues: queueReports, published: published, report: control.guardReport,
+            control: control, queues: queueReports, published: published, report: control.guardReport, pulses: pulses,
             isHolderAlive: { [self] in holder.isAlive },
             hearsAnnouncements: features.has(.announcements), logger: logger
         ).start()

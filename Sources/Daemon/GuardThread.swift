@@ -12,7 +12,8 @@ import PolicyEngine
 /// - a queue that has lost its binding, or is bound by somebody else;
 /// - packets dropped because a queue or its socket's buffer was full;
 /// - interfaces of endpoints that vanish, are renamed or come back;
-/// - the end of the holder.
+/// - the end of the holder;
+/// - DNS workers that do not turn.
 ///
 /// It decides no packet. Where it cannot repair at once, the gate is closed for new flows, never opened.
 final class GuardThread: @unchecked Sendable {
@@ -20,6 +21,7 @@ final class GuardThread: @unchecked Sendable {
     private let queues: [QueueReport]
     private let published: Published<CompiledPolicy>
     private let report: GuardReport
+    private let pulses: [WorkerPulse]
     private let isHolderAlive: @Sendable () -> Bool
     private let hearsAnnouncements: Bool
     private let logger: Logger
@@ -32,12 +34,13 @@ final class GuardThread: @unchecked Sendable {
 
     init(
         control: ControlPlane, queues: [QueueReport], published: Published<CompiledPolicy>, report: GuardReport,
-        isHolderAlive: @escaping @Sendable () -> Bool, hearsAnnouncements: Bool, logger: Logger
+        pulses: [WorkerPulse], isHolderAlive: @escaping @Sendable () -> Bool, hearsAnnouncements: Bool, logger: Logger
     ) {
         self.control = control
         self.queues = queues
         self.published = published
         self.report = report
+        self.pulses = pulses
         self.isHolderAlive = isHolderAlive
         self.hearsAnnouncements = hearsAnnouncements
         self.logger = logger
@@ -153,6 +156,7 @@ final class GuardThread: @unchecked Sendable {
     private func everySecond() {
         let missing = interfaces.look(at: published.current, logger)
         report.missingInterfaces.store(missing, ordering: .relaxed)
+        for (number, pulse) in pulses.enumerated() { pulse.feel(now: BootClock.now(), number: number, logger) }
         guard report.isHolderAlive.load(ordering: .relaxed), !isHolderAlive() else { return }
         report.isHolderAlive.store(false, ordering: .relaxed)
         logger.critical("the holder has gone: a crash now would drop what waits and leave the table without an owner; restart the daemon")

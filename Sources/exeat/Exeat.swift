@@ -13,4 +13,9 @@ struct Exeat: AsyncParsableCommand {
             Status.self,
             Endpoints.self, Bindings.self, Flows.self, Doctor.self, HolderCommand.self,
         ])
+
+    static func main() async {
+        StandardOutput.checkAtExit()
+        await main(nil)
+    }
 }

@@ -29,6 +29,11 @@ extension CommandLineTests {
             #expect(result.output == expected + "\n")
         }
 
+        @Test func `output that cannot be written is no success`() throws {
+            let result = try Program.run(["match", "selector", "all()", "--labels", ""], output: "/dev/full")
+            #expect(result.status == 74 && result.errors == "not all of the output could be written\n", "\(result)")
+        }
+
         @Test(arguments: [
             ["selector", "app = 'x'", "--labels", "app=x"], ["selector", "app ==", "--labels", "app=x"],
             ["selector", "has(", "--labels", ""],

@@ -28,7 +28,8 @@ enum Program {
     }
 
     /// Runs it to its end, with `input` on its standard input. Files instead of pipes: nobody who inherits one keeps us waiting.
-    static func run(_ arguments: [String], input: String = "", timeoutSeconds: Double = 30) throws -> Result {
+    /// What goes to another `output` than that is not in the result.
+    static func run(_ arguments: [String], input: String = "", output place: String? = nil, timeoutSeconds: Double = 30) throws -> Result {
         let folder = try TemporaryFolder()
         let inputPath = try folder.write(input, to: "input")
         let outputPath = try folder.write("", to: "output")
@@ -37,7 +38,8 @@ enum Program {
         process.executableURL = URL(filePath: path)
         process.arguments = arguments
         let (input, output, errors) = (
-            FileHandle(forReadingAtPath: inputPath), FileHandle(forWritingAtPath: outputPath), FileHandle(forWritingAtPath: errorsPath)
+            FileHandle(forReadingAtPath: inputPath), FileHandle(forWritingAtPath: place ?? outputPath),
+            FileHandle(forWritingAtPath: errorsPath)
         )
         // `Process` keeps them; with many open, it reads beyond its list of /proc/self/fd.
         defer { for handle in [input, output, errors] { try? handle?.close() } }

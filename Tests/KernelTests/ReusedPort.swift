@@ -57,7 +57,7 @@ struct ReusedPort {
     private static func read(_ listener: Int32, _ milliseconds: Int32) -> [UInt8] {
         var entry = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
         guard unsafe poll(&entry, 1, milliseconds) > 0 else { return [] }
-        let descriptor = unsafe accept(listener, nil, nil)
+        let descriptor = accept(listener, nil, nil)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
         var abort = linger(l_onoff: 1, l_linger: 0)

@@ -1,3 +1,4 @@
+import CThreadFreezer
 import DemoNetwork
 import Foundation
 import NetworkTypes
@@ -79,6 +80,26 @@ extension KernelSuites {
                     let sockets = try node.lab.node.run(["ss", "-Huln", "src", "169.254.20.10:53"]).stdout.split(separator: "\n")
                     #expect(sockets.count == workers)
                 }
+            }
+        }
+
+        @Test func `the node is not ready while one worker does not turn`() throws {
+            try Self.node(workers: 2) { node in
+                func isReady() throws -> Bool {
+                    try node.lab.node.run(["curl", "-sf", "-m", "1", "http://127.0.0.1:9253/ready"], timeoutSeconds: 3).isSuccess
+                }
+                let process = try #require(node.daemon?.pid)
+                let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").compactMap { Int32($0) }
+                let worker = try #require(
+                    threads.first { (try? String(contentsOfFile: "/proc/\(process)/task/\($0)/comm", encoding: .utf8)) == "exeat-dns-1\n" })
+                try #require(exeat_freeze_thread(worker) == 0)
+                defer { _ = exeat_thaw_thread(worker) }
+                try Stopwatch.wait("the node is not ready", seconds: 15) { try !isReady() }
+                try Stopwatch.wait("the worker is named", seconds: 5) { node.log.contains("a DNS worker does not answer") }
+                #expect(try node.metrics()["exeat_ready"] == 0)
+                try #require(exeat_thaw_thread(worker) == 0)
+                try Stopwatch.wait("the node is ready again", seconds: 10) { try isReady() }
+                #expect(try node.resolve("api.example.org", from: "pod-0") == ["192.0.2.10"])
             }
         }
     }
