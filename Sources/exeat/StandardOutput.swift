@@ -1,4 +1,4 @@
-@preconcurrency import Glibc
+@unsafe @preconcurrency import Glibc
 
 enum StandardOutput {
     /// Hands on what was printed: into a pipe or a file it would wait until there is more.
