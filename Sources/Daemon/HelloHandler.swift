@@ -50,6 +50,6 @@ public struct HelloHandler: PacketHandler, ~Copyable {
 
     /// These would ask for a lease, or that the flow's name be looked at: a packet that came so loses a bit.
     private func stampable(_ foreign: UInt32) -> UInt32 {
-        foreign & layout.observedBits == layout.observedBits ? foreign & (foreign &- 1) : foreign
+        layout.isSignal(foreign) ? foreign & (foreign &- 1) : foreign
     }
 }

@@ -20,6 +20,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
     private let untracked: UInt32
     private let foreignBitsLessOne: UInt32
     private let observedBits: UInt32
+    private let observedLeaseBits: UInt32
     /// Where the decisions of this batch will look, as addresses in memory; 0 for nowhere. The first `ahead` of them are to be fetched.
     private var places = InlineArray<64, UInt>(repeating: 0)
     private var ahead = 0
@@ -41,6 +42,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         untracked = layout.deposit(layout.hello)
         foreignBitsLessOne = layout.foreignBits & (layout.foreignBits &- 1)
         observedBits = layout.observedBits
+        observedLeaseBits = layout.observedLeaseBits
     }
 
     public mutating func beginBatch() {
@@ -83,8 +85,7 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
         let question = packet.mark & layout.mask
         let state = self.state(question)
         // These would ask for a lease, or that the flow's name be looked at: a packet that came so loses a bit.
-        let isSignal = packet.mark & observedBits == observedBits
-        let foreign = packet.mark & (isSignal ? foreignBitsLessOne : layout.foreignBits)
+        let foreign = packet.mark & (layout.isSignal(packet.mark) ? foreignBitsLessOne : layout.foreignBits)
         let verdict = engine.decide(payload, state, patience: hold.isWanted ? .answersAndRedial : .none)
         if case .hold(let ticket) = verdict {
             if hold.take(packet.id, payload, foreign, ticket, now: engine.now) { return .hold }
@@ -113,9 +114,9 @@ public struct VerdictHandler: PacketHandler, ~Copyable {
             return .repeat(mark: bits | layout.deposit(UInt32(generation)))
         case .pending: return .repeat(mark: foreign | pending)
         // The bits of others would be lost.
-        case .observe(let generation):
+        case .observe(let generation, let isLeased):
             guard foreign == 0, generation != 0 else { return .repeat(mark: foreign | pending) }
-            return .repeat(mark: observedBits | layout.deposit(UInt32(generation)))
+            return .repeat(mark: (isLeased ? observedLeaseBits : observedBits) | layout.deposit(UInt32(generation)))
         case .checked: return .repeat(mark: foreign | checkedQUIC)
         case .reject: return .repeat(mark: foreign | reject)
         case .revoke: return .repeat(mark: foreign | denied)

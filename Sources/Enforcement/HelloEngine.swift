@@ -19,6 +19,10 @@ public struct HelloEngine: ~Copyable {
         public let verdict: HelloVerdict
     }
 
+    /// How far behind its SYN the first segment that is seen may be, in bytes: no more is read of a hello, and sequence numbers of a connection's successor
+    /// are further on after a tenth of a second (RFC 6528).
+    private static let aheadMax: UInt32 = 1 << 20
+
     private struct Question {
         let flow: FlowTuple
         let inspected: InspectedFlow
@@ -149,9 +153,11 @@ public struct HelloEngine: ~Copyable {
                     return end(question, .unreadable, .nameUnreadable, reset, fault: .tooManyWaiting)
                 }
             }
-            // Its SYN was in no queue of hellos.
+            // Its SYN was in no queue of hellos; one that passed by a lease in none at all.
             if !question.isRequired, payload.count > 0, !checks.contains(question.inspected), let key = FlowKey(question.flow) {
-                let syn = names.synSequence(of: key) ?? sequence &- 1
+                // One that is far away was of another connection with the same ports.
+                let noted = names.synSequence(of: key).flatMap { sequence &- $0 &- 1 < Self.aheadMax ? $0 : nil }
+                let syn = noted ?? sequence &- 1
                 guard checks.open(question.inspected, of: question.client, synSequence: syn, now: now) else {
                     counters.noteRefusal()
                     return end(question, .unreadable, .nameUnreadable, reset, fault: .tooManyWaiting)

@@ -49,8 +49,8 @@ public struct VerdictEngine: ~Copyable {
         case lease(generation: UInt16)
         /// Allowed by its address; the name in its hello is to be seen.
         case pending
-        /// Accept the SYN under this generation; the name in the hello that follows is looked at.
-        case observe(generation: UInt16)
+        /// Accept the SYN under this generation; the name in the hello that follows is looked at. Leased: later SYNs likewise, as with `lease`.
+        case observe(generation: UInt16, isLeased: Bool)
         /// A flow of QUIC that gave a good name in its hello and was decided again: the next one is looked at.
         case checked
         case reject
@@ -174,7 +174,9 @@ public struct VerdictEngine: ~Copyable {
         if decision.pattern != anyName, let place { table.noteAdmission(at: place, now: now) }
         record(flow, id, .allow, decision.reason, decision.rule, nameRecord, check == .pending ? Self.namePending : 0, state, staged)
         switch check {
-        case .pending: return isObserved(flow, packet, headers, decision) ? .observe(generation: generation) : .pending
+        case .pending:
+            guard isObserved(flow, packet, headers, decision) else { return .pending }
+            return .observe(generation: generation, isLeased: leases.isWanted && mayLease(flow, position, id, decision, state))
         case .checked: return .checked
         case .none, .refused: break
         }

@@ -71,7 +71,14 @@ public struct MarkLayout: Hashable, Sendable, BitwiseCopyable {
     @inlinable public var foreignBits: UInt32 { ~mask }
 
     /// All of them but the highest: the verdict asks that the flow become `pending` behind this packet. Likewise for packets alone that came with none.
-    public var observedBits: UInt32 { foreignBits & ~(1 << UInt32(31 - foreignBits.leadingZeroBitCount)) }
+    @inlinable public var observedBits: UInt32 { foreignBits & ~(1 << UInt32(31 - foreignBits.leadingZeroBitCount)) }
+
+    /// All of them but the second highest: both.
+    @inlinable public var observedLeaseBits: UInt32 { foreignBits & ~(1 << UInt32(31 - observedBits.leadingZeroBitCount)) }
+
+    /// Whether the bits of others in a mark would ask for something.
+    @inlinable
+    public func isSignal(_ mark: UInt32) -> Bool { mark & observedBits == observedBits || mark & foreignBits == observedLeaseBits }
 
     /// The mark bits of a code; bits of the code that do not fit are dropped.
     @inlinable

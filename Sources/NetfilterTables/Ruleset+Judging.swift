@@ -166,7 +166,10 @@ extension Ruleset.Builder {
         }
         if hasClasses { for family: IPFamily in [.v4, .v6] { rule("stamp", isCurrentOfClass(family), [.verdict(.accept)]) } }
         // The verdict is of another policy: what else it asked for, too.
-        if configuration.hasLeases { rule("stamp", asksForLease, Expression.setPacketMark(clear: .max, set: 0)) }
+        if configuration.hasLeases {
+            rule("stamp", asksForLease, Expression.setPacketMark(clear: .max, set: 0))
+            rule("stamp", asksForNameAndLease, Expression.setPacketMark(clear: .max, set: 0))
+        }
         rule("stamp", asksForName, Expression.setPacketMark(clear: .max, set: 0))
         // Nobody would decide it, and a later policy of this address may have the generation that it bears.
         for family: IPFamily in [.v4, .v6] {
@@ -198,6 +201,7 @@ extension Ruleset.Builder {
         rule("stamp_untracked", Expression.setPacketMark(clear: mask, set: 0))
         rule("stamp_untracked", [.verdict(.goto("judge"))])
 
+        if configuration.hasLeases { rememberObserved() }
         rule(
             "admitted", asksForName, Expression.setPacketMark(clear: .max, set: 0),
             Expression.setFlowMark(clear: mask, set: mark.deposit(mark.pending)), [.verdict(.accept)],

@@ -20,6 +20,7 @@ extension Ruleset.Builder {
                 "lease", originalSource(family),
                 [
                     .loadMeta(NFT_META_MARK.rawValue, into: markRegister),
+                    .bitwise(register: markRegister, mask: Expression.native(mask), xor: Expression.native(0)),
                     .lookup(set: ElementSet.current(family).name, register: Ruleset.lookupRegister, isInverted: false),
                     .verdict(.goto("leased")),
                 ], comment: family == .v4 ? "of a generation that is still valid" : nil)
@@ -35,25 +36,47 @@ extension Ruleset.Builder {
         }
         rule("lease", Expression.setPacketMark(clear: .max, set: 0))
         // The whole of both marks was 0 until now.
+        rule(
+            "leased", asksForName, Expression.setPacketMark(clear: .max, set: 0),
+            Expression.setFlowMark(clear: mask, set: mark.deposit(mark.pending)), [.counter(.leased), .verdict(.goto("leased_observed"))],
+            comment: "its hello is looked at")
+        rule("leased_observed", Expression.isIPv4, [.verdict(.jump("bare4"))])
+        rule("leased_observed", Expression.isIPv6, [.verdict(.jump("bare6"))])
+        rule("leased_observed", [.verdict(.goto("hello"))], comment: "a SYN with data")
         rule("leased", [.loadMeta(NFT_META_MARK.rawValue, into: 1), .setConntrackMark(from: 1)])
         rule("leased", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leased), .verdict(.accept)])
     }
 
+    /// From the first accepted SYN of connections whose hello is observed: the lease bears the bits that ask for it.
+    mutating func rememberObserved() {
+        rule("admitted", asksForNameAndLease, [.counter(.leaseAsked)], comment: "a lease was asked for")
+        for family: IPFamily in [.v4, .v6] {
+            rule("admitted", asksForNameAndLease, addLease(family, bits: mark.observedBits))
+        }
+        rule(
+            "admitted", asksForNameAndLease, Expression.setPacketMark(clear: .max, set: 0),
+            Expression.setFlowMark(clear: mask, set: mark.deposit(mark.pending)), [.verdict(.accept)],
+            comment: "its hello is looked at")
+    }
+
     /// From the first accepted packet.
     mutating func rememberLeases() {
-        let dataRegister: UInt32 = 4
         rule("admitted", Expression.packetMark(mark.foreignBits, NFT_CMP_NEQ, mark.foreignBits), [.verdict(.accept)])
         rule("admitted", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leaseAsked)], comment: "a lease was asked for")
         for family: IPFamily in [.v4, .v6] {
-            rule(
-                "admitted", leaseKey(family),
-                [
-                    .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: dataRegister),
-                    .bitwise(register: dataRegister, mask: Expression.native(mask), xor: Expression.native(0)),
-                    .addElement(map: ElementSet.leases(family).name, key: Ruleset.lookupRegister, data: dataRegister),
-                    .counter(.leaseHeld),
-                ])
+            rule("admitted", addLease(family, bits: 0))
         }
+    }
+
+    /// Adds (key -> the flow's generation, and these foreign bits).
+    private func addLease(_ family: IPFamily, bits: UInt32) -> [Expression] {
+        let dataRegister: UInt32 = 4
+        return leaseKey(family) + [
+            .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: dataRegister),
+            .bitwise(register: dataRegister, mask: Expression.native(mask), xor: Expression.native(bits)),
+            .addElement(map: ElementSet.leases(family).name, key: Ruleset.lookupRegister, data: dataRegister),
+            .counter(.leaseHeld),
+        ]
     }
 
     /// (source . destination . protocol . destination port) from register 1 on.

@@ -71,4 +71,6 @@ extension Ruleset.Builder {
     }
 
     var asksForName: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.observedBits) }
+
+    var asksForNameAndLease: [Expression] { Expression.packetMark(mark.foreignBits, NFT_CMP_EQ, mark.observedLeaseBits) }
 }

@@ -108,7 +108,8 @@ struct Ruleset: Sendable, Hashable {
                 "ask", "hello_limited", "hello_rate", "hello", "bare4",
                 "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
-                "reject", "refuse", "revoked", "admitted", "stamp_untracked", "stamp", "leased", "lease", "own_errors", "limited",
+                "reject", "refuse", "revoked", "admitted", "stamp_untracked", "stamp", "leased_observed", "leased", "lease", "own_errors",
+                "limited",
                 "begun_limited", "begun_together", "begin4", "begin6",
             ] { chain(name) }
             if configuration.countsUnaskedAnswers { for name in ["no_socket", "unasked"] { chain(name) } }

@@ -9,6 +9,7 @@ struct HelloEngineTests {
     private final class Node {
         var names: NameTable
         var engine: HelloEngine
+        var first: VerdictEngine
         let table: AddressTable
         let counters = HelloCounters()
         let verified: VerifiedNames
@@ -38,6 +39,16 @@ struct HelloEngineTests {
                 policy: Published(policy), table: table, names: seen, records: Ring(capacity: 16, filler: .filler),
                 verdicts: VerdictCounters(), counters: counters, mode: .enforce, denyAction: .reject,
                 resets: Ring(capacity: 16, filler: .filler))
+            first = VerdictEngine(
+                policy: Published(policy), table: table, facts: Ring(capacity: 16, filler: .filler), counters: VerdictCounters(),
+                mode: .enforce, denyAction: .reject, leases: LeaseBudget(endpointsMax: 16, countMax: 100), names: seen)
+        }
+
+        /// The verdict on the SYN of a connection from this port that no lease lets in.
+        func opening(_ port: UInt16, sequence: UInt32, _ payload: [UInt8] = [], at seconds: UInt64 = 0) -> VerdictEngine.Verdict {
+            first.beginBatch(now: Instant(seconds: seconds))
+            return first.decide(
+                Self.segment(port, sequence: sequence, flags: 2, payload).span, VerdictEngine.FlowState(isReply: false, wasAdmitted: false))
         }
 
         func learn(_ name: String, client: EndpointID = TestPolicy.web, at seconds: UInt64 = 0) throws {
@@ -135,6 +146,39 @@ struct HelloEngineTests {
         node.reusePort()
         #expect(node.request("stranger.test") == .allow(generation: 9))
         #expect(!node.remembersName())
+    }
+
+    @Test
+    func `a SYN whose hello is only observed asks for a lease, if its name lives long enough, and one whose hello is required does not`()
+        throws
+    {
+        let node = try Node(value: "observe")
+        try node.learn("api.example.org")
+        #expect(node.opening(7, sequence: 99) == .observe(generation: 9, isLeased: true))
+        #expect(node.opening(8, sequence: 99, [0]) == .pending)
+        // It lives for 30 seconds.
+        #expect(node.opening(9, sequence: 99, at: 20) == .observe(generation: 9, isLeased: false))
+        let strict = try Node()
+        try strict.learn("api.example.org")
+        #expect(strict.opening(7, sequence: 99) == .pending)
+    }
+
+    @Test func `where the SYN went by a lease the first data begins the stream, whatever the connection before had for a number`() throws {
+        let node = try Node(value: "observe")
+        try node.learn("api.example.org")
+        let request = Array("GET / HTTP/1.1\r\nHost: api.example.org\r\n\r\n".utf8)
+        node.engine.beginBatch(now: Instant(seconds: 0))
+        // In order or not: the number of its SYN is known.
+        #expect(node.opening(7, sequence: 99) == .observe(generation: 9, isLeased: true))
+        #expect(node.segment(7, sequence: 110, flags: 0x18, Array(request[10...])) == .leave)
+        #expect(node.segment(7, sequence: 100, flags: 0x18, Array(request[..<10])) == .allow(generation: 9))
+        // The next from its port: nobody has seen its SYN.
+        for (seconds, sequence) in [(2, 5_000_000), (4, 50)] as [(UInt64, UInt32)] {
+            node.engine.beginBatch(now: Instant(seconds: seconds))
+            #expect(node.segment(7, sequence: sequence, flags: 0x18, request) == .allow(generation: 9))
+        }
+        let (match, unreadable) = (node.counters[.match], node.counters[.unreadable])
+        #expect(match == 3 && unreadable == 0, "\(match) \(unreadable)")
     }
 
     @Test func `with require data of a SYN does not leave, nor a second SYN, nor an urgent pointer`() throws {

@@ -35,7 +35,7 @@ struct VerdictEngineTests {
         case .revoke: "revoke"
         case .hold: "hold"
         case .pending: "pending"
-        case .observe: "observe"
+        case .observe(_, let isLeased): isLeased ? "observe, lease" : "observe"
         case .checked: "checked"
         }
     }

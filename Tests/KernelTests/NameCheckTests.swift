@@ -115,7 +115,7 @@ extension KernelSuites {
         }
 
         @Test func `with observe a connection is asked about once before its hello, and a hello that comes backwards is read`() throws {
-            let node = try Self.node("observe")
+            let node = try Self.node("observe", settings: NodeSettings(extra: "kernelLeases: false\n"))
             defer { node.stop() }
             let address = try #require(IPAddress(parsing: Self.address))
             let pod = try node.pod("pod-a")
@@ -128,6 +128,34 @@ extension KernelSuites {
                 #expect(count == 1 + Double(segments.count))
             }
             #expect(try node.metrics()["exeat_name_checks_total{result=\"match\"}"] == 2)
+        }
+
+        @Test func `with observe connections begin by a lease, and what each says is read all the same`() throws {
+            let node = try Self.node("observe")
+            defer { node.stop() }
+            for _ in 0..<2 {
+                for url in ["https://api.shared.test/", "https://stranger.shared.test/", "http://sibling.shared.test/"] {
+                    #expect(try Self.fetch(node, url) != nil, "\(url)")
+                }
+            }
+            let address = try #require(IPAddress(parsing: Self.address))
+            let pod = try node.pod("pod-a")
+            let request = Array("GET / HTTP/1.1\r\nHost: api.shared.test\r\nConnection: close\r\n\r\n".utf8)
+            let asked = try node.queuedPackets()
+            #expect(try ScriptedConnection(in: pod, to: address, port: 80, from: 42_001).send([(0, request)]) == .data)
+            #expect(try node.queuedPackets() == asked + 1)
+            let metrics = try node.metrics()
+            #expect(metrics["exeat_name_checks_total{result=\"match\"}"] == 5)
+            #expect(metrics["exeat_name_checks_total{result=\"mismatch\"}"] == 2)
+            #expect(metrics["exeat_name_checks_total{result=\"unreadable\"}"] == 0)
+            try Stopwatch.wait("the kernel's counter") { try node.metrics()["exeat_kernel_leased_flows_total"] == 5 }
+            // Nothing passes by a lease of the policy before.
+            try node.afterReload { try node.write(policy: "shop.yaml", Self.policy("require")) }
+            for _ in 0..<2 {
+                #expect(try Self.fetch(node, "https://stranger.shared.test/") == nil)
+                #expect(try Self.fetch(node, "https://api.shared.test/") != nil)
+            }
+            #expect(try node.metrics()["exeat_kernel_leased_flows_total"] == 5)
         }
 
         @Test func `with off nothing is looked at and flows go by leases`() throws {

@@ -51,6 +51,55 @@ extension KernelSuites {
         }
 
         @Test(arguments: servers)
+        func `after a lease of observed connections each begins without a question, and its first data is asked about`(server: IPAddress)
+            throws
+        {
+            let fixture = try Fixture { $0.helloQueues = $0.queues }
+            defer { fixture.stop() }
+            let (network, script) = (fixture.network, fixture.script)
+            script.answer(.leaseObserved(1))
+            let first = try #require(try fixture.connect(from: network.podA, to: server).0)
+            #expect(script.take().map(\.code) == [0])
+            script.answer(.allow(1))
+            let clients = try [first] + (0..<3).map { _ in try #require(try fixture.connect(from: network.podA, to: server).0) }
+            #expect(script.take().isEmpty)
+            #expect(try fixture.counter(.leased) == 3)
+            #expect(try fixture.counter(.leaseAsked) == 1)
+            #expect(try fixture.counter(.leaseHeld) == 1)
+            func marks() throws -> [Substring] {
+                let entries = try fixture.node("conntrack -L -p tcp -f \(server.family == .v4 ? "ipv4" : "ipv6") 2>/dev/null").text
+                return entries.split(separator: "\n").filter { $0.contains("src=\(Self.policed(server))") }
+            }
+            let pending = try marks()
+            #expect(pending.count == 4 && pending.allSatisfy { $0.contains("mark=\(Self.mark.deposit(Self.mark.pending)) ") }, "\(pending)")
+            for client in clients {
+                #expect(client.echo() == .reached)
+                let questions = script.take()
+                #expect(questions.map(\.code) == [Self.mark.hello] && questions.allSatisfy { $0.mark & Self.mark.foreignBits == 0 })
+                #expect(client.echo() == .reached)
+            }
+            #expect(script.take().isEmpty)
+            let good = try marks()
+            #expect(good.allSatisfy { $0.contains("mark=\(Self.mark.deposit(1)) ") }, "\(good)")
+
+            // Data in the SYN does not leave unseen.
+            try inNamespace(network.podA) { try shell("echo 0x5 > /proc/sys/net/ipv4/tcp_fastopen") }
+            script.answer(.drop)
+            let text = Array("GET".utf8)
+            let count = try inNamespace(network.podA) { Client.sendOpening(Endpoint(server, 80), text) }
+            #expect(count == text.count)
+            #expect(waitUntil { !script.state.withLock { $0.questions.isEmpty } })
+            let question = try #require(script.take().first)
+            #expect(question.code == Self.mark.hello && question.payloadCount > (server.family == .v4 ? 20 : 40) + 23)
+
+            // What was leased under another policy is asked about as a new one.
+            try fixture.table.socket.apply([.setCurrent(Self.policed(server), generation: 2)])
+            script.answer(.reject)
+            #expect(try fixture.connect(from: network.podA, to: server).1 == .refused(errno: ECONNREFUSED))
+            #expect(script.take().map(\.code).contains(0))
+        }
+
+        @Test(arguments: servers)
         func `a new generation sends leased destinations back to the queue, as flows never decided`(server: IPAddress) throws {
             let fixture = try Fixture()
             defer { fixture.stop() }

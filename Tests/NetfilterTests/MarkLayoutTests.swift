@@ -23,6 +23,10 @@ struct MarkLayoutTests {
         #expect(layout.observedBits & mask == 0)
         #expect(layout.observedBits.nonzeroBitCount == layout.foreignBits.nonzeroBitCount - 1)
         #expect(layout.observedBits.nonzeroBitCount >= 3)
+        let signals = [layout.foreignBits, layout.observedBits, layout.observedLeaseBits]
+        #expect(Set(signals).count == 3 && signals.allSatisfy { $0 & mask == 0 && layout.isSignal($0) && layout.isSignal($0 | mask) })
+        // With a bit less a packet's own mark asks for nothing.
+        #expect(signals.allSatisfy { !layout.isSignal($0 & ($0 - 1)) } && !layout.isSignal(mask))
     }
 
     @Test(arguments: [0x0000_0007, 0x7fff_ffff, 0xffff_ffff] as [UInt32])

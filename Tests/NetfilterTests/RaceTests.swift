@@ -16,6 +16,8 @@ extension KernelSuites {
             case leases
             /// The verdicts ask that the flow give its name later.
             case observed
+            /// Both.
+            case observedLeases
             /// Packets of flows that were admitted before.
             case liveFlows
             case connections
@@ -73,7 +75,13 @@ extension KernelSuites {
                 (state.raced, state.refused, state.again) = (0, 0, 0)
                 state.isRacing = true
                 let mark = fixture.configuration.mark
-                state.asked = what.shape == .leases ? mark.foreignBits : what.shape == .observed ? mark.observedBits : 0
+                state.asked =
+                    switch what.shape {
+                    case .leases: mark.foreignBits
+                    case .observed: mark.observedBits
+                    case .observedLeases: mark.observedLeaseBits
+                    case .datagrams, .liveFlows, .connections: 0
+                    }
             }
             // What was admitted bears the first generation.
             race.advance(from: 1)
@@ -90,7 +98,7 @@ extension KernelSuites {
                     switch what.shape {
                     case .connections:
                         _ = Client.connect(target, timeout: 0.5)
-                    case .datagrams, .leases, .observed, .liveFlows:
+                    case .datagrams, .leases, .observed, .observedLeases, .liveFlows:
                         // So many at a time, so that there are batches; a few more are refused without a race before them.
                         if sent - refused >= 16 {
                             usleep(20)

@@ -22,6 +22,8 @@ enum Answer: Sendable {
     case allow(UInt32)
     /// The same, and the kernel shall remember it.
     case lease(UInt32)
+    /// The same of a connection whose hello is to be looked at.
+    case leaseObserved(UInt32)
     case reject
     /// Refused, and the flow for good.
     case revoke
@@ -96,6 +98,7 @@ struct ScriptedHandler: PacketHandler {
         switch answer {
         case .allow(let generation): return .repeat(mark: mark.replacing(in: packet.mark, with: generation))
         case .lease(let generation): return .repeat(mark: mark.foreignBits | mark.deposit(generation))
+        case .leaseObserved(let generation): return .repeat(mark: mark.observedLeaseBits | mark.deposit(generation))
         case .revoke: return .repeat(mark: mark.replacing(in: packet.mark, with: mark.denied))
         case .reject: return .repeat(mark: mark.replacing(in: packet.mark, with: mark.reject))
         case .drop: return .drop
