@@ -307,6 +307,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             hearsAnnouncements: features.has(.announcements), logger: logger
         ).start()
         isReady.store(true, ordering: .releasing)
+        ServiceManager.tell(.ready)
         let (endings, ender) = AsyncStream.makeStream(of: Int32.self)
         end.withLock { $0 = ender }
         let sources = [SIGTERM, SIGINT, SIGHUP].map { number in
@@ -338,6 +339,7 @@ public final class ExeatDaemon: @unchecked Sendable {
             break
         }
         isReady.store(false, ordering: .releasing)
+        ServiceManager.tell(.stopping)
         for source in sources { source.cancel() }
         for task in tasks { task.cancel() }
         liveUpstreams.stop()

@@ -30,7 +30,8 @@ struct HostAddresses: Equatable {
     }
 
     /// The resources with what `interfaceName` of this node's host endpoints stands for. Those of `"*"` have every address; `resolver`:
-    /// addresses that the node asks itself from, and that no other endpoint has.
+    /// addresses that the node asks itself from, and that no other endpoint has. They are those of `"*"` too, or of the node's only host endpoint: among several
+    /// nothing tells for which of them a process asks.
     func complete(_ resources: ResourceSet, resolver: [IPAddress], isLocal: (String?) -> Bool) -> ResourceSet {
         guard !resources.hostEndpoints.isEmpty else { return resources }
         var taken = Set(resources.endpoints.flatMap(\.addresses) + resources.hostEndpoints.flatMap(\.expectedIPs))
@@ -41,11 +42,15 @@ struct HostAddresses: Equatable {
                 completed.hostEndpoints[right].interfaceName == "*" ? 1 : 0, right
             )
         }
-        for index in order where isLocal(completed.hostEndpoints[index].node.isEmpty ? nil : completed.hostEndpoints[index].node) {
-            guard let name = completed.hostEndpoints[index].interfaceName, completed.hostEndpoints[index].processes == nil else { continue }
-            let found =
-                name == "*"
-                ? byInterface.sorted { $0.key < $1.key }.flatMap(\.value) + resolver : byInterface[name] ?? []
+        let own = order.filter { index in
+            let endpoint = completed.hostEndpoints[index]
+            return endpoint.processes == nil && isLocal(endpoint.node.isEmpty ? nil : endpoint.node)
+        }
+        for index in own {
+            let name = completed.hostEndpoints[index].interfaceName
+            var found =
+                name == "*" ? byInterface.sorted { $0.key < $1.key }.flatMap(\.value) : name.flatMap { byInterface[$0] } ?? []
+            if name == "*" || own.count == 1 { found += resolver }
             for address in found where taken.insert(address).inserted { completed.hostEndpoints[index].expectedIPs.append(address) }
         }
         return completed

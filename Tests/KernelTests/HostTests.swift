@@ -137,6 +137,31 @@ extension KernelSuites {
             #expect(!answer.addresses.isEmpty, "the node's own resolver asks its upstream whatever the list says")
         }
 
+        /// It asks at an address on another interface, and from it.
+        @Test(arguments: ["*", "eth0"])
+        func `the node's own processes reach what their names resolve to, whichever interface the endpoint is of`(_ interface: String)
+            throws
+        {
+            let node = try RunningNode(policies: [:], starts: false)
+            defer { node.stop() }
+            try node.write(
+                policy: "host.yaml",
+                Self.host.replacing("\"*\"", with: "\"\(interface)\"") + """
+                    ---
+                    apiVersion: projectcalico.org/v3
+                    kind: GlobalNetworkPolicy
+                    metadata: {name: names}
+                    spec: {selector: role == "node", types: [Egress], egress: [{action: Allow, destination: {domains: [api.example.org]}}]}
+
+                    """)
+            try node.start()
+            try node.echo("192.0.2.10")
+            #expect(try node.isRefused(nil, "192.0.2.10"))
+            let answer = try node.lab.node.run(["dig", "+short", "@169.254.20.10", "api.example.org"])
+            #expect(answer.stdout.contains("192.0.2.10"))
+            #expect(try node.isReached(nil, "192.0.2.10"))
+        }
+
         @Test func `a stub resolver of the node is named while there are host endpoints`() throws {
             let node = try RunningNode(policies: [:], starts: false)
             defer { node.stop() }

@@ -74,6 +74,54 @@ extension KernelSuites {
             }
         }
 
+        @Test(arguments: [false, true])
+        func `systemd is told when policy is in force, and when the daemon ends`(isAbstract: Bool) throws {
+            let node = try RunningNode(policies: ["rest.yaml": PolicyText.denyRest], starts: false)
+            defer { node.stop() }
+            let place = isAbstract ? "@exeat-\(getpid())" : node.lab.directory + "/notify"
+            let manager = try node.lab.node.withThread { try Self.manager(place) }
+            defer { close(manager) }
+            node.launcher = { ["env", "NOTIFY_SOCKET=\(place)"] + $0 }
+            try node.start()
+            #expect(Self.message(manager) == "READY=1")
+            #expect(try node.isRefused("pod-a", "203.0.113.66"))
+            #expect(try node.end(SIGTERM) == 0)
+            #expect(Self.message(manager) == "STOPPING=1")
+            // A start that fails tells of nothing.
+            try node.write(policy: "rest.yaml", "kind: [\n")
+            #expect(try node.startInVain() == 1)
+            #expect(Self.message(manager, milliseconds: 300) == nil)
+        }
+
+        /// A socket like that of systemd, which anybody may write to.
+        private static func manager(_ place: String) throws -> Int32 {
+            let descriptor = socket(AF_UNIX, SocketKind.datagram | SocketKind.closeOnExec, 0)
+            try #require(descriptor >= 0)
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            var path = Array(place.utf8)
+            let isAbstract = path[0] == UInt8(ascii: "@")
+            if isAbstract { path[0] = 0 }
+            unsafe withUnsafeMutableBytes(of: &address.sun_path) { target in
+                for (index, byte) in path.enumerated() { unsafe target[index] = byte }
+            }
+            let length = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
+            let status = unsafe withUnsafePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, length) }
+            }
+            try #require(status == 0)
+            if !isAbstract { try #require(unsafe chmod(place, 0o666) == 0) }
+            return descriptor
+        }
+
+        private static func message(_ descriptor: Int32, milliseconds: Int32 = 5_000) -> String? {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&entry, 1, milliseconds) > 0 else { return nil }
+            var buffer = [UInt8](repeating: 0, count: 256)
+            let count = unsafe recv(descriptor, &buffer, buffer.count, 0)
+            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+        }
+
         @Test func `two restarts under 5,000 queries a second lose none`() throws {
             let node = try RunningNode(
                 policies: ["shop.yaml": PolicyText.allow("shop", domains: ["*.example.org"]), "rest.yaml": PolicyText.denyRest],
