@@ -22,6 +22,8 @@ extension DNSWorkerCore {
         let name = message.extracting(query.nameRange)
         guard let client = gate.client(at: source, ofClass: classNumber(origin)) else {
             counters.add(.refusedUnknownClient)
+            // Over UDP whoever is told may be somebody else than who asked.
+            if case .datagram = origin, !strangers.take(now: now) { return note(0, origin, .refused, cause: .refusedUnknownClient) }
             refuse(query, name, origin, .refused, .prohibited("not a client of this resolver"), .refusedUnknownClient)
             return
         }

@@ -32,6 +32,7 @@ struct DNSWorkerCore: ~Copyable {
     /// Names that are answered here.
     var local: Published<LocalData>.Reader
     var tunnels: TunnelGuard
+    var strangers = StrangerLimit()
     /// The root zone, then the others.
     var zones: [ZoneState]
     let zoneTable: ZoneTable

@@ -34,6 +34,11 @@ extension Ruleset.Builder {
             rule(
                 "workload", isQuery(to: address, Ruleset.udp), isKnown(family), [loadSource(family)], isPoliced(family),
                 [.verdict(.jump(family == .v4 ? "direct4" : "direct6"))], comment: "asked directly")
+            if queryLimit != nil {
+                rule(
+                    "workload", isQuery(to: address, Ruleset.udp), isKnown(family), [loadSource(family)], isPoliced(family, inverted: true),
+                    [.verdict(.jump(family == .v4 ? "unselected4" : "unselected6"))], comment: "asked by workloads without a policy")
+            }
             if configuration.isDNSUntracked {
                 rule(
                     "workload", isQuery(to: address, Ruleset.udp), isKnown(family), [.withoutTracking, .verdict(.accept)],
@@ -50,6 +55,7 @@ extension Ruleset.Builder {
             limitQueries(
                 family, in: family == .v4 ? "direct4" : "direct6",
                 leavesDirectQueries ? [.withoutTracking, .verdict(.accept)] : [.verdict(.return)])
+            if queryLimit != nil { limitQueries(family, in: family == .v4 ? "unselected4" : "unselected6", [.verdict(.return)]) }
         }
     }
 

@@ -104,7 +104,8 @@ struct Ruleset: Sendable, Hashable {
         mutating func build() {
             // Chains that others jump to come first: the kernel resolves names as it reads.
             for name in [
-                "neighbours", "queries_limited", "direct4", "direct6", "brought4", "brought6", "workload", "elsewhere", "dns_redirect",
+                "neighbours", "queries_limited", "direct4", "direct6", "unselected4", "unselected6", "brought4", "brought6", "workload",
+                "elsewhere", "dns_redirect",
                 "ask", "hello_limited", "hello_rate", "hello", "bare4",
                 "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",

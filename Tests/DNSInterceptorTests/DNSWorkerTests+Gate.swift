@@ -214,6 +214,19 @@ extension DNSWorkerTests {
             #expect(upstream.requests.isEmpty && worker.counters[.refusedUnknownClient] == 2)
         }
 
+        @Test func `of unknown clients a hundred in a second are told so over UDP`() throws {
+            let worker = try RunningWorker(upstreams: [])
+            defer { worker.stop() }
+            let client = try worker.client(from: "127.0.0.3")
+            for _ in 0..<600 { _ = client.send(TestMessage.query("www.example.org")) }
+            #expect(eventually { worker.counters[.refusedUnknownClient] == 600 })
+            var told = 0
+            client.limitWait(milliseconds: 300)
+            while client.receive() != nil { told += 1 }
+            // The queries may have come in more than one second.
+            #expect(told >= 100 && told < 400, "\(told)")
+        }
+
         @Test func `work that is posted runs on the worker's gate, in order, and the gate ticks`() throws {
             let worker = try RunningWorker(upstreams: [])
             defer { worker.stop() }

@@ -157,6 +157,24 @@ extension KernelSuites {
             #expect(try fixture.udp(from: pod, to: resolver, 53).echo() == .reached)
         }
 
+        @Test(arguments: servers, [false, true])
+        func `a workload without a policy has a bucket for its queries too`(server: IPAddress, isUntracked: Bool) throws {
+            let fixture = try Fixture {
+                $0.queryLimit = RateLimit(packetsPerSecond: 4, burst: 12)
+                $0.isDNSUntracked = isUntracked
+            }
+            defer { fixture.stop() }
+            let resolver = server.family == .v4 ? TestNetwork.dnsAddress : TestNetwork.dns6Address
+            let client = try fixture.udp(from: fixture.network.podB, to: resolver, 53)
+            for _ in 0..<8 { #expect(client.echo() == .reached) }
+            #expect(try fixture.counter(.queryRate) == 0)
+            for _ in 0..<60 { _ = client.send(Array("flood".utf8)) }
+            let dropped = try fixture.counter(.queryRate)
+            #expect(dropped > 30)
+            #expect(try fixture.table.socket.limitedAddresses() == [Self.unpoliced(server)])
+            #expect(try fixture.udp(from: fixture.network.podA, to: resolver, 53).echo() == .reached)
+        }
+
         @Test(arguments: servers)
         func `new flows of a workload beyond its rate are dropped ahead of its leases, and no other's`(server: IPAddress) throws {
             let fixture = try Fixture { $0.connectionLimit = RateLimit(packetsPerSecond: 1, burst: 10) }
