@@ -17,6 +17,16 @@ extension CommandLineTests {
             #expect(result.status == 0 && !result.output.contains("warning"), "\(result.output)")
         }
 
+        // MARK: docs/kernel.md
+
+        @Test func `every feature that doctor looks for has its row, by the name that it is pretended away with`() throws {
+            let rows = try DocumentationPage("docs/kernel.md").rows(columns: 3).map { DocumentationPage.words($0[0])[0] }
+            let result = try Program.run("doctor")
+            let names = result.output.matches(of: /(?m)^(?:yes|no )  ([^;\n]+)/).map { String($0.1) }
+            #expect(!names.isEmpty && names == rows, "\(result)")
+            #expect(try Program.run(["doctor"] + rows.flatMap { ["--pretend", "\($0)=no"] }).status == 1)
+        }
+
         // MARK: docs/configuration.md
 
         struct Field {
