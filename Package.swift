@@ -81,7 +81,8 @@ let package = Package(
             "Daemon",
             [
                 "NetworkTypes", "DomainNames", "PacketHeaders", "NameInspection", "PolicyModel", "PolicyEngine", "Enforcement", "Telemetry",
-                "DNSMessages", "NetfilterQueue", "NetfilterTables", "Conntrack", "FlowResets", "DNSInterceptor", "Datastores", "CLinux",
+                "DNSMessages", "Netlink", "NetfilterQueue", "NetfilterTables", "Conntrack", "FlowResets", "DNSInterceptor", "Datastores",
+                "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -80,7 +80,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         // execve(2), after which it is taken again.
         try lock(configuration.runtimeDirectory)
         do {
-            if !Inheritance.isLimited { StubResolver.note(configuration) }
+            if !Inheritance.isLimited {
+                StubResolver.note(configuration)
+                for path in UnseenPath.find() { logger.warning("packets may pass by the rules", metadata: ["unseen": "\(path)"]) }
+            }
             // As root this process begins anew here, with what is needed and no more.
             try Privileges.limit(configuration, logger)
         } catch {
@@ -122,6 +125,7 @@ public final class ExeatDaemon: @unchecked Sendable {
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
         try ListenAddresses.use(
             configuration.dns.listen, on: configuration.dns.interface, runtimeDirectory: configuration.runtimeDirectory)
+        try UnseenPath.refuseBridged(load.resources.endpoints, isLocal: configuration.isLocal)
         let hostAddresses = try HostAddresses.current()
         let nodeAddresses = hostAddresses.all(with: configuration.dns.listen)
         let resources = hostAddresses.complete(

@@ -2,18 +2,21 @@ import CLinux
 import CNetfilter
 import Glibc
 
-/// An nfnetlink socket (libmnl): opened here or taken over from whoever kept it open. Closed at the end of its life.
+/// A netlink socket (libmnl), of nfnetlink if nothing else is said: opened here or taken over from whoever kept it open. Closed at the end of its life.
 ///
 /// Only root (`CAP_NET_ADMIN`) may send on such sockets, so messages of other processes are not filtered out.
 @safe
 public struct NetlinkSocket: ~Copyable {
+    /// `NETLINK_ROUTE`: interfaces, addresses, filters (rtnetlink(7)).
+    public static let route: Int32 = 0
+
     private let handle: OpaquePointer
     /// The kernel's name of this socket (`nl_pid`): often, not always, the process id of who opened it.
     public let portID: UInt32
 
     /// mnl_socket_open2(3) in the network namespace of the calling thread.
-    public init() throws(NetlinkError) {
-        guard let handle = unsafe mnl_socket_open2(NETLINK_NETFILTER, Int32(SOCK_CLOEXEC.rawValue)) else {
+    public init(protocol family: Int32 = NETLINK_NETFILTER) throws(NetlinkError) {
+        guard let handle = unsafe mnl_socket_open2(family, Int32(SOCK_CLOEXEC.rawValue)) else {
             throw NetlinkError("open a netlink socket", errno: errno)
         }
         guard unsafe mnl_socket_bind(handle, 0, 0) >= 0 else {

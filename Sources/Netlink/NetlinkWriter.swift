@@ -1,4 +1,4 @@
-/// Builds nfnetlink messages as bytes: header, `struct nfgenmsg` (linux/netfilter/nfnetlink.h), attributes.
+/// Builds netlink messages as bytes: header, that of the protocol (`struct nfgenmsg`, linux/netfilter/nfnetlink.h), attributes.
 public struct NetlinkWriter: Sendable {
     public private(set) var bytes: [UInt8] = []
     private var messageStart = 0
@@ -7,16 +7,18 @@ public struct NetlinkWriter: Sendable {
 
     /// Begins a message; `end()` writes its length.
     public mutating func begin(type: UInt16, flags: UInt16, sequence: UInt32, family: UInt8, resource: UInt16 = 0) {
+        begin(type: type, flags: flags, sequence: sequence, header: [family, 0, UInt8(resource >> 8), UInt8(truncatingIfNeeded: resource)])
+    }
+
+    /// The same with the header of another protocol.
+    public mutating func begin(type: UInt16, flags: UInt16, sequence: UInt32, header: [UInt8]) {
         messageStart = bytes.count
         native32(0)
         native16(type)
         native16(flags)
         native32(sequence)
         native32(0)
-        bytes.append(family)
-        bytes.append(0)
-        bytes.append(UInt8(resource >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: resource))
+        bytes.append(contentsOf: header)
     }
 
     public mutating func end() {
@@ -30,6 +32,11 @@ public struct NetlinkWriter: Sendable {
         native16(type)
         bytes.append(contentsOf: payload)
         while bytes.count % 4 != 0 { bytes.append(0) }
+    }
+
+    /// In host byte order, as rtnetlink has it.
+    public mutating func attributeNative32(_ type: UInt16, _ value: UInt32) {
+        attribute(type, (0..<4).map { UInt8(truncatingIfNeeded: value.littleEndian >> (8 * UInt32($0))) })
     }
 
     public mutating func attributeBig32(_ type: UInt16, _ value: UInt32) {

@@ -4,7 +4,7 @@ import NetfilterTables
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What this kernel has, lacks, and what is used instead. Exit 0 if policy can be enforced, else 1.")
+        abstract: "What this kernel has and lacks, and what leads past the rules. Exit 0 if policy can be enforced, else 1.")
 
     @OptionGroup var pretend: PretendOptions
 
@@ -28,6 +28,7 @@ struct Doctor: ParsableCommand {
         for stub in StubResolver.find(resolvConf: resolvConf) where stub.listener?.process?.name != "exeat" {
             print("stub resolver: \(stub); \(StubResolver.consequence); \(StubResolver.remedy)")
         }
+        for path in UnseenPath.find() { print("unseen: \(path)") }
         guard seen.missing.isEmpty else {
             print("policy cannot be enforced on this kernel")
             throw ExitCode(1)

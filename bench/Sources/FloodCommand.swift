@@ -26,10 +26,10 @@ struct FloodCommand: ParsableCommand {
     /// 40 addresses.
     private static let floodName = "big.example.org"
 
-    /// To where the other pod connects. On the first port no name is looked for, so that connections pass by a kernel lease. On the second, by default, one is
-    /// (`verify-name: observe`), and each first packet goes to two queues.
+    /// To where the other pod connects. On the first port no name is looked for, on the second, by default, one is (`verify-name: observe`); connections to both
+    /// begin by a kernel lease.
     private static let targets: [(port: UInt16, what: String)] = [
-        (8_080, "leased"), (80, "on port 80, where `verify-name: observe` (the default) asks about each"),
+        (8_080, "leased"), (80, "on port 80, where hellos are read (`verify-name: observe`, the default)"),
     ]
 
     /// Beside the bench's policy: the flooder may reach some addresses, on two ports, and the other pod its server on one more.
