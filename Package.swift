@@ -71,7 +71,7 @@ let package = Package(
         module("NetfilterTables", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("Conntrack", ["NetworkTypes", "Netlink", "CNetfilter", "CLinux"]),
         module("FlowResets", ["NetworkTypes", "Enforcement", "Conntrack"]),
-        module("DNSInterceptor", ["NetworkTypes", "DomainNames", "DNSMessages", "Enforcement", "CLinux", "CTLS"]),
+        module("DNSInterceptor", ["NetworkTypes", "DomainNames", "PacketHeaders", "DNSMessages", "Enforcement", "CLinux", "CTLS"]),
         module(
             "Datastores",
             ["NetworkTypes", "PolicyModel", "CLinux", .product(name: "Yams", package: "Yams")]),

@@ -1,3 +1,5 @@
+import Enforcement
+
 /// What a DNS worker counts. Names and labels as they are exported.
 public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case queriesUDP, queriesTCP
@@ -37,6 +39,9 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case staleLate, staleFailed, staleFailing
     case localZones, localHosts, localSearch
     case refreshesPrefetch, refreshesStale, refreshesSkipped
+    case snoopedQuestions, snoopedQuestionsUnreadable, snoopedQuestionsFull
+    case snoopedLearned, snoopedEmpty, snoopedUnasked, snoopedMalformed, snoopedRefused
+    case snoopedSegmentsAhead, snoopedStreamsUnknown, snoopedStreamsFull
 
     /// Without the `exeat_dns_` prefix.
     var sample: (name: String, labels: [(String, String)]) {
@@ -136,6 +141,33 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .refreshesPrefetch: ("cache_refreshes_total", [("reason", "prefetch")])
         case .refreshesStale: ("cache_refreshes_total", [("reason", "stale")])
         case .refreshesSkipped: ("cache_refreshes_skipped_total", [])
+        case .snoopedQuestions: ("snooped_questions_total", [("result", "noted")])
+        case .snoopedQuestionsUnreadable: ("snooped_questions_total", [("result", "unreadable")])
+        case .snoopedQuestionsFull: ("snooped_questions_total", [("result", "full")])
+        case .snoopedLearned: ("snooped_answers_total", [("result", "learned")])
+        case .snoopedEmpty: ("snooped_answers_total", [("result", "empty")])
+        case .snoopedUnasked: ("snooped_answers_total", [("result", "unasked")])
+        case .snoopedMalformed: ("snooped_answers_total", [("result", "malformed")])
+        case .snoopedRefused: ("snooped_answers_total", [("result", "refused")])
+        case .snoopedSegmentsAhead: ("snooped_segments_total", [("result", "ahead")])
+        case .snoopedStreamsUnknown: ("snooped_segments_total", [("result", "unknown_connection")])
+        case .snoopedStreamsFull: ("snooped_segments_total", [("result", "full")])
+        }
+    }
+}
+
+extension AnswerRefusal {
+    /// Where it is counted.
+    var counter: DNSCounter {
+        switch self {
+        case .addressesPerNameFull: .refusedAddressesPerName
+        case .namesPerClientFull: .refusedNamesPerClient
+        case .bindingsFull: .refusedBindings
+        case .rebinding: .refusedRebinding
+        case .unknownClient: .refusedEndpointGone
+        case .deniedName: .refusedDeniedName
+        case .exclusiveName: .refusedExclusiveName
+        case .notAllowedName: .refusedNotAllowedName
         }
     }
 }

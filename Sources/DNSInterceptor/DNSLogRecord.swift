@@ -15,6 +15,8 @@ public struct DNSLogRecord: Sendable, BitwiseCopyable {
         case stale
         /// The node's own names.
         case local
+        /// From a server that the client has asked itself, read on its way.
+        case snooped
         /// Nowhere: the query was refused, or could not be waited for.
         case refused
     }

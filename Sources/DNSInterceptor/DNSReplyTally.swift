@@ -23,7 +23,7 @@ public final class DNSReplyTally: Sendable {
         init(_ lookup: DNSLogRecord.Lookup, isDenial: Bool = false) {
             switch lookup {
             case .hit: self = isDenial ? .denial : .success
-            case .miss: self = .upstream
+            case .miss, .snooped: self = .upstream
             case .stale: self = .stale
             case .local: self = .local
             case .refused: self = .refused

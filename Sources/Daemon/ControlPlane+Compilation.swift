@@ -62,8 +62,10 @@ extension ControlPlane {
         return marks
     }
 
-    static func contents(of policy: CompiledPolicy, nodeAddresses: [IPAddress], upstreams: Set<IPAddress> = []) -> TableContents {
-        var contents = TableContents(upstreams: upstreams)
+    static func contents(
+        of policy: CompiledPolicy, nodeAddresses: [IPAddress], upstreams: Set<IPAddress> = [], trusted: Set<IPAddress> = []
+    ) -> TableContents {
+        var contents = TableContents(upstreams: upstreams, trusted: trusted)
         for endpoint in policy.endpoints {
             if endpoint.classNumber != 0 {
                 contents.policed.formUnion(nodeAddresses)
@@ -99,6 +101,8 @@ extension ControlPlane {
         changes += new.classes.subtracting(old.classes).map(TableChange.addClass)
         changes += new.upstreams.subtracting(old.upstreams).sorted().map(TableChange.addUpstream)
         changes += old.upstreams.subtracting(new.upstreams).sorted().map(TableChange.removeUpstream)
+        changes += new.trusted.subtracting(old.trusted).sorted().map(TableChange.addTrusted)
+        changes += old.trusted.subtracting(new.trusted).sorted().map(TableChange.removeTrusted)
         return changes
     }
 }

@@ -56,12 +56,14 @@ extension ControlPlane {
             guard !isStopped else { return }
             let count = UInt16(clamping: configuration.queues.count)
             if isClosed {
-                let free = Self.freeQueues(count: 2 * configuration.queues.count)
+                let free = Self.freeQueues(count: 2 * configuration.queues.count + 1)
                 tableConfiguration.queues = free.lowerBound...free.lowerBound + count - 1
-                tableConfiguration.helloQueues = free.lowerBound + count...free.upperBound
+                tableConfiguration.helloQueues = free.lowerBound + count...free.upperBound - 1
+                tableConfiguration.snoopQueue = free.upperBound
             } else {
                 tableConfiguration.queues = ownQueues
                 tableConfiguration.helloQueues = configuration.helloQueues
+                tableConfiguration.snoopQueue = configuration.snoopQueue
             }
             repair(contents)
         }

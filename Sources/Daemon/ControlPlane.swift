@@ -44,6 +44,8 @@ final class ControlPlane: @unchecked Sendable {
         var isTableBehind = false
         /// A resolver of the node that asks for everybody, while there are host endpoints.
         var stubResolver: String?
+        /// Other servers that its processes ask, while there are host endpoints.
+        var otherResolver: String?
 
         mutating func note(_ counters: [CounterValue]) {
             kernelDrops = counters.filter { TableCounter(rawValue: $0.reason)?.isRefusal ?? false }
@@ -94,6 +96,8 @@ final class ControlPlane: @unchecked Sendable {
     private var servers: [TrustedResolver]
     /// As they were last applied.
     private var loaded = ResourceSet()
+    /// There is nobody whose answers could be read, as last told.
+    private var hasNobodyToTrust = false
     private var hasHostEndpoints = false {
         didSet {
             guard hasHostEndpoints != oldValue else { return }
@@ -103,7 +107,23 @@ final class ControlPlane: @unchecked Sendable {
                     "the processes of this node ask a stub resolver",
                     metadata: ["resolver": "\(stub)", "meaning": "\(StubResolver.consequence)", "hint": "\(StubResolver.remedy)"])
             }
-            sharedStatus.withLock { $0.stubResolver = stub }
+            let others =
+                hasHostEndpoints
+                ? StubResolver.elsewhere(
+                    resolvConf: configuration.dns.resolvConf, except: trusted(loaded).union(configuration.dns.listen)) : []
+            let other = others.isEmpty ? nil : others.map(\.description).joined(separator: ", ")
+            if let other {
+                logger.warning(
+                    "the processes of this node ask servers whose answers are not seen: host endpoints learn nothing from them",
+                    metadata: [
+                        "resolver": "\(other)", "file": "\(configuration.dns.resolvConf)",
+                        "hint": "name Exeat's own address (dns.listen) there, or set dns.snoop: node for servers that are trusted",
+                    ])
+            }
+            sharedStatus.withLock { status in
+                status.stubResolver = stub
+                status.otherResolver = other
+            }
         }
     }
     /// What the table's sets are to hold, and do unless `isTableBehind`.
@@ -172,7 +192,8 @@ final class ControlPlane: @unchecked Sendable {
     /// - Parameter exhausted: See `EndpointRegistry.Generations`.
     func install(policy: CompiledPolicy, resources: ResourceSet, exhausted: Set<IPAddress>) throws {
         try queue.sync {
-            let wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams)
+            let wanted = Self.contents(
+                of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams, trusted: trusted(resources))
             loaded = resources
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             purgeSurely(exhausted)
@@ -295,7 +316,8 @@ final class ControlPlane: @unchecked Sendable {
             nodeAddresses: nodeAddresses, retired: retired, isClean: cleanAddresses.contains)
         let classes = nodeClasses(of: policy)
         let tableWanted = tableConfiguration.with(felix).with(classes)
-        var wanted = Self.contents(of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams)
+        var wanted = Self.contents(
+            of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams, trusted: trusted(loaded))
         wanted.capped = addressesToCap.intersection(wanted.policed)
         let now = BootClock.now()
         for (address, generation) in contents.current where wanted.current[address] != generation {
@@ -396,6 +418,23 @@ final class ControlPlane: @unchecked Sendable {
 
     /// Whom the resolver may ask.
     private var upstreams: Set<IPAddress> { Set(configuration.dns.allUpstreams.map(\.address) + servers.map(\.address)) }
+
+    /// Whose answers to others are read: those of `dns.upstreams` and `dnsTrustedServers` that are asked at port 53.
+    private func trusted(_ resources: ResourceSet) -> Set<IPAddress> {
+        guard configuration.dns.snooping != .none else { return [] }
+        let texts = resources.withTrustedServersOfServices().felix(ofNode: configuration.node).dnsTrustedServers ?? []
+        let all = (configuration.trustedResolvers(servers) ?? []) + texts.compactMap(TrustedResolver.init(trustedServer:))
+        let found = Set(all.filter { $0.port == 53 && !$0.isSecure }.map(\.address)).subtracting(configuration.dns.listen)
+        if found.isEmpty != hasNobodyToTrust {
+            hasNobodyToTrust = found.isEmpty
+            if found.isEmpty {
+                logger.warning(
+                    "dns.snoop reads nobody's answers: no resolver is trusted",
+                    metadata: ["hint": "name them in dns.upstreams, or in dnsTrustedServers of a FelixConfiguration"])
+            }
+        }
+        return found
+    }
 
     /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.
     private var hasNewOwners: Bool {

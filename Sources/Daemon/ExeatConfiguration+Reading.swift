@@ -1,6 +1,7 @@
 import Datastores
 import DomainNames
 import Enforcement
+import NetfilterTables
 import NetworkTypes
 import PolicyModel
 
@@ -117,7 +118,7 @@ extension ExeatConfiguration {
 
     private mutating func readDNS(_ field: ConfigurationField, _ problems: inout DiagnosticList) {
         let own = [
-            "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "interceptPort", "noTrack", "workers",
+            "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "snoop", "interceptPort", "noTrack", "workers",
             "coalesceAnswers", "cacheBytesMax", "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
             "sinkholeAddresses", "negativeSecondsMax", "nxdomainCut", "failureSeconds", "serveStale", "prefetch", "localZones", "records",
@@ -134,6 +135,7 @@ extension ExeatConfiguration {
         if let value = reader["zones"] { readZones(value, &problems) }
         if let values = reader["allowFrom"]?.elements(&problems) { dns.allowFrom = values.compactMap { Self.prefix($0, &problems) } }
         if let value = reader["intercept"]?.boolean(&problems) { dns.intercepts = value }
+        if let value = reader["snoop"]?.choice(DNSSnooping.self, &problems) { dns.snooping = value }
         if let value = reader["noTrack"]?.boolean(&problems) { dns.isDNSUntracked = value }
         if let value = reader["interceptPort"]?.integer(in: 1...65_535, &problems) { dns.interceptPort = UInt16(value) }
         if let value = reader["classPort"]?.integer(in: 1...65_522, &problems) {
@@ -161,6 +163,13 @@ extension ExeatConfiguration {
         if dns.intercepts, dns.interceptPort == dns.port {
             problems.error(
                 at: field.location, field: "dns.interceptPort", "is dns.port too", hint: "intercepted queries need a port of their own")
+        }
+        if dns.snooping == .all, dns.intercepts {
+            problems.error(
+                at: field.location, field: "dns.snoop", "is all while dns.intercept is true",
+                hint:
+                    "queries of workloads are brought here, so that none is left to be read on its way: set dns.intercept: false, or dns.snoop: node"
+            )
         }
         let classPorts = dns.classPort...dns.classPort + 13
         if classPorts.contains(dns.port) || (dns.intercepts && classPorts.contains(dns.interceptPort)) {

@@ -57,6 +57,8 @@ public struct ExeatConfiguration: Sendable {
         public var allowFrom: [IPPrefix] = []
         /// Whether port 53 of policed endpoints is brought here whatever server they ask.
         public var intercepts = true
+        /// Whose answers from trusted resolvers are read on their way.
+        public var snooping = DNSSnooping.none
         /// Whether nobody's queries to `listen` are tracked.
         public var isDNSUntracked = false
         /// Where intercepted queries come in over UDP, on the first address of each family.
@@ -167,6 +169,11 @@ public struct ExeatConfiguration: Sendable {
         TableConfiguration.helloQueues(beside: queues.first...(queues.first + UInt16(queues.count - 1)))
     }
 
+    /// Right behind the others: DNS that is read on its way.
+    public var snoopQueue: UInt16 {
+        TableConfiguration.snoopQueue(beside: helloQueues, queues.first...(queues.first + UInt16(queues.count - 1)))
+    }
+
     /// Packets that wait for an answer that is on its way to their client.
     public struct Hold: Sendable {
         /// The longest that one waits; 0: none does.
@@ -261,7 +268,8 @@ public struct ExeatConfiguration: Sendable {
                 refusesDNSOverTLS: dns.refusesDNSOverTLS, refusesDNSOverQUIC: dns.refusesDNSOverQUIC,
                 dnsOverHTTPSAddresses: dns.refusesDNSOverHTTPS ? dns.dohAddresses : [],
                 // Where Exeat serves no DNS, there is nothing to ask instead.
-                resolvers: dns.refusesForeignDNS && !dns.listen.isEmpty ? Set(dns.listen) : nil),
+                resolvers: dns.refusesForeignDNS && (!dns.listen.isEmpty || dns.snooping == .all) ? Set(dns.listen) : nil,
+                allowsTrustedResolvers: dns.snooping == .all),
             trustedResolvers: trustedResolvers([]), node: node)
     }
 

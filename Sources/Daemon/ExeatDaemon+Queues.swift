@@ -1,7 +1,10 @@
 import DNSInterceptor
 import Enforcement
+import Logging
 import NameInspection
 import NetfilterQueue
+import NetfilterTables
+import PolicyEngine
 
 /// The queues of packets and of hellos, which the holder keeps from one daemon to the next.
 extension ExeatDaemon {
@@ -44,6 +47,33 @@ extension ExeatDaemon {
         return options
     }
 
+    /// Whole packets, each datagram and segment by itself: a message is read as its client gets it.
+    static func snoopQueueOptions(_ configuration: ExeatConfiguration) -> QueueOptions {
+        var options = queueOptions(configuration)
+        options.copyRange = 65_531
+        options.heldMax = 0
+        options.takesAggregates = false
+        return options
+    }
+
+    /// The thread that reads others' DNS.
+    static func startSnooping(
+        _ configuration: ExeatConfiguration, _ holder: borrowing HolderClient, gate: consuming WorkerGate, counters: DNSCounters,
+        log: Ring<DNSLogRecord>?, policy: Published<CompiledPolicy>, layout: MarkLayout, logger: Logger
+    ) throws -> QueueReport {
+        let number = configuration.snoopQueue
+        let queue = try openQueue(number, holder, snoopQueueOptions(configuration))
+        let report = QueueReport(queue: number)
+        VerdictThread.start(
+            queue: queue,
+            handler: SnoopHandler(
+                snoop: DNSSnoop(counters: counters, log: log, isEnforcing: configuration.mode == .enforce), gate: gate, policy: policy,
+                layout: layout),
+            report: report, logger: logger,
+            reopen: { [configuration] in try reopenQueue(number, configuration, snoopQueueOptions(configuration)) })
+        return report
+    }
+
     /// A new socket for a queue whose old one is useless. The holder lets go of its duplicate first: else the kernel would refuse.
     static func reopenQueue(
         _ number: UInt16, _ configuration: ExeatConfiguration, _ options: QueueOptions
@@ -62,6 +92,7 @@ extension ExeatDaemon {
         var names: Set<String> = ["table"]
         for index in 0..<configuration.queues.count { names.insert(queueName(configuration.queues.first + UInt16(index))) }
         for number in configuration.helloQueues { names.insert(queueName(number)) }
+        if configuration.dns.snooping != .none { names.insert(queueName(configuration.snoopQueue)) }
         names.formUnion(DNSThreads.heldNames(configuration.dns, hasClasses: hasClasses))
         return names
     }

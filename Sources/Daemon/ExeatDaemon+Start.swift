@@ -69,6 +69,8 @@ extension ExeatDaemon {
         table.isDNSUntracked = configuration.dns.isDNSUntracked
         table.countsUnaskedAnswers = features.has(.sockets)
         table.resolverUser = geteuid()
+        table.snooping = configuration.dns.snooping
+        table.snoopQueue = configuration.snoopQueue
         return table
     }
 

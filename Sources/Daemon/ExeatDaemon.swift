@@ -119,7 +119,10 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         self.configuration = configuration
         let workers = configuration.dns.workers
-        dnsTotals = DNSTotals((0..<workers).map { _ in DNSCounters(talliesReplies: configuration.hasCoreDNSNames) })
+        // One more for what is read of others' DNS.
+        let snoops = configuration.dns.snooping != .none
+        dnsTotals = DNSTotals(
+            (0..<workers + (snoops ? 1 : 0)).map { DNSCounters(talliesReplies: $0 < workers && configuration.hasCoreDNSNames) })
         self.logger = logger
         features = try TableSocket.probe().without(lacking)
         let tableConfiguration = try Self.tableConfiguration(configuration, features).with(felix)
@@ -234,7 +237,6 @@ public final class ExeatDaemon: @unchecked Sendable {
         }
         helloCounters = hellos
         verdictCounters = counters
-        queueReports = reports
         flowMailbox = try FlowMailbox()
         flowLog = try FlowLog(
             rings: rings, hellos: helloRings, store: store, mailbox: flowMailbox, configuration: configuration.flowLog, logger: logger)
@@ -246,12 +248,20 @@ public final class ExeatDaemon: @unchecked Sendable {
             connectionsPerEndpoint: configuration.limits.connectionsPerEndpoint ?? 0, layout: tableConfiguration.mark, published: published,
             names: mailboxes[0], mailbox: flowMailbox, flowLog: flowLog, resets: resetRings, verifiedNames: verifiedNames, logger: logger)
 
+        let snoopGate = snoops ? gate.another() : nil
         // DNS. More sockets cost every turn of the worker, so those of classes are there only if they may be wanted.
         let hasClassPorts =
             !configuration.dns.listen.isEmpty
             && (configuration.given.contains("dns.classPort") || policy.endpoints.contains { $0.classNumber != 0 })
         hostFiles = HostFiles(configuration, logger: logger)
-        dnsLog = try DNSLog(configuration.dnsLog, workers: workers, published, logger: logger)
+        dnsLog = try DNSLog(configuration.dnsLog, workers: dnsTotals.workers.count, published, logger: logger)
+        if let snoopGate {
+            reports.append(
+                try Self.startSnooping(
+                    configuration, holder, gate: snoopGate, counters: dnsTotals.workers[workers], log: dnsLog?.rings[workers],
+                    policy: published, layout: tableConfiguration.mark, logger: logger))
+        }
+        queueReports = reports
         try DNSThreads.start(
             configuration: configuration, holder: holder, gate: gate, counters: dnsTotals.workers, mailboxes: mailboxes,
             hasClasses: hasClassPorts, link: link, local: hostFiles.published, liveUpstreams: liveUpstreams,
@@ -287,7 +297,8 @@ public final class ExeatDaemon: @unchecked Sendable {
             metadata: [
                 "mode": "\(configuration.mode.rawValue)", "policies": "\(load.resources.policies.count)",
                 "endpoints": "\(policy.endpoints.count)", "recovered_bindings": "\(recovered)",
-                "queue": "\(tableConfiguration.queueBackend.rawValue)", "table": "\(tableConfiguration.ownership.rawValue)",
+                "snoop": "\(configuration.dns.snooping.rawValue)", "queue": "\(tableConfiguration.queueBackend.rawValue)",
+                "table": "\(tableConfiguration.ownership.rawValue)",
             ])
     }
 

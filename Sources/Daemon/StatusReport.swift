@@ -38,6 +38,7 @@ enum StatusReport {
         line.add("lost_flow_records", flowLog.droppedRecords)
         line.add("unwritten_log_lines", flowLog.writeErrors + (dnsLog?.writeErrors ?? 0))
         if let stub = control.stubResolver { line.add("stub_resolver", stub) }
+        if let other = control.otherResolver { line.add("other_resolver", other) }
         for drop in control.kernelDrops { line.add("kernel_\(drop.reason)_packets", drop.packets) }
         return [line.finished]
     }

@@ -35,6 +35,12 @@ public struct StubResolver: Sendable, Hashable {
         }
     }
 
+    /// Servers beyond this node that a `resolv.conf` names: what they answer the node's processes goes past Exeat, unless it is read on its way.
+    static func elsewhere(resolvConf path: String, except known: Set<IPAddress>) -> [IPAddress] {
+        guard let text = try? TextFile.read(path) else { return [] }
+        return nameservers(text).filter { !isLoopback($0) && !known.contains($0) }
+    }
+
     /// resolv.conf(5): `nameserver ADDRESS`, a zone (`%eth0`) aside; each once.
     static func nameservers(_ text: String) -> [IPAddress] {
         var found: [IPAddress] = []

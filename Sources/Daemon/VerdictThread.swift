@@ -26,6 +26,14 @@ enum VerdictThread {
         start(Hellos(queue: queue, handler: handler), report: report, logger: logger, reopen: reopen)
     }
 
+    /// The same for the queue of others' DNS.
+    static func start(
+        queue: consuming QueueSocket, handler: consuming SnoopHandler, report: QueueReport, logger: Logger,
+        reopen: @escaping @Sendable () throws -> QueueSocket
+    ) {
+        start(Snoops(queue: queue, handler: handler), report: report, logger: logger, reopen: reopen)
+    }
+
     private static func start(
         _ parts: any Parts, report: QueueReport, logger: Logger, reopen: @escaping @Sendable () throws -> QueueSocket
     ) {
@@ -103,6 +111,27 @@ enum VerdictThread {
         private var handler: HelloHandler
 
         init(queue: consuming QueueSocket, handler: consuming HelloHandler) {
+            self.queue = queue
+            self.handler = handler
+        }
+
+        var portID: UInt32 { queue.portID }
+        var counters: QueueCounters { queue.counters }
+
+        func serve(timeoutMilliseconds: Int32) throws(QueueError) -> Int {
+            try queue.serve(&handler, timeoutMilliseconds: timeoutMilliseconds)
+        }
+
+        func bindAgain(_ reopen: () throws -> QueueSocket) throws {
+            try VerdictThread.bindAgain(&queue, reopen)
+        }
+    }
+
+    private final class Snoops: Parts, @unchecked Sendable {
+        private var queue: QueueSocket
+        private var handler: SnoopHandler
+
+        init(queue: consuming QueueSocket, handler: consuming SnoopHandler) {
             self.queue = queue
             self.handler = handler
         }

@@ -9,6 +9,9 @@ public struct QueueOptions: Sendable, Hashable {
     /// Bytes of the socket's receive buffer, beyond the system's limit (`SO_RCVBUFFORCE`).
     public var receiveBuffer: Int32 = 16 << 20
 
+    /// Whether segments and datagrams that the kernel has put together come as one packet (`NFQA_CFG_F_GSO`); else each by itself.
+    public var takesAggregates = true
+
     /// Packets that may be held (`PacketVerdict.hold`); one more is dropped. `lengthMax` bounds them as well.
     public var heldMax = 0
     /// How long a packet may be held; then it is dropped.

@@ -72,7 +72,9 @@ public struct QueueSocket: ~Copyable {
             unsafe nfq_nlmsg_cfg_put_qmaxlen(header, options.lengthMax)
             let gso: UInt32 = 1 << 2  // NFQA_CFG_F_GSO
             let failOpen: UInt32 = 1 << 0  // NFQA_CFG_F_FAIL_OPEN
-            unsafe mnl_attr_put_u32(header, UInt16(NFQA_CFG_FLAGS.rawValue), (gso | (options.failsOpen ? failOpen : 0)).bigEndian)
+            unsafe mnl_attr_put_u32(
+                header, UInt16(NFQA_CFG_FLAGS.rawValue),
+                ((options.takesAggregates ? gso : 0) | (options.failsOpen ? failOpen : 0)).bigEndian)
             unsafe mnl_attr_put_u32(header, UInt16(NFQA_CFG_MASK.rawValue), (gso | failOpen).bigEndian)
         }
     }

@@ -111,11 +111,18 @@ struct ElementSet: Sendable, Hashable {
             isConcatenation: false)
     }
 
+    /// Whose answers to others are read.
+    static func trusted(_ family: IPFamily) -> ElementSet {
+        ElementSet(
+            name: family == .v4 ? "trusted4" : "trusted6", keyType: addressType(family), keyLength: addressLength(family),
+            isConcatenation: false)
+    }
+
     static let all: [ElementSet] = [
         .known(.v4), .known(.v6), .policed(.v4), .policed(.v6), .current(.v4), .current(.v6), .leases(.v4), .leases(.v6),
         .asked(.v4), .asked(.v6), .queried(.v4), .queried(.v6), .begun(.v4), .begun(.v6), .heard(.v4), .heard(.v6),
         .limited(.v4), .limited(.v6), .capped(.v4), .capped(.v6),
-        .classes(.v4), .classes(.v6), .upstreams(.v4), .upstreams(.v6),
+        .classes(.v4), .classes(.v6), .upstreams(.v4), .upstreams(.v6), .trusted(.v4), .trusted(.v6),
     ]
 
     private static func addressType(_ family: IPFamily) -> UInt32 { family == .v4 ? typeIPv4 : typeIPv6 }

@@ -9,6 +9,7 @@ import NetworkTypes
 /// output     -300                          "raw_output": clear our packet mark bits; the answers to that are not tracked
 /// prerouting -110 (nat, before kube-proxy) "dns_prerouting": DNS of policed endpoints to anybody else -> the interceptor
 /// forward, input, output 20 (filter)       verdict in the packet mark? -> "stamp"; the interceptor's own traffic; -> "judge"
+/// forward, input, output 21 (filter)       "snoop_forward" and so on: DNS that is read on its way (``Builder/snooping()``)
 ///
 /// "judge":  SYN of a flow that is there? clear ct mark | current? accept | denied? -> "revoked" | invalid, untracked, mid-stream | new: too many, or too fast ("begin4")? drop; -> "lease"
 ///           | original source not policed? accept | -> "decide"
@@ -114,6 +115,7 @@ struct Ruleset: Sendable, Hashable {
                 "begun_limited", "begun_together", "begin4", "begin6",
             ] { chain(name) }
             if configuration.countsUnaskedAnswers { for name in ["no_socket", "unasked"] { chain(name) } }
+            if configuration.snooping != .none { for name in Self.snoopChains { chain(name) } }
             if hasClasses { for name in ["class_original", "class_reply", "class_questions", "class_cgroup", "class_dns"] { chain(name) } }
             chain("raw_prerouting", "filter", hook: NF_INET_PRE_ROUTING, priority: -300)
             chain("raw_output", "filter", hook: NF_INET_LOCAL_OUT, priority: -300)
@@ -122,6 +124,11 @@ struct Ruleset: Sendable, Hashable {
             chain("input", "filter", hook: NF_INET_LOCAL_IN, priority: 20)
             chain("output", "filter", hook: NF_INET_LOCAL_OUT, priority: 20)
             if hasClasses { chain("dns_output", "nat", hook: NF_INET_LOCAL_OUT, priority: -110) }
+            if configuration.snooping != .none {
+                if configuration.snooping == .all { chain("snoop_forward", "filter", hook: NF_INET_FORWARD, priority: 21) }
+                chain("snoop_input", "filter", hook: NF_INET_LOCAL_IN, priority: 21)
+                chain("snoop_output", "filter", hook: NF_INET_LOCAL_OUT, priority: 21)
+            }
 
             if let limit = configuration.connectionLimit { limitOpenings(limit) }
             untrackedStreams()
@@ -137,6 +144,7 @@ struct Ruleset: Sendable, Hashable {
             judge()
             decide()
             names()
+            snooping()
         }
     }
 }

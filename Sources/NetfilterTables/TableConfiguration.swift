@@ -48,6 +48,10 @@ public struct TableConfiguration: Sendable, Hashable {
     public var resolverUser: UInt32 = 0
     /// Whether answers to the node that no socket waits for are counted; those from upstreams (`TableContents.upstreams`) apart.
     public var countsUnaskedAnswers = false
+    /// Whose answers from resolvers (`TableContents.trusted`) wait in `snoopQueue` until they are read, the questions before them too.
+    public var snooping = DNSSnooping.none
+    /// The queue number for these, whole packets.
+    public var snoopQueue: UInt16
     public var queueBackend: QueueBackend
     public var ownership: TableOwnership
     /// The table's name: "exeat", another only in tests and probes.
@@ -67,6 +71,7 @@ public struct TableConfiguration: Sendable, Hashable {
         self.podPrefixes = podPrefixes
         self.queues = queues
         self.helloQueues = helloQueues ?? Self.helloQueues(beside: queues)
+        snoopQueue = Self.snoopQueue(beside: self.helloQueues, queues)
         self.mark = mark
         self.mode = mode
         self.dnsListen = dnsListen
@@ -84,6 +89,12 @@ public struct TableConfiguration: Sendable, Hashable {
         self.queueBackend = queueBackend
         self.ownership = ownership
         self.tableName = tableName
+    }
+
+    /// The number right behind the others; before them where numbers end.
+    public static func snoopQueue(beside helloQueues: ClosedRange<UInt16>, _ queues: ClosedRange<UInt16>) -> UInt16 {
+        let last = max(helloQueues.upperBound, queues.upperBound)
+        return last < .max ? last + 1 : min(helloQueues.lowerBound, queues.lowerBound) &- 1
     }
 
     /// As many numbers as there are queues, right behind them; before them where numbers end.

@@ -15,10 +15,12 @@ public struct TableContents: Sendable, Hashable {
     public var classes: Set<ClassGeneration>
     /// Whom the resolver asks (`upstreams4`, `upstreams6`).
     public var upstreams: Set<IPAddress>
+    /// Resolvers whose answers to others are read (`trusted4`, `trusted6`).
+    public var trusted: Set<IPAddress>
 
     public init(
         known: Set<KnownEndpoint> = [], policed: Set<IPAddress> = [], current: [IPAddress: UInt32] = [:], capped: Set<IPAddress> = [],
-        classes: Set<ClassGeneration> = [], upstreams: Set<IPAddress> = []
+        classes: Set<ClassGeneration> = [], upstreams: Set<IPAddress> = [], trusted: Set<IPAddress> = []
     ) {
         self.classes = classes
         self.known = known
@@ -26,5 +28,6 @@ public struct TableContents: Sendable, Hashable {
         self.current = current
         self.capped = capped
         self.upstreams = upstreams
+        self.trusted = trusted
     }
 }

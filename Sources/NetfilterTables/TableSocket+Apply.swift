@@ -25,6 +25,7 @@ extension TableSocket {
         var capped: [IPAddress: Bool] = [:]
         var classes: [ClassGeneration: Bool] = [:]
         var upstreams: [IPAddress: Bool] = [:]
+        var trusted: [IPAddress: Bool] = [:]
         for change in changes {
             switch change {
             case .addKnown(let endpoint): known[endpoint] = true
@@ -43,15 +44,17 @@ extension TableSocket {
             case .removeClass(let generation): classes[generation] = false
             case .addUpstream(let address): upstreams[address] = true
             case .removeUpstream(let address): upstreams[address] = false
+            case .addTrusted(let address): trusted[address] = true
+            case .removeTrusted(let address): trusted[address] = false
             }
         }
         do {
-            guard let bytes = batch(configuration, known, policed, current, capped, classes, upstreams) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped, classes, upstreams, trusted) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         } catch .refused(let error) where error.errno == ENOENT {
             // Somebody has edited a table that nobody owned: look again, once.
             mirror = try contents(mark: configuration.mark, table: configuration.tableName)
-            guard let bytes = batch(configuration, known, policed, current, capped, classes, upstreams) else { return }
+            guard let bytes = batch(configuration, known, policed, current, capped, classes, upstreams, trusted) else { return }
             try transact(bytes, "change the sets of table inet \(configuration.tableName)", table: configuration.tableName)
         }
         for (endpoint, isPresent) in known {
@@ -66,6 +69,9 @@ extension TableSocket {
         for (address, isPresent) in upstreams {
             if isPresent { mirror.upstreams.insert(address) } else { mirror.upstreams.remove(address) }
         }
+        for (address, isPresent) in trusted {
+            if isPresent { mirror.trusted.insert(address) } else { mirror.trusted.remove(address) }
+        }
         for (address, generation) in current { mirror.current[address] = generation }
         for (generation, isPresent) in classes {
             if isPresent { mirror.classes.insert(generation) } else { mirror.classes.remove(generation) }
@@ -76,7 +82,7 @@ extension TableSocket {
     private func batch(
         _ configuration: TableConfiguration, _ known: [KnownEndpoint: Bool], _ policed: [IPAddress: Bool],
         _ current: [IPAddress: UInt32?], _ capped: [IPAddress: Bool], _ classes: [ClassGeneration: Bool],
-        _ upstreams: [IPAddress: Bool]
+        _ upstreams: [IPAddress: Bool], _ trusted: [IPAddress: Bool]
     ) -> [UInt8]? {
         let mark = configuration.mark
         var batch = BatchWriter(table: configuration.tableName)
@@ -91,6 +97,9 @@ extension TableSocket {
             let upstreamChanges = upstreams.filter { $0.key.family == family && mirror.upstreams.contains($0.key) != $0.value }
             batch.deleteElements(of: .upstreams(family), keys: upstreamChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.addElements(to: .upstreams(family), keys: upstreamChanges.filter { $0.value }.map { ElementSet.key($0.key) })
+            let trustedChanges = trusted.filter { $0.key.family == family && mirror.trusted.contains($0.key) != $0.value }
+            batch.deleteElements(of: .trusted(family), keys: trustedChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
+            batch.addElements(to: .trusted(family), keys: trustedChanges.filter { $0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(of: .known(family), keys: knownChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(of: .policed(family), keys: policedChanges.filter { !$0.value }.map { ElementSet.key($0.key) })
             batch.deleteElements(

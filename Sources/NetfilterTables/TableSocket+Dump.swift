@@ -37,6 +37,9 @@ extension TableSocket {
                 try elements(of: .upstreams(family), table: table, &isConsistent) { key in
                     if let address = IPAddress(networkBytes: key) { contents.upstreams.insert(address) }
                 }
+                try elements(of: .trusted(family), table: table, &isConsistent) { key in
+                    if let address = IPAddress(networkBytes: key) { contents.trusted.insert(address) }
+                }
                 try elements(of: .current(family), table: table, &isConsistent) { key in
                     guard key.count == count + 4, let address = IPAddress(networkBytes: key.extracting(0..<count)) else { return }
                     let generation = mark.extract(key.netlinkNative32(at: count))

@@ -69,6 +69,8 @@ extension TableSocket {
                 })
             batch.addElements(
                 to: .upstreams(family), keys: contents.upstreams.filter { $0.family == family }.sorted().map { ElementSet.key($0) })
+            batch.addElements(
+                to: .trusted(family), keys: contents.trusted.filter { $0.family == family }.sorted().map { ElementSet.key($0) })
             let ofClasses = contents.classes.filter { $0.address.family == family }
             batch.addElements(
                 to: .classes(family),

@@ -7,7 +7,8 @@ import Synchronization
 
 extension TableSocket {
     /// Tries every feature for real, in a network namespace that exists only for that: a thread makes it, and it goes with the thread.
-    /// Without CAP_SYS_ADMIN, which that needs, each is tried where we are, in a transaction that deletes again what it has made.
+    /// Without CAP_SYS_ADMIN, which that needs, each is tried where we are, in a transaction that deletes again what it has made, and in chains
+    /// without a hook: where one goes, also in vain, the kernel drops all that waits in any queue (`nf_queue_nf_hook_drop`).
     ///
     /// - Throws: if the kernel has no nf_tables, or we no CAP_NET_ADMIN.
     public static func probe() throws(TableError) -> KernelFeatures {
@@ -65,7 +66,10 @@ extension TableSocket {
         func test(_ feature: KernelFeature, flags: UInt32 = 0, _ body: (inout BatchWriter) -> Void) {
             if works(socket, body, flags: flags, isAlone: isAlone) { present.insert(feature) }
         }
-        let filter = Chain(name: "c", hook: Chain.Hook(type: "filter", number: NF_INET_FORWARD.rawValue, priority: 20))
+        func chain(_ type: String, _ hook: nf_inet_hooks, _ priority: Int32) -> Chain {
+            Chain(name: "c", hook: isAlone ? Chain.Hook(type: type, number: hook.rawValue, priority: priority) : nil)
+        }
+        let filter = chain("filter", NF_INET_FORWARD, 20)
         func rule(_ expressions: [Expression]) -> (inout BatchWriter) -> Void {
             { batch in
                 batch.addChain(filter)
@@ -78,7 +82,7 @@ extension TableSocket {
         test(.nativeQueue, rule([.queue(first: 0, total: 1, isBypassed: false)]))
         test(.compatQueue, rule([.target(name: "NFQUEUE", revision: 3, info: [0, 0, 1, 0, 0, 0, 0, 0])]))
         test(.inetNAT) { batch in
-            batch.addChain(Chain(name: "c", hook: Chain.Hook(type: "nat", number: NF_INET_PRE_ROUTING.rawValue, priority: -110)))
+            batch.addChain(chain("nat", NF_INET_PRE_ROUTING, -110))
             batch.addRule(
                 Rule(
                     chain: "c",
@@ -107,7 +111,7 @@ extension TableSocket {
             rule([.counter(.rejected)])(&batch)
         }
         test(.cgroups) { batch in
-            batch.addChain(Chain(name: "c", hook: Chain.Hook(type: "filter", number: NF_INET_LOCAL_OUT.rawValue, priority: 20)))
+            batch.addChain(chain("filter", NF_INET_LOCAL_OUT, 20))
             batch.addRule(
                 Rule(
                     chain: "c",
@@ -117,7 +121,7 @@ extension TableSocket {
                     ], comment: nil))
         }
         test(.sockets) { batch in
-            batch.addChain(Chain(name: "c", hook: Chain.Hook(type: "filter", number: NF_INET_LOCAL_IN.rawValue, priority: 20)))
+            batch.addChain(chain("filter", NF_INET_LOCAL_IN, 20))
             batch.addRule(Rule(chain: "c", expressions: Expression.hasSocket, comment: nil))
         }
         test(.leases) { batch in

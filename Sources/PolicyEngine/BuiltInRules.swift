@@ -11,15 +11,19 @@ public struct BuiltInRules: Sendable, Hashable {
     public var dnsOverHTTPSAddresses: Set<IPAddress>
     /// `builtin:foreign-dns`: port 53 of whatever is not one of these. Nil: no such rule.
     public var resolvers: Set<IPAddress>?
+    /// Whether the trusted resolvers (`PolicyOptions.trustedResolvers`, `dnsTrustedServers`) are among them: their answers are read on their way.
+    public var allowsTrustedResolvers: Bool
 
     public init(
         refusesDNSOverTLS: Bool = true, refusesDNSOverQUIC: Bool = true,
-        dnsOverHTTPSAddresses: Set<IPAddress> = BuiltInRules.publicResolvers, resolvers: Set<IPAddress>? = nil
+        dnsOverHTTPSAddresses: Set<IPAddress> = BuiltInRules.publicResolvers, resolvers: Set<IPAddress>? = nil,
+        allowsTrustedResolvers: Bool = false
     ) {
         self.refusesDNSOverTLS = refusesDNSOverTLS
         self.refusesDNSOverQUIC = refusesDNSOverQUIC
         self.dnsOverHTTPSAddresses = dnsOverHTTPSAddresses
         self.resolvers = resolvers
+        self.allowsTrustedResolvers = allowsTrustedResolvers
     }
 
     public static let none = BuiltInRules(refusesDNSOverTLS: false, refusesDNSOverQUIC: false, dnsOverHTTPSAddresses: [])

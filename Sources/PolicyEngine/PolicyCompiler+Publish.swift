@@ -115,8 +115,18 @@ extension PolicyCompiler {
         }
         let ports = all.compactMap(\.failsafeOutboundHostPorts).last ?? FelixConfiguration.defaultFailsafeOutbound
         let anywhere = IPPrefix(IPAddress(v4: 0))
+        let servers = all.compactMap(\.dnsTrustedServers).last
+        if let own = options.builtIns.resolvers {
+            var resolvers = own
+            if options.builtIns.allowsTrustedResolvers {
+                for resolver in (options.trustedResolvers ?? []) + (servers ?? []).compactMap(TrustedResolver.init(trustedServer:)) {
+                    resolvers.insert(resolver.address)
+                }
+            }
+            parts.ownResolvers = FlatMemory(resolvers.sorted())
+        }
         parts.failsafes = FlatMemory(
-            Self.limited(ports, to: options.trustedResolvers, and: all.compactMap(\.dnsTrustedServers).last).map {
+            Self.limited(ports, to: options.trustedResolvers, and: servers).map {
                 HotTables.Failsafe(transport: $0.protocol.rawValue, port: $0.port, hasNet: $0.net != nil, net: $0.net ?? anywhere)
             })
         parts.vxlanPort = all.compactMap(\.vxlanPort).last ?? 4789
@@ -255,7 +265,7 @@ extension PolicyCompiler {
             failsafeHash.combine(UInt64(failsafe.transport) << 16 | UInt64(failsafe.port))
             if failsafe.hasNet { failsafeHash.combine(AddressRange.disjoint([failsafe.net])) }
         }
-        let builtIns = builtInHash()
+        let builtIns = builtInHash(parts.ownResolvers)
         for position in published.indices {
             let record = published[position]
             guard let program = record.program, let id = record.id else { preconditionFailure("a published endpoint has a program") }
@@ -281,14 +291,15 @@ extension PolicyCompiler {
     }
 
     /// Of the built-in rules; 0 of none, which keeps the generations of before there were any.
-    private func builtInHash() -> UInt64 {
+    private func builtInHash(_ ownResolvers: FlatMemory<IPAddress>) -> UInt64 {
         let rules = options.builtIns
         guard rules != .none else { return 0 }
         var hash = StableHash()
         hash.combine(UInt64((rules.refusesDNSOverTLS ? 1 : 0) | (rules.refusesDNSOverQUIC ? 2 : 0) | (rules.resolvers == nil ? 0 : 4)))
-        for addresses in [rules.dnsOverHTTPSAddresses, rules.resolvers ?? []] {
+        let resolvers = (0..<ownResolvers.count).map { unsafe ownResolvers.base[$0] }
+        for addresses in [rules.dnsOverHTTPSAddresses.sorted(), resolvers] {
             hash.combine(UInt64(addresses.count))
-            for address in addresses.sorted() {
+            for address in addresses {
                 hash.combine(UInt64(address.family.rawValue))
                 hash.combine(address.upper)
                 hash.combine(address.lower)

@@ -14,7 +14,7 @@ public struct TrustedResolver: Sendable, Hashable {
 
     /// An entry of `dnsTrustedServers`: `192.0.2.53`, `192.0.2.53:53`, `2001:db8::53` or `[2001:db8::53]:53`; nil of a service, whose
     /// servers take its place before (`ResourceSet.withTrustedServersOfServices()`).
-    init?(trustedServer text: String) {
+    public init?(trustedServer text: String) {
         if let address = IPAddress(parsing: text) {
             self.init(address: address)
             return

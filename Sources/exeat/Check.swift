@@ -42,7 +42,10 @@ struct Check: ParsableCommand {
                 folders += [configuration.policies] + (configuration.endpoints.map { [$0] } ?? [])
                 services += configuration.upstreamServices.map { (file, $0) }
                 lint.exclusiveByDefault = configuration.exclusiveDomains
-                lint.dns = configuration.dns.listen.isEmpty ? .notServed : configuration.dns.intercepts ? .intercepted : .notIntercepted
+                let isServed = !configuration.dns.listen.isEmpty
+                lint.dns =
+                    isServed && configuration.dns.intercepts
+                    ? .intercepted : isServed || configuration.dns.snooping == .all ? .notIntercepted : .notServed
             } catch {
                 diagnostics += error.diagnostics
             }

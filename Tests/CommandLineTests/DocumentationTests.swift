@@ -111,7 +111,12 @@ extension CommandLineTests {
             }
             for field in fields where field.type.contains("` or `") {
                 for choice in DocumentationPage.words(field.type) {
-                    let also = choice == "sinkhole" ? "  sinkholeAddresses: [\"192.0.2.66\"]\n" : ""
+                    let also =
+                        switch choice {
+                        case "sinkhole": "  sinkholeAddresses: [\"192.0.2.66\"]\n"
+                        case "all": "  intercept: false\n"
+                        default: ""
+                        }
                     #expect(try check(field.file(choice, also: also)).status == 0, "\(field.name): \(choice)")
                 }
                 #expect(try check(field.file("perhaps")).output.contains("error: \(field.name): "))

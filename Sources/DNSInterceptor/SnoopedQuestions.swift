@@ -1,0 +1,87 @@
+import NetworkTypes
+
+/// Questions over UDP that others have asked and that wait for their answers: what is not asked for is no answer.
+package struct SnoopedQuestions {
+    /// Who asked whom, under which number.
+    package struct Key: Hashable {
+        let client: IPAddress
+        let clientPort: UInt16
+        let server: IPAddress
+        let id: UInt16
+
+        package init(client: IPAddress, clientPort: UInt16, server: IPAddress, id: UInt16) {
+            self.client = client
+            self.clientPort = clientPort
+            self.server = server
+            self.id = id
+        }
+    }
+
+    package struct Question {
+        let askedAt: Instant
+        /// Of the question as it stands in the message, letter case aside.
+        let hash: Int
+        /// Where it ends in the message.
+        let end: Int
+
+        package init(askedAt: Instant, hash: Int, end: Int) {
+            self.askedAt = askedAt
+            self.hash = hash
+            self.end = end
+        }
+    }
+
+    private let limits: SnoopLimits
+    private var waiting: [Key: Question] = [:]
+    private var counts: [IPAddress: Int] = [:]
+    /// Oldest first, answered ones among them.
+    private var order: [(key: Key, askedAt: Instant)] = []
+    private var first = 0
+
+    package init(_ limits: SnoopLimits) { self.limits = limits }
+
+    package var count: Int { waiting.count }
+
+    /// False if there is no room for it. One that is asked again under the same number takes the place of the one before.
+    package mutating func note(_ key: Key, _ question: Question, now: Instant) -> Bool {
+        forget(before: now)
+        if waiting[key] == nil {
+            guard waiting.count < limits.questionsMax, counts[key.client, default: 0] < limits.questionsPerClientMax else { return false }
+            counts[key.client, default: 0] += 1
+        }
+        waiting[key] = question
+        order.append((key, question.askedAt))
+        return true
+    }
+
+    package func question(_ key: Key, now: Instant) -> Question? {
+        guard let question = waiting[key], now.nanoseconds(since: question.askedAt) <= limits.questionSeconds * 1_000_000_000 else {
+            return nil
+        }
+        return question
+    }
+
+    package mutating func remove(_ key: Key) {
+        guard waiting.removeValue(forKey: key) != nil, let left = counts[key.client] else { return }
+        counts[key.client] = left > 1 ? left - 1 : nil
+    }
+
+    private mutating func forget(before now: Instant) {
+        while first < order.count {
+            let (key, askedAt) = order[first]
+            // Asked anew since, it stands further back; answered, it has gone.
+            let isOver = waiting[key]?.askedAt != askedAt
+            guard isOver || now.nanoseconds(since: askedAt) > limits.questionSeconds * 1_000_000_000 else { break }
+            if !isOver { remove(key) }
+            first += 1
+        }
+        if first > order.count / 2 {
+            order.removeFirst(first)
+            first = 0
+        } else if order.count - first > 2 * limits.questionsMax {
+            // One that nobody answers stands in front of many that were.
+            order = order[first...].filter { waiting[$0.key]?.askedAt == $0.askedAt }
+            first = 0
+        }
+    }
+}
