@@ -147,13 +147,13 @@ public struct DNSSnoop: ~Copyable {
         // SYN: the connection begins, or does so again.
         if headers.tcpFlags & 0x02 != 0 {
             number &+= 1
-            if let known = streams[key], known.next == number { return .pass }
+            if streams[key]?.start == number { return .pass }
             remove(key)
             guard makeRoom(for: key.client, now: now) else {
                 counters.add(.snoopedStreamsFull)
                 return .drop
             }
-            streams[key] = SnoopedStream(next: number, now: now)
+            streams[key] = SnoopedStream(start: number, now: now)
             streamsByClient[key.client, default: 0] += 1
         }
         if headers.tcpFlags & 0x04 != 0 {
@@ -199,7 +199,12 @@ public struct DNSSnoop: ~Copyable {
 
     /// Connections that were silent for long go where there is none left, at most once a second.
     private mutating func makeRoom(for client: IPAddress, now: Instant) -> Bool {
-        func hasRoom() -> Bool { streams.count < limits.streamsMax && streamsByClient[client, default: 0] < limits.streamsPerClientMax }
+        func hasRoom() -> Bool {
+            let left = limits.streamsMax - streams.count
+            let ofClient = streamsByClient[client, default: 0]
+            // Nobody has more than he leaves to others.
+            return ofClient < limits.streamsPerClientMax && ofClient < left
+        }
         if hasRoom() { return true }
         guard now.nanoseconds(since: lastSweep) >= 1_000_000_000 else { return false }
         lastSweep = now

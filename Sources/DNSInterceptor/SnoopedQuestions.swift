@@ -46,7 +46,11 @@ package struct SnoopedQuestions {
     package mutating func note(_ key: Key, _ question: Question, now: Instant) -> Bool {
         forget(before: now)
         if waiting[key] == nil {
-            guard waiting.count < limits.questionsMax, counts[key.client, default: 0] < limits.questionsPerClientMax else { return false }
+            let (left, ofClient) = (limits.questionsMax - waiting.count, counts[key.client, default: 0])
+            // Nobody has more than he leaves to others.
+            guard ofClient < limits.questionsPerClientMax, ofClient < left else {
+                return false
+            }
             counts[key.client, default: 0] += 1
         }
         waiting[key] = question

@@ -11,14 +11,16 @@ struct SnoopedStream {
         case new(skipped: Int)
     }
 
-    /// The number of the byte that comes next (RFC 9293 §3.4).
+    /// The number of its first byte (RFC 9293 §3.4), and of the one that comes next.
+    let start: UInt32
     private(set) var next: UInt32
     /// The beginning of a message that has not come whole.
     private(set) var rest: [UInt8] = []
     var lastSeen: Instant
 
-    init(next: UInt32, now: Instant) {
-        self.next = next
+    init(start: UInt32, now: Instant) {
+        self.start = start
+        next = start
         lastSeen = now
     }
 
@@ -28,21 +30,18 @@ struct SnoopedStream {
         return distance + count <= 0 ? .old : .new(skipped: -distance)
     }
 
-    /// Shows each message that is whole with these bytes to `judge`. If it refuses one all stays as it was; else the bytes are taken.
+    /// Takes the bytes that come next, and shows each message that is whole with them to `judge`. If it refuses one that is the end of the stream.
     mutating func take(_ bytes: Span<UInt8>, _ judge: (Span<UInt8>) -> Bool) -> Bool {
-        var all = rest
-        all.reserveCapacity(rest.count + bytes.count)
-        for index in bytes.indices { all.append(bytes[index]) }
+        for index in bytes.indices { rest.append(bytes[index]) }
+        next &+= UInt32(bytes.count)
         var offset = 0
-        while all.count - offset >= 2 {
-            let length = Int(all[offset]) << 8 | Int(all[offset + 1])
-            guard all.count - offset - 2 >= length else { break }
-            guard judge(all.span.extracting(offset + 2..<offset + 2 + length)) else { return false }
+        while rest.count - offset >= 2 {
+            let length = Int(rest[offset]) << 8 | Int(rest[offset + 1])
+            guard rest.count - offset - 2 >= length else { break }
+            guard judge(rest.span.extracting(offset + 2..<offset + 2 + length)) else { return false }
             offset += 2 + length
         }
-        all.removeFirst(offset)
-        rest = all
-        next &+= UInt32(bytes.count)
+        if offset > 0 { rest.removeFirst(offset) }
         return true
     }
 }

@@ -224,6 +224,46 @@ import Testing
         #expect(scene.counters[.snoopedSegmentsAhead] == 1)
     }
 
+    @Test func `the beginning sent once more leaves a stream as it is, another one begins it anew`() {
+        let scene = Scene()
+        let bytes = Self.framed(reply)
+        #expect(scene.segment(1_000, [], flags: 0x12) == .pass)
+        #expect(scene.segment(1_001, Array(bytes[..<12])) == .pass)
+        #expect(scene.segment(1_000, [], flags: 0x12) == .pass)
+        #expect(scene.segment(1_013, Array(bytes[12...])) == .pass)
+        #expect(scene.taught == [[10, 11]])
+        #expect(scene.segment(5_000, bytes, flags: 0x12) == .pass, "data with the SYN")
+        #expect(scene.taught.count == 2)
+    }
+
+    @Test func `one client does not take the room of all`() {
+        var limits = SnoopLimits()
+        limits.questionsMax = 64
+        var questions = SnoopedQuestions(limits)
+        let now = Instant(seconds: 1)
+        var taken: [Int] = []
+        for client: UInt32 in 1...4 {
+            var count = 0
+            for id: UInt16 in 0..<100 {
+                let key = SnoopedQuestions.Key(client: IPAddress(v4: client), clientPort: 1, server: Self.server, id: id)
+                if questions.note(key, .init(askedAt: now, hash: 0, end: 17), now: now) { count += 1 }
+            }
+            taken.append(count)
+        }
+        #expect(taken == [32, 16, 8, 4])
+    }
+
+    @Test func `zone transfers do not pass`() {
+        let scene = Scene()
+        let transfer = TestMessage.query("example.org", type: 252)
+        #expect(scene.ask(transfer) == .refuse)
+        #expect(scene.segment(1_000, [], flags: 0x12) == .pass)
+        let soa = TestMessage.Record.soa(of: "example.org", ttl: 60, minimum: 60)
+        let bytes = Self.framed(TestMessage.reply(to: transfer, [soa, .a(66, owner: "www.example.org"), soa]))
+        #expect(scene.segment(1_001, bytes) == .refuse)
+        #expect(scene.taught.isEmpty)
+    }
+
     @Test func `a connection that was not seen to begin, or that brings what is no answer, is reset`() {
         let scene = Scene()
         #expect(scene.segment(1_001, Self.framed(reply)) == .refuse)
