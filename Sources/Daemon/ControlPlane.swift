@@ -81,7 +81,11 @@ final class ControlPlane: @unchecked Sendable {
     /// Walks over conntrack that nothing waits for: they take a while where many flows are.
     let purgeQueue = DispatchQueue(label: "exeat-purge", qos: .utility)
 
+    /// From one reading of what others change all the time to the next: at most 50 transactions a second, which other users of nf_tables pay for too.
+    private static let reloadPauseNanoseconds: UInt64 = 20_000_000
+
     // On the queue only.
+    private var lastReload = Instant(nanoseconds: 0)
     private var compiler: PolicyCompiler
     var registry: EndpointRegistry
     var table: TableSocket
@@ -223,8 +227,9 @@ final class ControlPlane: @unchecked Sendable {
             // One that waits reads what this one would.
             guard !isReloadWaiting.exchange(true, ordering: .acquiringAndReleasing) else { return }
             queue.async { [self] in
-                isReloadWaiting.store(false, ordering: .releasing)
-                reload()
+                let since = BootClock.now().nanoseconds(since: lastReload)
+                guard since < Self.reloadPauseNanoseconds else { return reloadOnce() }
+                queue.asyncAfter(deadline: .now() + .nanoseconds(Int(Self.reloadPauseNanoseconds - since))) { [self] in reloadOnce() }
             }
         }
         let timer = DispatchSource.makeTimerSource(queue: queue)
@@ -237,6 +242,12 @@ final class ControlPlane: @unchecked Sendable {
         }
         // What changed between the first load and the start of the watch.
         queue.async { [self] in reload() }
+    }
+
+    private func reloadOnce() {
+        isReloadWaiting.store(false, ordering: .releasing)
+        reload()
+        lastReload = BootClock.now()
     }
 
     func requestReload() {

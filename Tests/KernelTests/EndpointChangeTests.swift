@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 extension KernelSuites {
@@ -45,6 +46,23 @@ extension KernelSuites {
             #expect(try node.isReached("pod-c", shop))
             #expect(try node.isRefused("pod-c", files))
             #expect(try other.stop().failure == nil)
+        }
+
+        @Test func `changes that come all the time are put together, at most fifty times a second`() throws {
+            let node = try RunningNode(policies: ["rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            let before = try node.metrics()["exeat_policy_reloads_total"]
+            let watch = Stopwatch()
+            // Each is over for long enough to be read by itself.
+            for round in 0..<200 {
+                try node.writeEndpoints(labels: ["pod-a": ["app": "a\(round)"]])
+                usleep(11_000)
+            }
+            try Stopwatch.wait("the last one is in force") {
+                try node.exeat("endpoints", "--json").stdout.contains("a199")
+            }
+            let reloads = try node.metrics()["exeat_policy_reloads_total"] - before
+            #expect(reloads >= 1 && reloads <= 50 * watch.seconds + 2, "\(reloads) in \(watch.seconds) s")
         }
     }
 }
