@@ -45,7 +45,7 @@ public struct PolicyLint {
 
     /// By place; at most `findingsMax`, then one that says that there are more.
     public func findings() -> [PolicyDiagnostic] {
-        let all = (deadRules() + unreachedNames() + refusedQueries() + idleSelectors()).sortedByLocation()
+        let all = (deadRules() + unreachedNames() + refusedQueries() + serviceNames() + idleSelectors()).sortedByLocation()
         guard all.count > Self.findingsMax else { return all }
         return all.prefix(Self.findingsMax) + [
             PolicyDiagnostic(.warning, at: nil, "more than \(Self.findingsMax) warnings: the rest is left out")

@@ -61,6 +61,25 @@ extension CommandLineTests {
             #expect(strict.lines.count { $0.contains(": error: ") } == 4 && strict.lines.last?.hasPrefix("bad: 4 errors") == true)
         }
 
+        @Test(arguments: [
+            ("db.shop.svc.cluster.local", true), ("*.shop.svc.cluster.local", true), ("svc.cluster.local.example.org", false),
+            ("*.example.org", false),
+        ])
+        func `names of services are told from others`(_ name: String, _ isService: Bool) throws {
+            try folder.write(
+                """
+                apiVersion: projectcalico.org/v3
+                kind: NetworkPolicy
+                metadata: {name: other, namespace: shop}
+                spec:
+                  selector: app == 'other'
+                  types: [Egress]
+                  egress: [{action: Allow, protocol: TCP, destination: {domains: ["\(name)"]}}]
+                """, to: "policies/other.yaml")
+            let found = try Program.run("check", folder.path).lines.filter { $0.contains("other.yaml:") && $0.contains("headless") }
+            #expect(found.count == (isService ? 1 : 0), "\(found)")
+        }
+
         @Test func `what has errors is not linted`() throws {
             try folder.write(CheckTests.policy("  tier: absent\n"), to: "policies/bad.yaml")
             let result = try Program.run("check", folder.path)
