@@ -281,8 +281,13 @@ final class ControlPlane: @unchecked Sendable {
         for diagnostic in load.diagnostics where diagnostic.severity == .warning {
             logger.warning("policy", metadata: ["diagnostic": "\(diagnostic)"])
         }
-        guard load.isUsable else {
-            let errors = load.diagnostics.filter { $0.severity == .error }
+        var errors = load.diagnostics.filter { $0.severity == .error }
+        if load.isUsable, let current = try? HostAddresses.current(),
+            let refusal = current.refusal(of: load.resources.endpoints, isLocal: configuration.isLocal)
+        {
+            errors.append(refusal)
+        }
+        guard load.isUsable, errors.isEmpty else {
             for diagnostic in errors { logger.error("policy refused", metadata: ["diagnostic": "\(diagnostic)"]) }
             logger.error("the last good policy stays in force", metadata: ["errors": "\(errors.count)"])
             sharedStatus.withLock { status in

@@ -130,6 +130,9 @@ public final class ExeatDaemon: @unchecked Sendable {
             configuration.dns.listen, on: configuration.dns.interface, runtimeDirectory: configuration.runtimeDirectory)
         try UnseenPath.refuseBridged(load.resources.endpoints, isLocal: configuration.isLocal)
         let hostAddresses = try HostAddresses.current()
+        if let refusal = hostAddresses.refusal(of: load.resources.endpoints, isLocal: configuration.isLocal) {
+            throw ConfigurationFailure(diagnostics: [refusal])
+        }
         let nodeAddresses = hostAddresses.all(with: configuration.dns.listen)
         let resources = hostAddresses.complete(
             load.resources, resolver: configuration.dns.listen, isLocal: configuration.isLocal)

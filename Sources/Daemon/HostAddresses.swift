@@ -56,6 +56,23 @@ struct HostAddresses: Equatable {
         return completed
     }
 
+    /// Why these workloads cannot be served: one of this node claims an address of the node itself, as a pod with hostNetwork has it. Its policy would be that of
+    /// everything that the node sends.
+    func refusal(of endpoints: [WorkloadEndpoint], isLocal: (String?) -> Bool) -> PolicyDiagnostic? {
+        for endpoint in endpoints where isLocal(endpoint.node) {
+            for (interface, addresses) in byInterface.sorted(by: { $0.key < $1.key }) {
+                guard let address = endpoint.addresses.first(where: addresses.contains) else { continue }
+                return PolicyDiagnostic(
+                    .error, at: endpoint.location, field: "spec.ipNetworks",
+                    "\(address) is an address of this node itself (\(interface)): endpoint \(endpoint.namespace)/\(endpoint.name) cannot be told from it",
+                    hint:
+                        "take the endpoint of a pod with hostNetwork out; a HostEndpoint stands for the node, with exeat.io/cgroup for one of its pods"
+                )
+            }
+        }
+        return nil
+    }
+
     /// Where the node's own processes send from: all of them, and the addresses of the resolver.
     func all(with resolver: [IPAddress]) -> [IPAddress] { Set(byInterface.values.joined()).union(resolver).sorted() }
 

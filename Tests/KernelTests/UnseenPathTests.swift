@@ -57,5 +57,30 @@ extension KernelSuites {
             try #require(node.lab.node.run(["bash", "-ec", isPort ? "ip link set \(name) nomaster" : "ip link del \(name)"]).isSuccess)
             try node.start()
         }
+
+        @Test func `a workload that claims an address of the node is refused, at a start and at run time`() throws {
+            let node = try RunningNode(
+                policies: ["shop.yaml": PolicyText.allow("shop", domains: ["api.example.org"]), "rest.yaml": PolicyText.denyRest])
+            defer { node.stop() }
+            try node.echo("192.0.2.10", "203.0.113.10")
+            try node.resolve("api.example.org", from: "pod-a")
+            let claim = """
+                apiVersion: projectcalico.org/v3
+                kind: WorkloadEndpoint
+                metadata: {name: agent, namespace: default}
+                spec: {interfaceName: cali77, ipNetworks: [10.99.0.1/32]}
+
+                """
+            try node.afterReload { try node.write(policy: "agent.yaml", claim) }
+            #expect(try node.metrics()["exeat_policy_last_reload_successful"] == 0)
+            #expect(node.log.contains("10.99.0.1 is an address of this node itself") && node.log.contains("agent.yaml:1:1"))
+            // What was in force stays, and the node is nobody's endpoint.
+            #expect(try node.isReached("pod-a", "192.0.2.10") && node.isReached(nil, "203.0.113.10"))
+            try node.end(SIGTERM)
+            #expect(try node.startInVain() == 1)
+            try node.remove(policy: "agent.yaml")
+            try node.start()
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+        }
     }
 }
