@@ -40,8 +40,8 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
     case localZones, localHosts, localSearch
     case refreshesPrefetch, refreshesStale, refreshesSkipped
     case snoopedQuestions, snoopedQuestionsUnreadable, snoopedQuestionsFull
-    case snoopedLearned, snoopedEmpty, snoopedUnasked, snoopedMalformed, snoopedRefused
-    case snoopedSegmentsAhead, snoopedStreamsUnknown, snoopedStreamsFull
+    case snoopedLearned, snoopedEmpty, snoopedUnasked, snoopedUnread, snoopedMalformed, snoopedRefused
+    case snoopedSegmentsApart, snoopedConnectionsUnknown, snoopedConnectionsFull
 
     /// Without the `exeat_dns_` prefix.
     var sample: (name: String, labels: [(String, String)]) {
@@ -147,11 +147,12 @@ public enum DNSCounter: Int, CaseIterable, Sendable, BitwiseCopyable {
         case .snoopedLearned: ("snooped_answers_total", [("result", "learned")])
         case .snoopedEmpty: ("snooped_answers_total", [("result", "empty")])
         case .snoopedUnasked: ("snooped_answers_total", [("result", "unasked")])
+        case .snoopedUnread: ("snooped_answers_total", [("result", "unread")])
         case .snoopedMalformed: ("snooped_answers_total", [("result", "malformed")])
         case .snoopedRefused: ("snooped_answers_total", [("result", "refused")])
-        case .snoopedSegmentsAhead: ("snooped_segments_total", [("result", "ahead")])
-        case .snoopedStreamsUnknown: ("snooped_segments_total", [("result", "unknown_connection")])
-        case .snoopedStreamsFull: ("snooped_segments_total", [("result", "full")])
+        case .snoopedSegmentsApart: ("snooped_segments_total", [("result", "apart")])
+        case .snoopedConnectionsUnknown: ("snooped_segments_total", [("result", "unknown_connection")])
+        case .snoopedConnectionsFull: ("snooped_segments_total", [("result", "full")])
         }
     }
 }

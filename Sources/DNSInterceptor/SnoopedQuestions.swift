@@ -1,38 +1,30 @@
 import NetworkTypes
 
-/// Questions over UDP that others have asked and that wait for their answers: what is not asked for is no answer.
+/// Questions that others have asked and that wait for their answers: what is not asked for is no answer.
 package struct SnoopedQuestions {
-    /// Who asked whom, under which number.
+    /// Who asked whom what, under which number.
     package struct Key: Hashable {
         let client: IPAddress
         let clientPort: UInt16
         let server: IPAddress
+        let isStream: Bool
         let id: UInt16
+        /// Of the question as it stands in the message, letter case aside.
+        let hash: Int
 
-        package init(client: IPAddress, clientPort: UInt16, server: IPAddress, id: UInt16) {
+        package init(client: IPAddress, clientPort: UInt16, server: IPAddress, isStream: Bool, id: UInt16, hash: Int) {
             self.client = client
             self.clientPort = clientPort
             self.server = server
+            self.isStream = isStream
             self.id = id
-        }
-    }
-
-    package struct Question {
-        let askedAt: Instant
-        /// Of the question as it stands in the message, letter case aside.
-        let hash: Int
-        /// Where it ends in the message.
-        let end: Int
-
-        package init(askedAt: Instant, hash: Int, end: Int) {
-            self.askedAt = askedAt
             self.hash = hash
-            self.end = end
         }
     }
 
     private let limits: SnoopLimits
-    private var waiting: [Key: Question] = [:]
+    /// When they were asked.
+    private var waiting: [Key: Instant] = [:]
     private var counts: [IPAddress: Int] = [:]
     /// Oldest first, answered ones among them.
     private var order: [(key: Key, askedAt: Instant)] = []
@@ -43,7 +35,7 @@ package struct SnoopedQuestions {
     package var count: Int { waiting.count }
 
     /// False if there is no room for it. One that is asked again under the same number takes the place of the one before.
-    package mutating func note(_ key: Key, _ question: Question, now: Instant) -> Bool {
+    package mutating func note(_ key: Key, now: Instant) -> Bool {
         forget(before: now)
         if waiting[key] == nil {
             let (left, ofClient) = (limits.questionsMax - waiting.count, counts[key.client, default: 0])
@@ -53,16 +45,15 @@ package struct SnoopedQuestions {
             }
             counts[key.client, default: 0] += 1
         }
-        waiting[key] = question
-        order.append((key, question.askedAt))
+        waiting[key] = now
+        order.append((key, now))
         return true
     }
 
-    package func question(_ key: Key, now: Instant) -> Question? {
-        guard let question = waiting[key], now.nanoseconds(since: question.askedAt) <= limits.questionSeconds * 1_000_000_000 else {
-            return nil
-        }
-        return question
+    /// When it was asked; nil if nobody waits for its answer any more.
+    package func askedAt(_ key: Key, now: Instant) -> Instant? {
+        guard let askedAt = waiting[key], now.nanoseconds(since: askedAt) <= limits.questionSeconds * 1_000_000_000 else { return nil }
+        return askedAt
     }
 
     package mutating func remove(_ key: Key) {
@@ -74,7 +65,7 @@ package struct SnoopedQuestions {
         while first < order.count {
             let (key, askedAt) = order[first]
             // Asked anew since, it stands further back; answered, it has gone.
-            let isOver = waiting[key]?.askedAt != askedAt
+            let isOver = waiting[key] != askedAt
             guard isOver || now.nanoseconds(since: askedAt) > limits.questionSeconds * 1_000_000_000 else { break }
             if !isOver { remove(key) }
             first += 1
@@ -84,7 +75,7 @@ package struct SnoopedQuestions {
             first = 0
         } else if order.count - first > 2 * limits.questionsMax {
             // One that nobody answers stands in front of many that were.
-            order = order[first...].filter { waiting[$0.key]?.askedAt == $0.askedAt }
+            order = order[first...].filter { waiting[$0.key] == $0.askedAt }
             first = 0
         }
     }

@@ -102,6 +102,8 @@ final class ControlPlane: @unchecked Sendable {
     private var loaded = ResourceSet()
     /// There is nobody whose answers could be read, as last told.
     private var hasNobodyToTrust = false
+    /// Whom the last warning of forwarders named.
+    private var forwarders: Set<IPAddress> = []
     private var hasHostEndpoints = false {
         didSet {
             guard hasHostEndpoints != oldValue else { return }
@@ -198,6 +200,7 @@ final class ControlPlane: @unchecked Sendable {
         try queue.sync {
             let wanted = Self.contents(
                 of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams, trusted: trusted(resources))
+            warnOfForwarders(wanted)
             loaded = resources
             tableConfiguration = tableConfiguration.with(nodeClasses(of: policy))
             purgeSurely(exhausted)
@@ -335,6 +338,7 @@ final class ControlPlane: @unchecked Sendable {
         var wanted = Self.contents(
             of: policy, nodeAddresses: nodeAddresses, upstreams: upstreams, trusted: trusted(loaded))
         wanted.capped = addressesToCap.intersection(wanted.policed)
+        warnOfForwarders(wanted)
         let now = BootClock.now()
         for (address, generation) in contents.current where wanted.current[address] != generation {
             retired.retire(UInt16(generation), of: address, now: now)
@@ -450,6 +454,20 @@ final class ControlPlane: @unchecked Sendable {
             }
         }
         return found
+    }
+
+    /// A trusted resolver that is a policed workload is a client itself, whose names are those of all who ask it.
+    private func warnOfForwarders(_ wanted: TableContents) {
+        let found = wanted.trusted.intersection(wanted.policed).subtracting(nodeAddresses)
+        if !found.isSubset(of: forwarders) {
+            logger.warning(
+                "policy selects trusted resolvers: what they ask for others counts as theirs, up to bindings.namesPerClient",
+                metadata: [
+                    "addresses": "\(found.sorted().map(\.description).joined(separator: ", "))",
+                    "hint": "leave them out of egress policies, or raise bindings.namesPerClient and bindings.bindingsPerClient",
+                ])
+        }
+        forwarders = found
     }
 
     /// Users or cgroups of classes have come or gone since the table was made: a unit that was restarted has another cgroup.

@@ -32,12 +32,13 @@ public struct SnoopHandler: PacketHandler, ~Copyable {
 
     public mutating func decide(_ packet: QueuedPacket, payload: Span<UInt8>) -> PacketVerdict {
         let foreign = packet.mark & layout.foreignBits
-        // Beyond what a queue copies: nobody can say what is in it.
-        guard payload.count == Int(packet.originalLength) else { return .drop }
         let verdict =
-            packet.mark & layout.mask == isQuestion
-            ? snoop.question(payload, isOfNode: packet.hook == Self.localOut, now: now, gate: &gate)
-            : snoop.answer(payload, isForNode: packet.hook == Self.localIn, now: now, gate: &gate)
+            // Beyond what a queue copies.
+            payload.count != Int(packet.originalLength)
+            ? snoop.unreadableAnswer()
+            : packet.mark & layout.mask == isQuestion
+                ? snoop.question(payload, isOfNode: packet.hook == Self.localOut, now: now, gate: &gate)
+                : snoop.answer(payload, isForNode: packet.hook == Self.localIn, now: now, gate: &gate)
         switch verdict {
         case .pass: return .acceptOnce(mark: foreign)
         case .drop: return .drop

@@ -89,6 +89,10 @@ extension Expression {
         .loadMeta(NFT_META_OIF.rawValue, into: 1), .compare(NFT_CMP_NEQ.rawValue, register: 1, native(1)),
     ]
 
+    static let isNotFromLoopback: [Expression] = [
+        .loadMeta(NFT_META_IIF.rawValue, into: 1), .compare(NFT_CMP_NEQ.rawValue, register: 1, native(1)),
+    ]
+
     static func payload(_ base: nft_payload_bases, _ offset: UInt32, equals bytes: [UInt8]) -> [Expression] {
         [
             .loadPayload(base: base.rawValue, offset: offset, count: UInt32(bytes.count), into: 1),

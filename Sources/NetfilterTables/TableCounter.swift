@@ -28,6 +28,8 @@ public enum TableCounter: String, Sendable, CaseIterable {
     case connectionRate = "connection_rate"
     /// Packets of an endpoint's flows whose name is looked at, beyond its rate, ahead of the queue of hellos.
     case helloRate = "hello_rate"
+    /// From a trusted resolver to a workload that has asked for nothing (`dns.snoop`).
+    case snoopedUnasked = "snooped_unasked"
     /// New flows of an endpoint that has as many as it may.
     case connectionCap = "connection_cap"
 

@@ -159,6 +159,112 @@ extension KernelSuites {
             #expect(try node.isReached("pod-a", "192.0.2.10"))
         }
 
+        @Test func `a trusted server that begins to talk does not reach a pod, over UDP or TCP`() throws {
+            let node = try RunningNode(
+                NodeSettings(upstream: PatientUpstream.address.description, dns: "  intercept: false\n  snoop: all\n"),
+                policies: Self.policies)
+            defer { node.stop() }
+            let pod = try node.pod("pod-a")
+            let listener = try EchoServer(namespace: pod.namespace, addresses: [try #require(pod.addresses.first)], port: 4_000)
+            defer { listener.stop() }
+            func talk(_ port: Int) throws {
+                for transport in ["+notcp", "+tcp"] {
+                    _ = try node.lab.internet.run([
+                        "dig", transport, "+time=1", "+tries=1", "-b", "\(PatientUpstream.address)#\(port)", "-p", "4000",
+                        "@\(try #require(pod.addresses.first))", "api.example.org",
+                    ])
+                }
+            }
+            try talk(53)
+            #expect(listener.counts.datagrams == 0 && listener.counts.connections == 0)
+            #expect(try node.metrics()["exeat_kernel_refused_packets_total{reason=\"snooped_unasked\"}"] >= 2)
+            #expect(try node.metrics()["exeat_dns_snooped_answers_total{result=\"unasked\"}"] == 0, "the kernel decides that")
+            try talk(5_300)
+            #expect(listener.counts.datagrams >= 1 && listener.counts.connections >= 1, "what is no DNS arrives")
+        }
+
+        @Test func `connections that are over make room for as many as a pod likes`() throws {
+            let node = try RunningNode(Self.settings(), policies: Self.policies)
+            defer { node.stop() }
+            let names = Array(repeating: "api.example.org", count: 200)
+            let answers = try node.pod("pod-a").namespace.run(
+                ["dig", "+tcp", "+short", "+time=2", "+tries=1", "@192.0.2.53"] + names, timeoutSeconds: 60
+            ).stdout.split(separator: "\n")
+            #expect(answers.count == names.count && Set(answers) == ["192.0.2.10"], "\(answers.count)")
+            #expect(try node.metrics()["exeat_dns_snooped_segments_total{result=\"full\"}"] == 0)
+        }
+
+        @Test func `a service with its port elsewhere is read`() throws {
+            var policies = Self.policies
+            policies["dns.yaml"] = Self.dns.replacing("[53]", with: "[53, 5353]")
+            policies["servers.yaml"] = """
+                apiVersion: projectcalico.org/v3
+                kind: FelixConfiguration
+                metadata: {name: default}
+                spec: {dnsTrustedServers: ["203.0.113.53"]}
+
+                """
+            let node = try RunningNode(Self.settings(), policies: policies)
+            defer { node.stop() }
+            try node.echo("192.0.2.10", "192.0.2.7")
+            let there = """
+                add table ip foreign; add chain ip foreign in { type nat hook prerouting priority -100; }; \
+                add rule ip foreign in ip daddr 192.0.2.53 udp dport 5353 dnat to 192.0.2.53:53; \
+                add rule ip foreign in ip daddr 192.0.2.53 tcp dport 5353 dnat to 192.0.2.53:53
+                """
+            try #require(node.lab.internet.run(["nft", there]).isSuccess)
+            let here = """
+                add table ip foreign; add chain ip foreign in { type nat hook prerouting priority -100; }; \
+                add rule ip foreign in ip daddr 203.0.113.53 udp dport 53 dnat to 192.0.2.53:5353; \
+                add rule ip foreign in ip daddr 203.0.113.53 tcp dport 53 dnat to 192.0.2.53:5353
+                """
+            try #require(node.lab.node.run(["nft", here]).isSuccess)
+            #expect(try dig(node, "pod-a", "@203.0.113.53", "+notcp", "api.example.org") == "192.0.2.10\n")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            #expect(try dig(node, "pod-a", "@203.0.113.53", "+tcp", "echo.example.org") == "192.0.2.7\n")
+            #expect(try node.isReached("pod-a", "192.0.2.7"))
+        }
+
+        @Test func `a trusted resolver that policy selects is named in the log`() throws {
+            var policies = Self.policies
+            policies["servers.yaml"] = """
+                apiVersion: projectcalico.org/v3
+                kind: FelixConfiguration
+                metadata: {name: default}
+                spec: {dnsTrustedServers: ["10.65.0.3"]}
+
+                """
+            let node = try RunningNode(Self.settings(), policies: policies)
+            defer { node.stop() }
+            try Stopwatch.wait("it is named") { node.log.contains("policy selects trusted resolvers") }
+            #expect(node.log.contains("10.65.0.3"))
+        }
+
+        @Test func `a resolver on the node itself is read once, for its pods and its own processes`() throws {
+            var policies = Self.policies
+            policies["host.yaml"] = Self.host
+            let node = try RunningNode(
+                NodeSettings(upstream: PatientUpstream.address.description, dns: "  intercept: false\n  snoop: all\n"),
+                policies: policies, starts: false)
+            defer { node.stop() }
+            let address = PatientUpstream.address.description
+            try #require(node.lab.node.run(["ip", "address", "add", address + "/32", "dev", "lo"]).isSuccess)
+            let resolver = try PatientUpstream(in: node.lab.node, timeToLive: 60)
+            defer { try? resolver.stop() }
+            resolver.set("api.example.org", "192.0.2.10")
+            try node.start()
+            try node.echo("192.0.2.10")
+            #expect(try dig(node, nil, "@" + address, "api.example.org") == "192.0.2.10\n")
+            #expect(try node.isReached(nil, "192.0.2.10"))
+            #expect(try node.metrics()["exeat_dns_snooped_questions_total{result=\"noted\"}"] == 1)
+            #expect(try node.metrics()["exeat_dns_snooped_answers_total{result=\"learned\"}"] == 1)
+            #expect(try node.isRefused("pod-a", "192.0.2.10"))
+            #expect(try dig(node, "pod-a", "@" + address, "api.example.org") == "192.0.2.10\n")
+            #expect(try node.isReached("pod-a", "192.0.2.10"))
+            #expect(try node.metrics()["exeat_dns_snooped_answers_total{result=\"unasked\"}"] == 0)
+            #expect(try node.metrics()["exeat_dns_snooped_answers_total{result=\"unread\"}"] == 0)
+        }
+
         @Test func `one pod's questions are held back beyond its rate, and not another's`() throws {
             let node = try RunningNode(
                 Self.settings(extra: "limits: {queriesPerSecond: 5, queriesBurst: 5}\n"), policies: Self.policies)
@@ -179,7 +285,9 @@ extension KernelSuites {
             let intercepts = snoop == "node"
             var policies = Self.policies
             policies["host.yaml"] = Self.host
-            let node = try RunningNode(Self.settings(snoop, intercepts: intercepts), policies: policies)
+            let ladder = (1...100).map { "n 300 A 198.18.0.\($0)" }.joined(separator: "\n")
+            let node = try RunningNode(
+                Self.settings(snoop, intercepts: intercepts), zones: ["ladder.example.org": ladder], policies: policies)
             defer { node.stop() }
             try node.echo("192.0.2.10", "192.0.2.30", "192.0.2.7")
             #expect(try node.isRefused(nil, "192.0.2.10"))
@@ -191,9 +299,17 @@ extension KernelSuites {
             #expect(try node.resolve("short.example.org", from: "pod-a") == ["192.0.2.30"])
             #expect(try node.isReached("pod-a", "192.0.2.30"))
             #expect(try node.isRefused(nil, "192.0.2.30"))
+            // Over TCP too, as the answer is too long for UDP.
+            #expect(try dig(node, "pod-a", "@169.254.20.10", "n.ladder.example.org").split(separator: "\n").count == 100)
+            #expect(try node.metrics()["exeat_dns_upstream_truncated_total"] >= 1)
+            let long = IPAddress(v4: 0xc612_0032)
+            #expect(try node.pod("pod-a").namespace.withThread { LabClient.connect(to: long, port: 80).outcome } == .answered)
+            #expect(try node.lab.node.withThread { LabClient.connect(to: long, port: 80).outcome } != .answered)
+            #expect(try node.metrics()["exeat_dns_snooped_answers_total{result=\"unasked\"}"] == 0)
             if intercepts {
+                let before = try node.metrics()["exeat_dns_queries_total{transport=\"udp\"}"]
                 #expect(try dig(node, "pod-a", "@192.0.2.53", "api.example.org") == "192.0.2.10\n")
-                #expect(try node.metrics()["exeat_dns_queries_total{transport=\"udp\"}"] == 2, "what pods ask is brought here")
+                #expect(try node.metrics()["exeat_dns_queries_total{transport=\"udp\"}"] == before + 1, "what pods ask is brought here")
             }
         }
 
@@ -247,7 +363,9 @@ extension KernelSuites {
             let start = Stopwatch()
             #expect(try !dig(node, "pod-a", "@192.0.2.53", "files.example.test").contains("203.0.113.10"))
             #expect(start.seconds < 1.5, "it need not wait for the end of its patience")
+            let second = Stopwatch()
             #expect(try !dig(node, "pod-a", "@192.0.2.53", "+tcp", "files.example.test").contains("203.0.113.10"))
+            #expect(second.seconds < 1.5, "a reset tells it")
             #expect(try dig(node, "pod-a", "@192.0.2.53", "api.example.org") == "192.0.2.10\n")
             #expect(try node.metrics()["exeat_dns_refused_total{reason=\"not_allowed_name\"}"] >= 2)
         }
