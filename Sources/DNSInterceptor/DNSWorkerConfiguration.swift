@@ -38,6 +38,7 @@ public struct DNSWorkerConfiguration: Sendable {
 
     /// To queries for names that policy keeps from the client.
     public var rejectResponse = RejectResponse.nameError
+    public var rejectError = RejectError.blocked
 
     /// The first of the ports that name classes of the node's processes: class 1 and up to 14 ask here and on the ports that follow. Nil: none.
     public var classPort: UInt16?

@@ -176,15 +176,15 @@ extension DNSWorkerCore {
             case .notAllowedName: ("no rule could allow this name", .refusedNotAllowedName)
             default: ("policy denies this name", .refusedDeniedName)
             }
-        let reason = ExtendedDNSError.blocked(refusal.rule.map { "\(text): \($0)" } ?? text)
-        reject(query, name, origin, reason, cause, rule: refusal.rule)
+        reject(query, name, origin, refusal.rule.map { "\(text): \($0)" } ?? text, cause, rule: refusal.rule)
     }
 
-    /// Refuses a query in the form that the configuration wants (`dns.rejectResponse`).
+    /// Refuses a query in the form that the configuration wants (`dns.rejectResponse`, `dns.rejectError`).
     mutating func reject(
-        _ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ reason: ExtendedDNSError, _ cause: DNSCounter, rule: String? = nil
+        _ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ text: String, _ cause: DNSCounter, rule: String? = nil
     ) {
         counters.add(cause)
+        let reason = ExtendedDNSError(code: configuration.rejectError.rawValue, text: text)
         let code: ResponseCode
         switch configuration.rejectResponse {
         case .refused: code = .refused

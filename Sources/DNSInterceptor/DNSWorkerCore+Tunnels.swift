@@ -13,7 +13,6 @@ extension TunnelGuard {
 
 extension DNSWorkerCore {
     mutating func rejectTunnel(_ query: QueryHead, _ name: Span<UInt8>, _ origin: QueryOrigin, _ domain: DomainName) {
-        reject(
-            query, name, origin, .blocked("tunnel guard (dns.tunnelGuard): too many new names below \(domain)"), .refusedTunnel)
+        reject(query, name, origin, "tunnel guard (dns.tunnelGuard): too many new names below \(domain)", .refusedTunnel)
     }
 }

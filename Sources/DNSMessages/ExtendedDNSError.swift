@@ -14,7 +14,6 @@ public struct ExtendedDNSError: Hashable, Sendable {
     public static var staleAnswer: Self { Self(code: 3, text: "") }
     public static func notReady(_ text: String) -> Self { Self(code: 14, text: text) }
     public static func blocked(_ text: String) -> Self { Self(code: 15, text: text) }
-    public static func filtered(_ text: String) -> Self { Self(code: 17, text: text) }
     public static func prohibited(_ text: String) -> Self { Self(code: 18, text: text) }
     public static var staleNameError: Self { Self(code: 19, text: "") }
     public static func notSupported(_ text: String) -> Self { Self(code: 21, text: text) }

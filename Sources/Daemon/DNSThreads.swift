@@ -48,6 +48,7 @@ enum DNSThreads {
         }
         options.classPort = hasClasses ? configuration.dns.classPort : nil
         options.rejectResponse = configuration.dns.rejectResponse
+        options.rejectError = configuration.dns.rejectError
         options.cacheBytesMax = configuration.dns.cacheBytesMax
         options.positiveSecondsMax = configuration.bindings.ceilingSeconds
         options.negativeSecondsMax = configuration.dns.negativeSecondsMax

@@ -1,3 +1,4 @@
+import DNSInterceptor
 import Datastores
 import DomainNames
 import Enforcement
@@ -121,9 +122,9 @@ extension ExeatConfiguration {
             "listen", "interface", "port", "upstreams", "zones", "allowFrom", "intercept", "snoop", "interceptPort", "noTrack", "workers",
             "coalesceAnswers", "cacheBytesMax", "rebindingGuard",
             "builtInRules", "dohAddresses", "resolvConf", "classPort", "queryPolicy", "queryExemptZones", "rejectResponse",
-            "sinkholeAddresses", "negativeSecondsMax", "nxdomainCut", "failureSeconds", "serveStale", "prefetch", "localZones", "records",
-            "hosts",
-            "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard", "serviceBindings",
+            "rejectError", "sinkholeAddresses", "negativeSecondsMax", "nxdomainCut", "failureSeconds", "serveStale", "prefetch",
+            "localZones",
+            "records", "hosts", "searchSuffixes", "searchAnswersLocally", "searchNegativeSecondsMin", "tunnelGuard", "serviceBindings",
         ]
         let fields = MappingReader.Fields(own + Self.forwardingFields)
         guard let reader = MappingReader(field, fields: fields, &problems) else { return }
@@ -187,7 +188,21 @@ extension ExeatConfiguration {
         case refused, nxdomain, nodata, sinkhole
     }
 
+    private enum RejectErrorWord: String, CaseIterable {
+        case blocked, censored, filtered, prohibited
+
+        var error: RejectError {
+            switch self {
+            case .blocked: .blocked
+            case .censored: .censored
+            case .filtered: .filtered
+            case .prohibited: .prohibited
+            }
+        }
+    }
+
     private mutating func readRejectResponse(_ reader: MappingReader, _ problems: inout DiagnosticList) {
+        if let word = reader["rejectError"]?.choice(RejectErrorWord.self, &problems) { dns.rejectError = word.error }
         let word = reader["rejectResponse"]?.choice(RejectWord.self, &problems)
         var addresses: [IPFamily: IPAddress] = [:]
         for element in reader["sinkholeAddresses"]?.elements(&problems) ?? [] {

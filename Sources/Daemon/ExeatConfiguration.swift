@@ -95,6 +95,7 @@ public struct ExeatConfiguration: Sendable {
         public var serviceBindings = ServiceBindingPolicy()
         /// To queries for names that policy keeps from the client.
         public var rejectResponse = RejectResponse.nameError
+        public var rejectError = RejectError.blocked
         /// Built-in rules against resolving elsewhere.
         public var refusesDNSOverTLS = true
         public var refusesDNSOverQUIC = true

@@ -183,7 +183,11 @@ extension DNSWorkerTests {
         ) throws {
             let upstream = try FakeUpstream.plain(77)
             defer { upstream.stop() }
-            let worker = try RunningWorker(upstreams: [upstream]) { $0.rejectResponse = response }
+            let error = try #require(RejectError.allCases.randomElement())
+            let worker = try RunningWorker(upstreams: [upstream]) {
+                $0.rejectResponse = response
+                $0.rejectError = error
+            }
             defer { worker.stop() }
             worker.log.refusedNames = [try DomainName(parsing: "www.example.org"): .deniedName]
             let types: [String: UInt16] = ["A": 1, "AAAA": 28, "TXT": 16]
@@ -192,7 +196,7 @@ extension DNSWorkerTests {
             stream.sendFrame(query)
             for reply in [try worker.client().ask(query), TestReply(stream.receiveFrame())] {
                 let reply = try #require(reply)
-                #expect(reply.code == code && reply.answerCount == (data.isEmpty ? 0 : 1) && reply.extendedError == 15)
+                #expect(reply.code == code && reply.answerCount == (data.isEmpty ? 0 : 1) && reply.extendedError == error.rawValue)
                 #expect(String(decoding: reply.bytes, as: UTF8.self).contains("policy denies this name: default|web|egress[0]|Deny"))
                 let record: [UInt8] = [0xc0, 12, 0, UInt8(types[type] ?? 0), 0, 1, 0, 0, 0, 1, 0, UInt8(data.count)] + data
                 #expect(data.isEmpty || reply.bytes.indices.contains { reply.bytes[$0...].starts(with: record) })
