@@ -34,7 +34,11 @@ public enum Holder {
             for entry in polled where entry.revents != 0 {
                 if entry.fd == listener {
                     let client = exeat_accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
-                    guard client >= 0 else { continue }
+                    guard client >= 0 else {
+                        // With no descriptor left the listener stays readable: a moment's rest, or it would spin (accept(2)).
+                        if errno == EMFILE || errno == ENFILE { poll(nil, 0, 100) }
+                        continue
+                    }
                     var group: Int32 = 0
                     var process: Int32 = 0
                     let user = unsafe exeat_peer_credentials(client, &group, &process)

@@ -4,8 +4,16 @@ import Glibc
 /// Unix-domain sockets, by path.
 enum UnixSocket {
     /// Binds and listens; a socket file that nobody listens on any more is replaced. Mode 0660, so that only root and the
-    /// group of the directory get through.
+    /// group of the directory get through. Of several who begin at once one listens, and the others are told.
     static func listen(_ path: String, kind: Int32) throws(DaemonError) -> Int32 {
+        // Looking for another and taking its place are one step.
+        let directory = unsafe open(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0, flock(directory, LOCK_EX) == 0 else {
+            let code = errno
+            close(directory)
+            throw DaemonError("cannot lock the directory of \(path)", code: code)
+        }
+        defer { close(directory) }
         if let other = try? connect(path, kind: kind) {
             close(other)
             throw DaemonError("another process listens on \(path)", hint: "is exeat running already? `exeat status` tells")
