@@ -390,7 +390,7 @@ public final class ExeatDaemon: @unchecked Sendable {
                 for line in flowLog.recentLines() where !client.write(line) { return }
                 return
             }
-            try flowLog.follow { recent, follower in
+            try flowLog.follow { recent, follower throws(DaemonError) in
                 for line in recent where !client.write(line) { return }
                 while isReady.load(ordering: .relaxed), client.isOpen {
                     let (lines, lost) = follower.take()
@@ -398,6 +398,7 @@ public final class ExeatDaemon: @unchecked Sendable {
                     if lost > 0, !client.write("\(ControlClient.lossPrefix)\(lost)") { return }
                     usleep(50_000)
                 }
+                if client.isOpen { throw DaemonError("the daemon has ended") }
             }
         case "down":
             try control.removeTable()

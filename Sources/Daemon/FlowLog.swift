@@ -95,7 +95,7 @@ final class FlowLog: Sendable {
     }
 
     /// Gives `body` the last lines, oldest first, and a follower that gets every later one.
-    func follow(_ body: (_ recent: [String], FlowFollower) -> Void) throws(DaemonError) {
+    func follow(_ body: (_ recent: [String], FlowFollower) throws(DaemonError) -> Void) throws(DaemonError) {
         let follower = FlowFollower()
         let (number, recent): (Int?, [FlowLogEntry]) = state.withLock { state in
             guard state.followers.count < Self.followersMax else { return (nil, []) }
@@ -108,7 +108,7 @@ final class FlowLog: Sendable {
                 "\(Self.followersMax) others follow the flows", hint: "end one of them, or ask for `exeat flows --recent` again and again")
         }
         defer { state.withLock { $0.followers[number] = nil } }
-        body(recent.map(\.json), follower)
+        try body(recent.map(\.json), follower)
     }
 
     private func drain() -> Int {

@@ -15,6 +15,8 @@ struct ReportRow {
 
     private func text(of name: String) -> String {
         switch fields[name] {
+        // A boolean is a number to Foundation, and known by its C type alone.
+        case let number as NSNumber where unsafe number.objCType.pointee == CChar(bitPattern: UInt8(ascii: "c")): "\(number.boolValue)"
         case let list as [String]: list.joined(separator: ",")
         case let map as [String: String]: map.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
         case let value?: "\(value)"

@@ -17,7 +17,7 @@ struct Endpoints: ParsableCommand {
         try options.ask("endpoints") { row in
             row.column("endpoint", 32) + row.column("interface", 16) + row.column("addresses", 40) + "generation "
                 + row.column("generation", 6)
-                + (row["policed"] == "1" || row["policed"] == "true" ? "policed" : "not policed")
+                + (row["policed"] == "true" ? "policed" : "not policed")
         }
     }
 }

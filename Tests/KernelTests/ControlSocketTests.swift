@@ -32,6 +32,45 @@ extension KernelSuites {
                 return (try? String(contentsOfFile: output, encoding: .utf8))?.contains(Self.denied) == true
             }
             #expect(try node.exeat("down").isSuccess)
+            #expect(followers[1].wait() == 1, "a daemon that ends is no end of the answer")
+        }
+
+        @Test func `of holders that start at once one lives`() throws {
+            let node = try RunningNode(policies: [:], starts: false)
+            defer { node.stop() }
+            for round in 1...10 {
+                let directory = node.lab.directory + "/holder-\(round)"
+                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+                let holders = try (1...8).map { _ in
+                    try node.lab.node.spawn([Program.path, "holder", "--runtime-directory", directory])
+                }
+                defer { for holder in holders { holder.kill() } }
+                try Stopwatch.wait("all but one are told of it") { holders.count { $0.poll() == 1 } == holders.count - 1 }
+                _ = try HolderConnection(runtimeDirectory: directory)
+            }
+        }
+
+        @Test func `the holder takes no processor while it has no descriptor for whoever asks`() throws {
+            let node = try RunningNode(policies: [:])
+            defer { node.stop() }
+            let holder = try node.holder()
+            func rests() throws -> Int {
+                let tasks = "/proc/\(holder)/task"
+                return try FileManager.default.contentsOfDirectory(atPath: tasks).reduce(0) { sum, task in
+                    let status = try String(contentsOfFile: "\(tasks)/\(task)/status", encoding: .utf8)
+                    let line = status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches:") }
+                    return sum + (line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0)
+                }
+            }
+            #expect(try node.lab.node.run(["prlimit", "--pid", "\(holder)", "--nofile=4:"]).isSuccess)
+            do {
+                let waiting = try HolderConnection(runtimeDirectory: node.runtimeDirectory)
+                let before = try rests()
+                try Stopwatch.wait("it sleeps again and again") { try rests() > before + 5 }
+                _ = consume waiting
+            }
+            #expect(try node.lab.node.run(["prlimit", "--pid", "\(holder)", "--nofile=1024:"]).isSuccess)
+            _ = try HeldSocket("table", runtimeDirectory: node.runtimeDirectory)
         }
 
         @Test func `members of the group of the socket are answered, by whichever of their groups, and others told why not`() throws {
@@ -62,6 +101,7 @@ extension KernelSuites {
             #expect(try node.status()["holder_up"] as? Bool == true)
             kill(try node.holder(), SIGKILL)
             try Stopwatch.wait("it is told") { try node.status()["holder_up"] as? Bool == false }
+            #expect(try node.exeat("status").stdout.contains("holder_up: false\n"))
         }
 
         @Test func `a policy cannot write lines of the log`() throws {
