@@ -1,5 +1,5 @@
 /// Elements by number, in pages that versions of the table share: changing one copies one page.
-struct PagedTable<Element: Sendable>: Sendable {
+package struct PagedTable<Element: Sendable>: Sendable {
     private final class Page: @unchecked Sendable {
         var elements: [Element?]
         var used = 0
@@ -17,9 +17,9 @@ struct PagedTable<Element: Sendable>: Sendable {
     private var pages: [Page?] = []
 
     /// One past the last number that a page exists for.
-    var end: Int { pages.count * Self.pageSize }
+    package var end: Int { pages.count * Self.pageSize }
 
-    subscript(_ number: Int) -> Element? {
+    package subscript(_ number: Int) -> Element? {
         get {
             let page = number / Self.pageSize
             return page < pages.count ? pages[page]?.elements[number % Self.pageSize] : nil

@@ -55,7 +55,7 @@ public struct PolicyCompiler: ~Copyable {
 
     var patterns = PatternRegistry()
     var sets = SetRegistry()
-    var ruleNumbers = RuleNumbers()
+    package var ruleNumbers = RuleNumbers()
     var nextID: UInt64 = 1
 
     var tiers: [String: TierRecord] = [:]

@@ -1,8 +1,8 @@
 import PolicyModel
 
 /// What a range of rule numbers belongs to: descriptions are made when they are asked for.
-final class RuleOrigin: Sendable {
-    enum Subject: Sendable {
+package final class RuleOrigin: Sendable {
+    package enum Subject: Sendable {
         /// Its rules for egress; behind them the implicit rule of an exclusive policy.
         case policy(NetworkPolicy)
         case profile(Profile)
@@ -13,14 +13,16 @@ final class RuleOrigin: Sendable {
     }
 
     let subject: Subject
-    let first: UInt32
+    package let first: UInt32
 
     init(_ subject: Subject, first: UInt32) {
         self.subject = subject
         self.first = first
     }
 
-    var count: Int {
+    package var numbers: Range<Int> { Int(first)..<Int(first) + count }
+
+    package var count: Int {
         switch subject {
         case .policy(let policy): policy.egress.count + 1
         case .profile(let profile): profile.egress.count
