@@ -149,8 +149,7 @@ enum MetricsPage {
     }
 
     private static func leases(_ control: ControlPlane.Status, _ verdicts: [VerdictCounters]) -> [MetricFamily] {
-        let (asked, held) = (control.counter(.leaseAsked), control.counter(.leaseHeld))
-        return [
+        [
             MetricFamily("exeat_kernel_leases", .gauge, help: "Verdicts that the kernel remembers.", value: control.kernelLeases),
             MetricFamily(
                 "exeat_kernel_leased_flows", .counter, help: "First packets that passed by a kernel lease.", value: control.counter(.leased)
@@ -161,7 +160,7 @@ enum MetricsPage {
             MetricFamily(
                 "exeat_kernel_leases_refused", .counter, help: "Leases that were not given, by limit.", by: "limit",
                 [
-                    ("endpoint", verdicts.reduce(0) { $0 + $1.leases(isGranted: false) }), ("map", asked - min(asked, held)),
+                    ("endpoint", verdicts.reduce(0) { $0 + $1.leases(isGranted: false) }), ("map", control.counter(.leaseRefused)),
                 ]),
         ]
     }

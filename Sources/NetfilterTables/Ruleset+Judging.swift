@@ -202,10 +202,10 @@ extension Ruleset.Builder {
         rule("stamp_untracked", [.verdict(.goto("judge"))])
 
         if configuration.hasLeases { rememberObserved() }
+        rule("admitted", asksForName, [.verdict(.goto("observed"))], comment: "its hello is looked at")
         rule(
-            "admitted", asksForName, Expression.setPacketMark(clear: .max, set: 0),
-            Expression.setFlowMark(clear: mask, set: mark.deposit(mark.pending)), [.verdict(.accept)],
-            comment: "its hello is looked at")
+            "observed", Expression.setPacketMark(clear: .max, set: 0),
+            Expression.setFlowMark(clear: mask, set: mark.deposit(mark.pending)), [.verdict(.accept)])
         if configuration.hasLeases { rememberLeases() }
         rule("admitted", [.verdict(.accept)])
 

@@ -49,33 +49,31 @@ extension Ruleset.Builder {
 
     /// From the first accepted SYN of connections whose hello is observed: the lease bears the bits that ask for it.
     mutating func rememberObserved() {
-        rule("admitted", asksForNameAndLease, [.counter(.leaseAsked)], comment: "a lease was asked for")
         for family: IPFamily in [.v4, .v6] {
-            rule("admitted", asksForNameAndLease, addLease(family, bits: mark.observedBits))
+            rule(
+                "admitted", asksForNameAndLease, addLease(family, bits: mark.observedBits), [.verdict(.goto("observed"))],
+                comment: family == .v4 ? "a lease was asked for" : nil)
         }
-        rule(
-            "admitted", asksForNameAndLease, Expression.setPacketMark(clear: .max, set: 0),
-            Expression.setFlowMark(clear: mask, set: mark.deposit(mark.pending)), [.verdict(.accept)],
-            comment: "its hello is looked at")
+        rule("admitted", asksForNameAndLease, [.counter(.leaseRefused), .verdict(.goto("observed"))], comment: "the map is full")
     }
 
     /// From the first accepted packet.
     mutating func rememberLeases() {
         rule("admitted", Expression.packetMark(mark.foreignBits, NFT_CMP_NEQ, mark.foreignBits), [.verdict(.accept)])
-        rule("admitted", Expression.setPacketMark(clear: .max, set: 0), [.counter(.leaseAsked)], comment: "a lease was asked for")
+        rule("admitted", Expression.setPacketMark(clear: .max, set: 0), comment: "a lease was asked for")
         for family: IPFamily in [.v4, .v6] {
-            rule("admitted", addLease(family, bits: 0))
+            rule("admitted", addLease(family, bits: 0), [.verdict(.accept)])
         }
+        rule("admitted", [.counter(.leaseRefused)], comment: "the map is full")
     }
 
-    /// Adds (key -> the flow's generation, and these foreign bits).
+    /// Adds (key -> the flow's generation, and these foreign bits); the rule ends here if there is no room.
     private func addLease(_ family: IPFamily, bits: UInt32) -> [Expression] {
         let dataRegister: UInt32 = 4
         return leaseKey(family) + [
             .loadConntrack(NFT_CT_MARK.rawValue, direction: nil, into: dataRegister),
             .bitwise(register: dataRegister, mask: Expression.native(mask), xor: Expression.native(bits)),
             .addElement(map: ElementSet.leases(family).name, key: Ruleset.lookupRegister, data: dataRegister),
-            .counter(.leaseHeld),
         ]
     }
 

@@ -22,7 +22,8 @@ import NetworkTypes
 /// "unasked": UDP that came in, from an upstream or port 53? -> "no_socket": no socket waits for it? count
 /// "stamp":  reject? -> "refuse" | denied? -> ct mark, "revoked" | untracked: still current? accept, else -> "judge" again | packet mark -> ct mark | still current? -> "admitted" | not policed any more?
 ///           clear ct mark | the flow's first packet? clear ct mark, -> "decide" | -> "judge" again
-/// "admitted": only observed? ct mark "pending" behind this packet, accept | a lease was asked for? remember it | accept
+/// "admitted": a lease was asked for? remember it | only observed? -> "observed" | accept
+/// "observed": ct mark "pending" behind this packet, accept
 /// ```
 /// A verdict is `NF_REPEAT` with our bits of the packet mark set: the packet enters the same base chain again, from its start. So
 /// nothing but the chain that queued a packet ever sees a verdict, and the marks are cleared before any other hook.
@@ -110,7 +111,8 @@ struct Ruleset: Sendable, Hashable {
                 "ask", "hello_limited", "hello_rate", "hello", "bare4",
                 "bare6", "pending", "checked", "decide",
                 "invalid_state", "untracked", "midstream", "judge",
-                "reject", "refuse", "revoked", "admitted", "stamp_untracked", "stamp", "leased_observed", "leased", "lease", "own_errors",
+                "reject", "refuse", "revoked", "observed", "admitted", "stamp_untracked", "stamp", "leased_observed", "leased", "lease",
+                "own_errors",
                 "limited",
                 "begun_limited", "begun_together", "begin4", "begin6",
             ] { chain(name) }

@@ -36,10 +36,8 @@ public enum TableCounter: String, Sendable, CaseIterable {
     // Nothing is refused where these count.
     /// First packets that a kernel lease let pass.
     case leased = "leased"
-    /// Leases that verdicts asked for.
-    case leaseAsked = "lease_asked"
-    /// Leases that were there or found room. The difference to those asked for found the map full.
-    case leaseHeld = "lease_held"
+    /// Leases that verdicts asked for and that found the map full.
+    case leaseRefused = "lease_refused"
 
     /// Datagrams from the address of an upstream that no socket of this host waits for.
     case unaskedAnswer = "unasked_answer"
@@ -48,7 +46,7 @@ public enum TableCounter: String, Sendable, CaseIterable {
 
     public var isRefusal: Bool {
         switch self {
-        case .leased, .leaseAsked, .leaseHeld, .unaskedAnswer, .strangerAnswer: false
+        case .leased, .leaseRefused, .unaskedAnswer, .strangerAnswer: false
         default: true
         }
     }

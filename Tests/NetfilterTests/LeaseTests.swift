@@ -33,8 +33,7 @@ extension KernelSuites {
             }
             #expect(fixture.script.take().isEmpty)
             #expect(try fixture.counter(.leased) == 10)
-            #expect(try fixture.counter(.leaseAsked) == 2)
-            #expect(try fixture.counter(.leaseHeld) == 2)
+            #expect(try fixture.counter(.leaseRefused) == 0)
             let entries = try fixture.node("conntrack -L -f \(server.family == .v4 ? "ipv4" : "ipv6") 2>/dev/null | grep -v icmp").text
             let marked = entries.split(separator: "\n").filter { $0.contains("src=\(Self.policed(server))") }
             #expect(marked.count == 12 && marked.allSatisfy { $0.contains("mark=\(Self.mark.deposit(1)) ") }, "\(entries)")
@@ -64,8 +63,8 @@ extension KernelSuites {
             let clients = try [first] + (0..<3).map { _ in try #require(try fixture.connect(from: network.podA, to: server).0) }
             #expect(script.take().isEmpty)
             #expect(try fixture.counter(.leased) == 3)
-            #expect(try fixture.counter(.leaseAsked) == 1)
-            #expect(try fixture.counter(.leaseHeld) == 1)
+            #expect(try fixture.table.socket.leaseCount() == 1)
+            #expect(try fixture.counter(.leaseRefused) == 0)
             func marks() throws -> [Substring] {
                 let entries = try fixture.node("conntrack -L -p tcp -f \(server.family == .v4 ? "ipv4" : "ipv6") 2>/dev/null").text
                 return entries.split(separator: "\n").filter { $0.contains("src=\(Self.policed(server))") }
@@ -133,7 +132,7 @@ extension KernelSuites {
             let questions = fixture.script.take()
             #expect(questions.map(\.code) == [0, 0])
             #expect(questions.allSatisfy { $0.mark & Self.mark.foreignBits == 0 })
-            #expect(try fixture.counter(.leaseAsked) == 0)
+            #expect(try fixture.counter(.leaseRefused) == 0)
             #expect(try fixture.table.socket.leaseCount() == 0)
         }
 
@@ -163,7 +162,7 @@ extension KernelSuites {
         }
 
         @Test func `a full map is counted and only means the queue`() throws {
-            let fixture = try Fixture()
+            let fixture = try Fixture { $0.helloQueues = $0.queues }
             defer { fixture.stop() }
             fixture.script.answer(.lease(1))
             // Every address of the network is routed to the server, which answers none of these ports.
@@ -186,10 +185,17 @@ extension KernelSuites {
                 let (client, attempt, _) = try fixture.connect(from: fixture.network.podA, to: TestNetwork.serverAddress)
                 #expect(attempt == .reached)
                 #expect(client?.echo() == .reached)
-                #expect(try fixture.counter(.leaseAsked) == UInt64(number))
+                #expect(try fixture.counter(.leaseRefused) == UInt64(number))
             }
-            #expect(try fixture.counter(.leaseHeld) == 0)
             #expect(fixture.script.take().map(\.code) == [0, 0, 0])
+            fixture.script.answer(.leaseObserved(1))
+            let observed = try fixture.connect(from: fixture.network.podA, to: TestNetwork.serverAddress)
+            #expect(observed.1 == .reached)
+            #expect(try fixture.counter(.leaseRefused) == 4)
+            #expect(fixture.script.take().map(\.code) == [0])
+            fixture.script.answer(.allow(1))
+            #expect(observed.0?.echo() == .reached)
+            #expect(fixture.script.take().map(\.code) == [Self.mark.hello], "its first data is asked about all the same")
         }
 
         @Test func `no lease for a packet with a foreign mark, nor for a flow with one`() throws {
@@ -223,7 +229,8 @@ extension KernelSuites {
             let client = try fixture.udp(from: fixture.network.podA, to: TestNetwork.serverAddress)
             for _ in 0..<3 { #expect(client.echo() == .reached) }
             #expect(fixture.script.take().map(\.code) == Array(repeating: MarkLayout.standard.hello, count: 3))
-            #expect(try fixture.counter(.leaseAsked) == 0)
+            #expect(try fixture.table.socket.leaseCount() == 0)
+            #expect(try fixture.counter(.leaseRefused) == 0)
             #expect(try fixture.node("nft list table ip foreign").text.contains("counter packets 3 "))
         }
 
